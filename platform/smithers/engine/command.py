@@ -1,0 +1,33 @@
+"""A command is one numbered thing that the driver carries out exactly once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from smithers.engine.entry import Json
+
+CommandKind = Literal["run", "child", "timer", "cancel", "complete", "fail"]
+ENDING: frozenset[CommandKind] = frozenset({"complete", "fail"})
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a frame asks for. Temporal sees its number, kind, queue and times, never its payload."""
+
+    n: int
+    """From 1, without gaps, per run."""
+    kind: CommandKind
+    node: str = ""
+    iteration: str = "0"
+    attempt: int = 0
+    target: int = 0
+    """For `cancel`: the number of the command to cancel."""
+    due_ms: int = 0
+    """For `timer`: when it fires. For `run` and `child`: not before (the backoff). 0 is at once."""
+    timeout_ms: int = 0
+    """The author's deadline for one attempt; 0 is none."""
+    burst: bool = False
+    """Short compute work that the step which planned it may carry out itself."""
+    payload: Json | None = None
+    """For `run` and `child`: the body by value, see `engine/payload.py`. For `complete`, `fail`: the outcome."""

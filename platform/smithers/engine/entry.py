@@ -1,0 +1,103 @@
+"""An entry is one fact in a run's log: what happened, once, at a position nobody else can take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Kind = Literal[
+    "started",
+    "frame",
+    "claim",
+    "ended",
+    "decided",
+    "fired",
+    "cancel",
+    "died",
+    "released",
+    "settled",
+    "render_failed",
+    "follow",
+    "resumed",
+    "retried",
+    "rejected",
+]
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the log, as it was stored."""
+
+    seq: int
+    """Position in the run's log, from 1, without gaps."""
+    kind: Kind
+    key: str
+    """Unique in the run: a second fact with the same key is a duplicate and is not stored."""
+    data: Json
+    at_ms: int
+    """Milliseconds since the epoch, stamped in the appending transaction; never goes down within a run."""
+    code: str = ""
+    """Digest of the code that wrote it; empty where no author's code was involved (a person, the API)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """An entry before it is stored: it has no position and no time yet."""
+
+    kind: Kind
+    key: str
+    data: Json = field(default_factory=dict[str, Any])
+    needs: Need | None = None
+    """What must be true in the appending transaction; otherwise the fact is not stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCommand:
+    """The fact is about command `n`, which must be open. `closes` says whether the fact ends it."""
+
+    n: int
+    closes: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """The node must be in one of `states` (as the nodes projection has it)."""
+
+    node: str
+    iteration: str
+    states: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """The run must not have ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndedRun:
+    """The run must have ended with one of `statuses`; storing the fact opens it again and raises its epoch."""
+
+    statuses: tuple[str, ...]
+
+
+Need = OpenCommand | NodeState | OpenRun | EndedRun
+
+
+def node_key(node: str, iteration: str) -> str:
+    """Names a node within its run. Iterations hold digits and dots only, so the last colon divides."""
+    return f"{node}:{iteration}"
+
+
+def split_node_key(key: str) -> tuple[str, str]:
+    node, _, iteration = key.rpartition(":")
+    return node, iteration
+
+
+def ended_key(node: str, iteration: str, attempt: int) -> str:
+    return f"ended:{node}:{iteration}:a{attempt}"
+
+
+def claim_key(node: str, iteration: str, attempt: int, nth: int) -> str:
+    """The nth (from 1) time that this attempt's body was begun."""
+    return f"claim:{node}:{iteration}:a{attempt}:{nth}"

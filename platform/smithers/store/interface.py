@@ -1,0 +1,76 @@
+"""The seam between the platform and its database: one log per run, and projections for people."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from smithers.engine.entry import Entry, Json
+from smithers.store.records import Append, Appended, LogLine, NewRun, NodeRow, OpenCommandRow, Run
+
+
+class Store(ABC):
+    """All methods are synchronous, may be called from any thread, and raise `StoreUnavailable` (retryable) when the
+    database is locked, full or away."""
+
+    @abstractmethod
+    def create_run(self, new: NewRun) -> Run:
+        """Stores the run with its `started` entry. Raises `RunExists`."""
+
+    @abstractmethod
+    def run(self, run_id: str) -> Run:
+        """Raises `RunNotFound`, which names the nearest ids."""
+
+    @abstractmethod
+    def runs(self, *, statuses: Sequence[str] = (), workflow: str = "", limit: int = 20) -> list[Run]:
+        """Newest first."""
+
+    @abstractmethod
+    def append(self, request: Append) -> Appended:
+        """The only way to write to a log. Raises `RunNotFound`, and `StaleEpoch` if `request.epoch` is not current."""
+
+    @abstractmethod
+    def entries(self, run_id: str, after: int = 0, limit: int | None = None) -> list[Entry]: ...
+
+    @abstractmethod
+    def entries_by_key(self, run_id: str, prefix: str) -> list[Entry]:
+        """Entries whose key starts with `prefix`, in log order. By index, not by scan."""
+
+    @abstractmethod
+    def command(self, run_id: str, n: int) -> tuple[OpenCommandRow, bool]:
+        """The command and whether it is open. Raises `CommandNotFound`."""
+
+    @abstractmethod
+    def open_commands(self, run_id: str, *, above: int = 0, owner: int | None = None) -> list[OpenCommandRow]:
+        """By number. `payload` is left out (None)."""
+
+    @abstractmethod
+    def nodes(self, run_id: str) -> list[NodeRow]:
+        """By ordinal, then iteration."""
+
+    @abstractmethod
+    def node(self, run_id: str, node: str, iteration: str | None = None) -> NodeRow:
+        """The latest iteration by default. Raises `NodeNotFound`, which names the nearest ids."""
+
+    @abstractmethod
+    def write_log_lines(self, lines: Sequence[LogLine]) -> None: ...
+
+    @abstractmethod
+    def log_lines(self, run_id: str, *, node: str = "", after: int = 0, limit: int = 1000) -> list[tuple[int, LogLine]]:
+        """Pairs of a line's position (global, rising) and the line."""
+
+    @abstractmethod
+    def write_snapshot(self, run_id: str, seq: int, version: int, state: Json) -> None:
+        """Keeps the two newest of a run."""
+
+    @abstractmethod
+    def snapshot(self, run_id: str, version: int) -> tuple[int, Json] | None:
+        """The newest of that version, as (seq, state)."""
+
+    @abstractmethod
+    def due_runs(self) -> list[Run]:
+        """Runs that are not final: the sweeper looks at each."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Commits what is queued, then closes. Idempotent."""

@@ -1,0 +1,135 @@
+"""What goes into the store and what comes out: plain values, the same for every engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from smithers.engine.command import Command
+from smithers.engine.entry import Entry, Fact, Json
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    run_id: str
+    workflow: str
+    input: Json
+    digest: str
+    """Digest of the code the run is pinned to."""
+    source: str
+    """Path of the workflow file, absolute, as the starter saw it."""
+    options: Json = field(default_factory=dict)
+    """`max_in_flight` and the like; kept in the `started` entry too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    run_id: str
+    workflow: str
+    status: str
+    """running, waiting-approval, waiting-timer, waiting-event, waiting-code, finished, failed, cancelled."""
+    epoch: int
+    head: int
+    """Position of the last entry."""
+    planned: int
+    """Position that the last frame covers; lower than the last fact means that a plan is due."""
+    digest: str
+    source: str
+    input: Json
+    options: Json
+    created_ms: int
+    updated_ms: int
+    error: Json | None
+    """Why it failed: `{code, message, node?, iteration?, data?}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    """One mounted node as people see it. Written by plans; the last write wins."""
+
+    node: str
+    iteration: str
+    kind: str
+    """task, approval, timer."""
+    state: str
+    """pending, ready, running, cancelling, waiting-approval, waiting-event, waiting-timer, finished, skipped,
+    failed, cancelled."""
+    attempt: int
+    label: str
+    ordinal: int
+    """Depth-first position in the tree when it was mounted."""
+    detail: Json | None = None
+    """Approval: title, summary. Timer: due_ms. Failed: error. Task: output model's name."""
+    first_ms: int = 0
+    """When the node was first seen running or waiting; 0 is not yet. Never lowered or erased by a later write."""
+    ended_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlanWrite:
+    """A frame with its commands. Stored only if `base` is still the run's `planned` position."""
+
+    base: int
+    covers: int
+    """Position of the last entry that the plan has seen; -1: up to the last fact of this same batch, which then
+    must follow directly on `head_seen`."""
+    owner: int
+    """Number of the step that planned; 0 is a fetch."""
+    frame: Fact
+    commands: tuple[Command, ...]
+    closed: tuple[int, ...] = ()
+    """Numbers of open commands that need no carrying out any more (a `cancel` that was done, a dead timer)."""
+    nodes: tuple[NodeRow, ...] = ()
+    status: str = "running"
+    """The run's status from this frame on."""
+    error: Json | None = None
+    digest: str = ""
+    """Digest of the code that planned; must be the digest the run is pinned to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """One transaction on one run: facts first, then the plan."""
+
+    run_id: str
+    facts: tuple[Fact, ...] = ()
+    plan: PlanWrite | None = None
+    epoch: int | None = None
+    """The run's epoch the writer works for; None (people, the API) is any."""
+    head_seen: int = -1
+    """With `plan.covers == -1`: the plan is stored only if the log still ended here before these facts."""
+    keep_rejected: bool = False
+    """Store a fact that is not valid as a `rejected` entry, so that a person can see it."""
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    outcomes: tuple[str, ...]
+    """Per fact: `stored`, `duplicate` (its key is there), `rejected` (its need is not met)."""
+    planned: bool
+    """Whether the plan was stored. False with a plan given: others have written; read on and plan again."""
+    entries: tuple[Entry, ...]
+    """What this transaction stored, in order, the frame last."""
+    head: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCommandRow:
+    """A command that is not closed, with who made it."""
+
+    command: Command
+    epoch: int
+    owner: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    run_id: str
+    node: str
+    iteration: str
+    attempt: int
+    at_ms: int
+    stream: str
+    """stdout, stderr, log, progress."""
+    text: str
