@@ -1,0 +1,58 @@
+"""Smithers on Temporal: long-running work by AI agents, written as a tree, run durably.
+
+The authoring names are loaded when they are first used, so that a command that needs none of them starts quickly.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from smithers.errors import NonRetryable as NonRetryable
+    from smithers.errors import SmithersError as SmithersError
+    from smithers.flow.call import call as call
+    from smithers.flow.context import Context as Context
+    from smithers.flow.element import Child as Child
+    from smithers.flow.element import Element as Element
+    from smithers.flow.element import Fragment as Fragment
+    from smithers.flow.group import Branch as Branch
+    from smithers.flow.group import Parallel as Parallel
+    from smithers.flow.group import Sequence as Sequence
+    from smithers.flow.loop import Loop as Loop
+    from smithers.flow.loop import Turn as Turn
+    from smithers.flow.policy import UNLIMITED as UNLIMITED
+    from smithers.flow.policy import RetryPolicy as RetryPolicy
+    from smithers.flow.task import Task as Task
+    from smithers.flow.task_context import TaskContext as TaskContext
+    from smithers.flow.wait import Approval as Approval
+    from smithers.flow.wait import Decision as Decision
+    from smithers.flow.wait import Timer as Timer
+    from smithers.flow.workflow import Workflow as Workflow
+    from smithers.flow.workflow import workflow as workflow
+
+HOMES = {
+    "errors": ("NonRetryable", "SmithersError"),
+    "flow.call": ("call",),
+    "flow.context": ("Context",),
+    "flow.element": ("Child", "Element", "Fragment"),
+    "flow.group": ("Branch", "Parallel", "Sequence"),
+    "flow.loop": ("Loop", "Turn"),
+    "flow.policy": ("UNLIMITED", "RetryPolicy"),
+    "flow.task": ("Task",),
+    "flow.task_context": ("TaskContext",),
+    "flow.wait": ("Approval", "Decision", "Timer"),
+    "flow.workflow": ("Workflow", "workflow"),
+}
+HOME_OF = {name: module for module, names in HOMES.items() for name in names}
+__all__ = sorted(HOME_OF)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOME_OF:
+        raise AttributeError(f"module 'smithers' has no attribute {name!r}")
+    value = getattr(import_module(f"smithers.{HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value

@@ -16,6 +16,9 @@ SmithersError
 │   └── NonRetryable          the author says that trying again is useless
 ├── StoreError
 │   ├── StoreUnavailable      locked, full or away; worth trying again
+│   ├── StoreMissing          nothing has been stored here yet, and the caller only reads
+│   ├── StoreVersion          its schema is newer than this code
+│   ├── StoreDamaged          the file or a blob in it cannot be read
 │   └── StaleEpoch            the run has been resumed or driven again; this writer must end
 └── ServerError
     ├── TemporalUnavailable   no server answers
@@ -166,6 +169,24 @@ class StoreUnavailable(StoreError):
 
     code = "STORE_UNAVAILABLE"
     retryable = True
+
+
+class StoreMissing(StoreError, LookupError):
+    """There is no store here yet."""
+
+    code = "STORE_MISSING"
+
+
+class StoreVersion(StoreError):
+    """The store was written by a newer version."""
+
+    code = "STORE_VERSION"
+
+
+class StoreDamaged(StoreError):
+    """The store cannot be read."""
+
+    code = "STORE_DAMAGED"
 
 
 class StaleEpoch(StoreError):

@@ -19,12 +19,15 @@ class Command:
     """From 1, without gaps, per run."""
     kind: CommandKind
     node: str = ""
-    iteration: str = "0"
+    iteration: str = ""
     attempt: int = 0
     target: int = 0
     """For `cancel`: the number of the command to cancel."""
+    delay_ms: int = 0
+    """For `timer`: fires this long after its frame is stored. For `run` and `child`: not before (the backoff)."""
     due_ms: int = 0
-    """For `timer`: when it fires. For `run` and `child`: not before (the backoff). 0 is at once."""
+    """Absolute time of the same, milliseconds since the epoch; 0 is at once. The store stamps it from `delay_ms` in
+    the transaction, so that no plan reads a clock; an author's absolute time is given here directly."""
     timeout_ms: int = 0
     """The author's deadline for one attempt; 0 is none."""
     burst: bool = False

@@ -20,6 +20,7 @@ Kind = Literal[
     "follow",
     "resumed",
     "retried",
+    "redriven",
     "rejected",
 ]
 Json = dict[str, Any]

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from smithers.engine.entry import Entry, Json
-from smithers.store.records import Append, Appended, LogLine, NewRun, NodeRow, OpenCommandRow, Run
+from smithers.engine.frame import NodeRow
+from smithers.store.records import Append, Appended, LogLine, NewRun, OpenCommandRow, Run
 
 
 class Store(ABC):
@@ -30,7 +31,13 @@ class Store(ABC):
         """The only way to write to a log. Raises `RunNotFound`, and `StaleEpoch` if `request.epoch` is not current."""
 
     @abstractmethod
-    def entries(self, run_id: str, after: int = 0, limit: int | None = None) -> list[Entry]: ...
+    def redrive(self, run_id: str, by: str = "") -> int:
+        """Raises the epoch and says so in the log (`redriven`), so that drivers and steps of the old one end.
+        Returns the new epoch. Raises `RunNotFound`, and `WrongState` if the run has ended."""
+
+    @abstractmethod
+    def entries(self, run_id: str, after: int = 0, limit: int | None = None) -> list[Entry]:
+        """In log order. Raises `RunNotFound`."""
 
     @abstractmethod
     def entries_by_key(self, run_id: str, prefix: str) -> list[Entry]:
@@ -53,7 +60,16 @@ class Store(ABC):
         """The latest iteration by default. Raises `NodeNotFound`, which names the nearest ids."""
 
     @abstractmethod
-    def write_log_lines(self, lines: Sequence[LogLine]) -> None: ...
+    def write_blob(self, data: bytes) -> str:
+        """Keeps bytes by content and returns their SHA-256 in hex. Writing the same bytes again does nothing."""
+
+    @abstractmethod
+    def blob(self, sha256: str) -> bytes:
+        """Raises `StoreDamaged` if it is not there or does not match its hash."""
+
+    @abstractmethod
+    def write_log_lines(self, lines: Sequence[LogLine]) -> None:
+        """Lines of runs that are not there are dropped."""
 
     @abstractmethod
     def log_lines(self, run_id: str, *, node: str = "", after: int = 0, limit: int = 1000) -> list[tuple[int, LogLine]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from smithers.engine.command import Command
 from smithers.engine.entry import Entry, Fact, Json
+from smithers.engine.frame import NodeRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +44,6 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class NodeRow:
-    """One mounted node as people see it. Written by plans; the last write wins."""
-
-    node: str
-    iteration: str
-    kind: str
-    """task, approval, timer."""
-    state: str
-    """pending, ready, running, cancelling, waiting-approval, waiting-event, waiting-timer, finished, skipped,
-    failed, cancelled."""
-    attempt: int
-    label: str
-    ordinal: int
-    """Depth-first position in the tree when it was mounted."""
-    detail: Json | None = None
-    """Approval: title, summary. Timer: due_ms. Failed: error. Task: output model's name."""
-    first_ms: int = 0
-    """When the node was first seen running or waiting; 0 is not yet. Never lowered or erased by a later write."""
-    ended_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class PlanWrite:
     """A frame with its commands. Stored only if `base` is still the run's `planned` position."""
 
@@ -88,7 +67,7 @@ class PlanWrite:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """One transaction on one run: facts first, then the plan."""
+    """One transaction on one run: facts first, then the plan, then what follows from it."""
 
     run_id: str
     facts: tuple[Fact, ...] = ()
@@ -100,16 +79,20 @@ class Append:
     keep_rejected: bool = False
     """Store a fact that is not valid as a `rejected` entry, so that a person can see it."""
     code: str = ""
+    """Digest of the code that writes."""
+    after: tuple[Fact, ...] = ()
+    """Facts that follow the frame: stored only if the plan was. A burst claims the command that the plan makes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Appended:
     outcomes: tuple[str, ...]
-    """Per fact: `stored`, `duplicate` (its key is there), `rejected` (its need is not met)."""
+    """Per fact, those of `after` last: `stored`, `duplicate` (its key is there), `rejected` (its need is not met),
+    `skipped` (it is in `after`, and the plan was not stored)."""
     planned: bool
     """Whether the plan was stored. False with a plan given: others have written; read on and plan again."""
     entries: tuple[Entry, ...]
-    """What this transaction stored, in order, the frame last."""
+    """What this transaction stored, in order."""
     head: int
     epoch: int
 

@@ -1,0 +1,1 @@
+"""One file per command, each imported only when its command is called."""

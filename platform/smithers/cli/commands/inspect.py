@@ -1,0 +1,87 @@
+"""`smithers inspect`: one run as it stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from smithers.cli.options import FormOption, IntervalOption, RunArgument, WatchOption
+from smithers.cli.output import Form
+from smithers.cli.session import Session, session
+from smithers.cli.times import ago, local, now_ms
+from smithers.cli.views.approvals import approval_wire, title_of
+from smithers.cli.views.nodes import named, node_wire, told_error
+from smithers.cli.views.runs import run_details
+from smithers.cli.watching import repeat
+from smithers.engine.frame import NodeRow
+from smithers.store.records import Run
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+MOST_NODES = 200
+"""Shown to a person; JSON has all."""
+
+
+def command(
+    run: RunArgument = None,
+    everything: Annotated[bool, typer.Option("--all", "-a", help=f"All nodes, not only the last {MOST_NODES}.")] = False,
+    watch: WatchOption = False,
+    interval: IntervalOption = 2.0,
+    form: FormOption = Form.plain,
+) -> int:
+    """Shows one run: its nodes, what it waits for, its error."""
+    with session(form) as here:
+        found = here.run(run)
+        most = 0 if everything else MOST_NODES
+        if watch:
+            return repeat(here.out, interval, lambda: show(here, here.store.run(found.run_id), most))
+        show(here, found, most)
+    return 0
+
+
+def show(here: Session, run: Run, most: int) -> None:
+    nodes = here.store.nodes(run.run_id)
+    waiting = [row for row in nodes if row.state == "waiting-approval"]
+    if here.out.is_json:
+        approvals = [approval_wire(row) for row in waiting]
+        here.out.document(run_details(run) | {"nodes": [node_wire(row) for row in nodes], "pendingApprovals": approvals})
+        return
+    here.out.lines(head(run))
+    if nodes:
+        here.out.line()
+        here.out.show(table(nodes[-most:]))
+        if most and len(nodes) > most:
+            here.out.note(f"... and {len(nodes) - most} nodes before these: --all.")
+    for row in waiting:
+        here.out.line(f'\n⏸ {named(row.node, row.iteration)} waits for an approval: "{title_of(row)}"')
+        here.out.line(f"  smithers approve {run.run_id} {row.node}")
+    if run.error:
+        here.out.line(f"\n✗ {run.error.get('code', '')}: {told_error(run.error)}")
+        here.out.line(f"  smithers why {run.run_id}")
+
+
+def head(run: Run) -> list[str]:
+    now = now_ms()
+    return [
+        f"run       {run.run_id}",
+        f"workflow  {run.workflow}  ({run.source})",
+        f"status    {run.status}",
+        f"started   {local(run.created_ms)}  ({ago(run.created_ms, now)})",
+        f"changed   {local(run.updated_ms)}  ({ago(run.updated_ms, now)})",
+        f"code      {run.digest[:12]}",
+    ]
+
+
+def table(nodes: list[NodeRow]) -> Table:
+    from smithers.cli.drawing import plain_table, state_text, symbol_text
+
+    drawn = plain_table("", "NODE", "KIND", "STATE", "ATTEMPT", "")
+    for row in nodes:
+        error = told_error((row.detail or {}).get("error")) if row.state == "failed" else row.label
+        attempt = str(row.attempt) if row.attempt else ""
+        drawn.add_row(
+            symbol_text(row.state), named(row.node, row.iteration), row.kind, state_text(row.state), attempt, error
+        )
+    return drawn

@@ -1,0 +1,138 @@
+"""The entry point: finds the command, imports that one module, and turns whatever comes out into an exit status.
+
+Two things keep it quick. `--version` is answered before any library is imported, and a command is parsed by an
+application that has only this one command; the others are names in `table.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from smithers.cli.argv import normalized
+from smithers.cli.output import Form, OutputClosed, close_quietly
+from smithers.cli.status import FINISHED, INTERRUPTED, WRONG_USE
+from smithers.cli.table import COMMANDS, Listed
+
+if TYPE_CHECKING:
+    import typer
+
+PROGRAM = "smithers"
+COMPLETION = "_SMITHERS_COMPLETE"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        return answered(words)
+    except OutputClosed:
+        close_quietly(sys.stdout)
+        return FINISHED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def answered(words: list[str]) -> int:
+    if words in (["--version"], ["-V"], ["version"]):
+        import smithers
+
+        print(smithers.__version__)
+        return FINISHED
+    words = normalized(words, COMMANDS)
+    if words and words[0] in COMMANDS and COMPLETION not in os.environ:
+        return run(single(COMMANDS[words[0]]), words[1:], f"{PROGRAM} {words[0]}", wanted_form(words))
+    if words and not words[0].startswith("-") and COMPLETION not in os.environ:
+        return unknown(words[0], wanted_form(words))
+    return run(overview(full=COMPLETION in os.environ), words or ["--help"], PROGRAM, wanted_form(words))
+
+
+def wanted_form(words: list[str]) -> Form:
+    """Read before parsing, because a command line that does not parse is an error that wants a form too."""
+    pairs = zip(words, [*words[1:], ""], strict=True)
+    is_json = any(word == "--format=json" or (word == "--format" and value == "json") for word, value in pairs)
+    return Form.json if is_json else Form.plain
+
+
+def run(app: typer.Typer, words: list[str], program: str, form: Form) -> int:
+    from typer.exceptions import Abort, TyperException
+    from typer.main import get_command
+
+    from smithers.cli.present import present, present_bug, present_usage
+    from smithers.errors import SmithersError
+
+    try:
+        status = get_command(app).main(args=words, prog_name=program, standalone_mode=False)
+    except TyperException as error:
+        return present_usage(error, form)
+    except Abort:
+        return INTERRUPTED
+    except SmithersError as error:
+        return present(error, form)
+    except (OutputClosed, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        return present_bug(error, form)
+    return status if isinstance(status, int) else FINISHED
+
+
+def single(listed: Listed) -> typer.Typer:
+    """An application with one command."""
+    app = application()
+    command: Callable[..., Any] = import_module(listed.module).command
+    app.command(name=listed.name)(command)
+    return app
+
+
+def overview(*, full: bool) -> typer.Typer:
+    """All commands: as names with their help for the overview, or in full for shell completion."""
+    app = application()
+    for listed in COMMANDS.values():
+        command = import_module(listed.module).command if full else stub
+        app.command(name=listed.name, help=listed.help, rich_help_panel=listed.panel)(command)
+
+    @app.callback(help="Long-running work by AI agents, written as a tree of tasks, run durably on Temporal.")
+    def smithers(  # pyright: ignore[reportUnusedFunction]
+        version: bool = typer_option("--version", help="Show the version."),
+        form: Form = typer_option("--format", default=Form.plain, help="plain or json, for every command."),
+    ) -> None: ...
+
+    return app
+
+
+def typer_option(name: str, *, default: Any = False, help: str) -> Any:
+    import typer
+
+    return typer.Option(default, name, help=help)
+
+
+def stub() -> None: ...
+
+
+def application() -> typer.Typer:
+    import typer
+
+    markup = "rich" if sys.stdout.isatty() else None
+    return typer.Typer(add_completion=False, rich_markup_mode=markup, pretty_exceptions_enable=False)
+
+
+def unknown(word: str, form: Form) -> int:
+    from difflib import get_close_matches
+
+    from smithers.cli.present import present
+    from smithers.errors import InputError
+
+    also = {"run": "up", "resume": "up", "status": "ps", "list": "ps", "ls": "ps", "show": "inspect", "kill": "cancel"}
+    near = [also[word]] if word in also else get_close_matches(word, COMMANDS, n=2)
+    hint = f" Did you mean {' or '.join(near)}?" if near else f" `{PROGRAM} --help` lists them."
+    present(InputError(f"There is no command {word!r}.{hint}", word=word), form)
+    return WRONG_USE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,19 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from smithers.cli.output import Form
+
+FormOption = Annotated[Form, typer.Option("--format", help="plain for people, json for programs.")]
+RunArgument = Annotated[
+    str | None, typer.Argument(metavar="[RUN]", help="Run id, or a unique beginning of one. Default: the newest run.")
+]
+IterationOption = Annotated[
+    str | None, typer.Option("--iteration", help="Iteration of a node in a loop. Default: the latest.")
+]
+WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="Show it again and again until interrupted.")]
+IntervalOption = Annotated[float, typer.Option("--interval", min=0.1, help="Seconds between two looks.")]

@@ -1,0 +1,92 @@
+"""Where a command's answer goes: the answer to stdout, everything else to stderr.
+
+With `--format json` stdout carries one JSON document, or one per line for streams, and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+
+class Form(StrEnum):
+    plain = "plain"
+    json = "json"
+
+
+class OutputClosed(Exception):
+    """Nobody reads stdout any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """The two streams of a command."""
+
+    form: Form = Form.plain
+
+    @property
+    def is_json(self) -> bool:
+        return self.form is Form.json
+
+    def document(self, value: Any) -> None:
+        """The whole answer, indented."""
+        write(sys.stdout, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+    def record(self, value: Any) -> None:
+        """One element of a stream, on a line of its own, at once."""
+        write(sys.stdout, json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+    def line(self, text: str = "") -> None:
+        write(sys.stdout, text + "\n")
+
+    def lines(self, lines: list[str]) -> None:
+        write(sys.stdout, "".join(f"{line}\n" for line in lines))
+
+    def note(self, text: str) -> None:
+        """For the person, not for what reads the answer."""
+        with suppress(OutputClosed):
+            write(sys.stderr, text + "\n")
+
+    def show(self, *parts: RenderableType) -> None:
+        """Rich parts: coloured on a terminal, plain text elsewhere."""
+        for part in parts:
+            console(sys.stdout).print(part)
+        flush(sys.stdout)
+
+
+def console(stream: TextIO) -> Console:
+    """A console that never colours what is not a terminal, and never wraps there."""
+    from rich.console import Console
+
+    if stream.isatty():
+        return Console(file=stream, highlight=False)
+    return Console(file=stream, highlight=False, no_color=True, force_terminal=False, width=400)
+
+
+def write(stream: TextIO, text: str) -> None:
+    try:
+        stream.write(text)
+    except BrokenPipeError:
+        raise OutputClosed from None
+    flush(stream)
+
+
+def flush(stream: TextIO) -> None:
+    try:
+        stream.flush()
+    except BrokenPipeError:
+        raise OutputClosed from None
+
+
+def close_quietly(stream: TextIO) -> None:
+    """Points a stream that nobody reads to nowhere, so that the interpreter's last flush does not complain."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

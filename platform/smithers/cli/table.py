@@ -1,0 +1,42 @@
+"""The commands by name. Their modules are imported only when one is called; this table is enough for the overview."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    name: str
+    help: str
+    panel: str
+
+    @property
+    def module(self) -> str:
+        return f"smithers.cli.commands.{self.name.replace('-', '_')}"
+
+
+RUN, LOOK, DECIDE, HOST = "Run", "Look", "Decide", "Host"
+COMMANDS: Final = {
+    listed.name: listed
+    for listed in (
+        Listed("up", "Runs a workflow file, or goes on with a run.", RUN),
+        Listed("graph", "Shows what a workflow file would run first, without running it.", RUN),
+        Listed("ps", "Lists runs, newest first.", LOOK),
+        Listed("inspect", "Shows one run: its nodes, what it waits for, its error.", LOOK),
+        Listed("why", "Says what a run waits for, or why it failed, and what to do.", LOOK),
+        Listed("logs", "Shows the lines that tasks have written.", LOOK),
+        Listed("events", "Shows what has happened in a run, in order.", LOOK),
+        Listed("node", "Shows one node: attempts, output, error, lines.", LOOK),
+        Listed("output", "Prints the output of a run or of one node as JSON.", LOOK),
+        Listed("approve", "Approves what a run waits for.", DECIDE),
+        Listed("deny", "Denies what a run waits for.", DECIDE),
+        Listed("cancel", "Cancels a run; its outputs stay.", DECIDE),
+        Listed("down", "Cancels every run that has not ended.", DECIDE),
+        Listed("retry-task", "Runs a failed task of a run again.", DECIDE),
+        Listed("start", "Keeps a worker for the project in the foreground.", HOST),
+        Listed("stop", "Stops the workers and the local server of the project.", HOST),
+        Listed("doctor", "Checks the store, the server, the workers, and runs that are stuck.", HOST),
+    )
+}

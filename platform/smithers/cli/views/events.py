@@ -1,0 +1,160 @@
+"""The log as typed events (the reference's event names), and each as one line of text.
+
+One entry becomes one event or several: a frame is one, and so is each thing that it changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from smithers.cli.times import offset
+from smithers.cli.views.nodes import told_error
+from smithers.engine.entry import Entry, Json, split_node_key
+
+ENDS: Final = {"finished": "RunFinished", "failed": "RunFailed", "cancelled": "RunCancelled"}
+NODE_EVENTS: Final = {
+    "pending": ("NodePending",),
+    "waiting-approval": ("NodeWaitingApproval", "ApprovalRequested"),
+    "waiting-timer": ("NodeWaitingTimer",),
+    "skipped": ("NodeSkipped",),
+    "cancelled": ("NodeCancelled",),
+}
+CATEGORIES: Final = {"Node": "node", "Approval": "approval", "Timer": "timer", "Frame": "frame", "RetryTask": "revert"}
+SYMBOLS: Final = {
+    "NodeStarted": "→",
+    "NodeFinished": "✓",
+    "RunFinished": "✓",
+    "ApprovalGranted": "✓",
+    "NodeFailed": "✗",
+    "RunFailed": "✗",
+    "ApprovalDenied": "✗",
+    "RenderFailed": "✗",
+    "WorkerDied": "✗",
+    "NodeRetrying": "↻",
+    "RetryTaskStarted": "↻",
+    "NodeWaitingApproval": "⏸",
+    "ApprovalRequested": "⏸",
+    "NodeWaitingTimer": "⏱",
+    "TimerFired": "⏱",
+    "WorkflowReloaded": "⟳",
+}
+MOST_TEXT: Final = 240
+"""Of a field in a line (cli.evfmt.truncate)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, as people and programs read it."""
+
+    seq: int
+    at_ms: int
+    type: str
+    node: str = ""
+    iteration: str = ""
+    attempt: int = 0
+    fields: Json = field(default_factory=dict[str, Any])
+
+    @property
+    def category(self) -> str:
+        return next((name for start, name in CATEGORIES.items() if self.type.startswith(start)), "run")
+
+    def wire(self, run_id: str) -> Json:
+        common: Json = {"type": self.type, "runId": run_id, "seq": self.seq, "timestampMs": self.at_ms}
+        if self.node:
+            common |= {"nodeId": self.node, "iteration": self.iteration or "0"}
+        if self.attempt:
+            common["attempt"] = self.attempt
+        return common | self.fields
+
+    def line(self, start_ms: int) -> str:
+        parts = [offset(self.at_ms - start_ms), SYMBOLS.get(self.type, "·"), self.type]
+        if self.node:
+            parts.append(self.node if self.iteration in ("", "0") else f"{self.node} #{self.iteration}")
+        if self.attempt > 1:
+            parts.append(f"attempt {self.attempt}")
+        parts += [f"{name}={cut(value)}" for name, value in self.fields.items() if value not in (None, "", [], {})]
+        return " ".join(parts)
+
+
+def cut(value: Any) -> str:
+    text = told_error(value) if isinstance(value, dict) and "message" in value else str(value)  # pyright: ignore[reportUnknownArgumentType]
+    text = text.replace("\n", " ")
+    return text if len(text) <= MOST_TEXT else text[: MOST_TEXT - 3] + "..."
+
+
+@dataclass(slots=True)
+class Reader:
+    """Turns entries, in order, into events. It remembers the run's status, because frames say it every time."""
+
+    status: str = ""
+
+    def events(self, entry: Entry) -> Iterator[Event]:
+        if entry.kind == "frame":
+            yield from self.frame(entry)
+        else:
+            yield SIMPLE[entry.kind](entry)
+
+    def frame(self, entry: Entry) -> Iterator[Event]:
+        data = entry.data
+        yield Event(entry.seq, entry.at_ms, "FrameCommitted", fields={"frameNo": data.get("number")})
+        for key, shown in data.get("nodes", {}).items():
+            node, iteration = split_node_key(key)
+            for type in NODE_EVENTS.get(shown, ()):
+                yield Event(entry.seq, entry.at_ms, type, node, iteration)
+        for _, kind, node, iteration, attempt, _ in data.get("commands", ()):
+            if kind in ("run", "child") and attempt > 1:
+                yield Event(entry.seq, entry.at_ms, "NodeRetrying", node, iteration, attempt)
+        status = data.get("status", self.status)
+        if status != self.status:
+            self.status = status
+            yield Event(entry.seq, entry.at_ms, "RunStatusChanged", fields={"status": status})
+            if status in ENDS:
+                yield Event(entry.seq, entry.at_ms, ENDS[status], fields={"error": data.get("error")})
+
+
+def about_node(type: str, *fields: str) -> Callable[[Entry], Event]:
+    def event(entry: Entry) -> Event:
+        data = entry.data
+        shown = {name: data[name] for name in fields if data.get(name) is not None}
+        return Event(
+            entry.seq, entry.at_ms, type, data.get("node", ""), data.get("iteration", ""), data.get("attempt", 0), shown
+        )
+
+    return event
+
+
+def ended(entry: Entry) -> Event:
+    types = {"finished": "NodeFinished", "cancelled": "NodeCancelled"}
+    event = about_node(types.get(entry.data["outcome"], "NodeFailed"), "error")(entry)
+    return event if "ms" not in entry.data else with_field(event, "durationMs", entry.data["ms"])
+
+
+def decided(entry: Entry) -> Event:
+    return about_node("ApprovalGranted" if entry.data["approved"] else "ApprovalDenied", "by", "note")(entry)
+
+
+def with_field(event: Event, name: str, value: Any) -> Event:
+    return Event(
+        event.seq, event.at_ms, event.type, event.node, event.iteration, event.attempt, event.fields | {name: value}
+    )
+
+
+SIMPLE: Final[dict[str, Callable[[Entry], Event]]] = {
+    "started": about_node("RunStarted", "workflow"),
+    "resumed": about_node("RunStarted", "by"),
+    "redriven": about_node("RunStarted", "by"),
+    "claim": about_node("NodeStarted"),
+    "ended": ended,
+    "decided": decided,
+    "fired": about_node("TimerFired"),
+    "cancel": about_node("RunCancelRequested", "by", "reason"),
+    "died": about_node("WorkerDied", "why"),
+    "released": about_node("WorkerReleased", "why"),
+    "settled": about_node("StepSettled", "why"),
+    "render_failed": about_node("RenderFailed", "error"),
+    "follow": about_node("WorkflowReloaded", "digest"),
+    "retried": about_node("RetryTaskStarted", "by"),
+    "rejected": about_node("FactRejected", "why"),
+}

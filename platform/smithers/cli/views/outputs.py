@@ -1,0 +1,73 @@
+"""What the tasks of a run have produced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from smithers.cli.views.attempts import node_entries
+from smithers.engine.entry import Json
+from smithers.engine.frame import NodeRow
+from smithers.errors import WrongState
+from smithers.store.interface import Store
+
+MOST_OUTPUTS: Final = 1000
+"""Of a run with more tasks only the last ones are printed; `output RUN NODE` prints any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """By node id, that of the latest iteration."""
+
+    by_node: Json
+    last: str
+    """The id of the last task in the tree that has one; empty where there is none."""
+    omitted: int = 0
+
+    def wire(self) -> Json:
+        found: Json = {"output": self.by_node.get(self.last), "outputs": self.by_node}
+        return found | ({"outputsOmitted": self.omitted} if self.omitted else {})
+
+
+def outputs_of(store: Store, run_id: str) -> Outputs:
+    rows = latest_finished(store.nodes(run_id))
+    kept = rows[-MOST_OUTPUTS:]
+    found = {row.node: output_of(store, run_id, row) for row in kept}
+    last = next((row.node for row in reversed(kept) if row.kind == "task"), "")
+    return Outputs(found, last, len(rows) - len(kept))
+
+
+def latest_finished(rows: list[NodeRow]) -> list[NodeRow]:
+    """One per id, in the order of the tree. Timers produce nothing that anybody reads."""
+    latest: dict[str, NodeRow] = {}
+    for row in sorted(rows, key=place):
+        if row.state == "finished" and row.kind != "timer":
+            latest[row.node] = row
+    return sorted(latest.values(), key=lambda row: row.ordinal)
+
+
+def place(row: NodeRow) -> tuple[list[int], int]:
+    return [int(part) for part in row.iteration.split(".") if part], row.ordinal
+
+
+def output_of(store: Store, run_id: str, row: NodeRow) -> Any:
+    """None where the node has no output."""
+    for entry in node_entries(store, run_id, "ended", row.node, row.iteration):
+        if entry.data["outcome"] == "finished":
+            return entry.data.get("output")
+    for entry in store.entries_by_key(run_id, f"decided:{row.node}:{row.iteration}"):
+        if entry.data["node"] == row.node and entry.data["iteration"] == row.iteration:
+            return {"approved": entry.data["approved"], "note": entry.data.get("note"), "decidedBy": entry.data.get("by")}
+    return None
+
+
+def required_output(store: Store, run_id: str, row: NodeRow) -> Any:
+    """Raises `WrongState` where the node has not finished."""
+    if row.state != "finished":
+        raise WrongState(
+            f"Node {row.node!r} of run {run_id} has no output: it is {row.state}. "
+            f"`smithers node {row.node} --run-id {run_id}` says more.",
+            node=row.node,
+            state=row.state,
+        )
+    return output_of(store, run_id, row)

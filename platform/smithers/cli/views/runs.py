@@ -1,0 +1,63 @@
+"""Runs: how one is found, and what is said of it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from smithers.cli.argv import LATEST
+from smithers.cli.times import iso
+from smithers.engine.entry import Json
+from smithers.errors import InputError, RunNotFound
+from smithers.store.interface import Store
+from smithers.store.records import Run
+
+ALL_RUNS: Final = 100_000
+
+
+def run_wire(run: Run) -> Json:
+    return {
+        "runId": run.run_id,
+        "workflow": run.workflow,
+        "status": run.status,
+        "createdAt": iso(run.created_ms),
+        "updatedAt": iso(run.updated_ms),
+        "error": run.error,
+    }
+
+
+def run_details(run: Run) -> Json:
+    return run_wire(run) | {
+        "source": run.source,
+        "digest": run.digest,
+        "epoch": run.epoch,
+        "head": run.head,
+        "planned": run.planned,
+        "input": run.input,
+        "options": run.options,
+    }
+
+
+def find_run(store: Store, wanted: str | None) -> Run:
+    """The run with this id, or the only one whose id begins so; without an id the newest.
+
+    Raises `RunNotFound`, which names the nearest ids, and `InputError` if several begin so.
+    """
+    if wanted is None or wanted == LATEST:
+        newest = store.runs(limit=1)
+        if not newest:
+            raise RunNotFound("There are no runs here yet. `smithers up FILE` starts one.")
+        return newest[0]
+    try:
+        return store.run(wanted)
+    except RunNotFound:
+        matches = [run for run in store.runs(limit=ALL_RUNS) if run.run_id.startswith(wanted)] if wanted else []
+        if not matches:
+            raise
+    if len(matches) > 1:
+        ids = ", ".join(run.run_id for run in matches[:8]) + (", ..." if len(matches) > 8 else "")
+        raise InputError(
+            f"{len(matches)} runs begin with {wanted!r}: {ids}. Give more letters.",
+            code="RUN_AMBIGUOUS",
+            runs=[run.run_id for run in matches],
+        )
+    return matches[0]

@@ -1,0 +1,249 @@
+"""Why a run does not go on: each thing it waits for, since when, what would unblock it, and the exact command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from smithers.cli.times import ago, iso, local, now_ms, span
+from smithers.cli.views.approvals import title_of
+from smithers.cli.views.attempts import Attempt, attempts_of, node_entries
+from smithers.cli.views.nodes import named, shown_iteration
+from smithers.engine.entry import Entry, Json
+from smithers.engine.fold import UNPLANNED_KINDS
+from smithers.engine.frame import NodeRow
+from smithers.store.interface import Store
+from smithers.store.records import OpenCommandRow, Run
+
+MOST_NODES: Final = 50
+"""Of the same kind; the rest is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that the run waits for, or died of."""
+
+    kind: str
+    """approval, timer, event, task, queue, backoff, worker, code, cancel, failure, more."""
+    text: str
+    since_ms: int = 0
+    unblock: str = ""
+    command: str = ""
+    node: str = ""
+    iteration: str = ""
+    data: Json = field(default_factory=dict[str, Any])
+
+    def wire(self) -> Json:
+        found: Json = {"kind": self.kind, "text": self.text}
+        if self.node:
+            found |= {"nodeId": self.node, "iteration": shown_iteration(self.iteration)}
+        if self.since_ms:
+            found |= {"since": iso(self.since_ms)}
+        return found | {"unblock": self.unblock or None, "command": self.command or None} | self.data
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    run: Run
+    summary: str
+    reasons: tuple[Reason, ...]
+
+    def wire(self) -> Json:
+        return {
+            "runId": self.run.run_id,
+            "status": self.run.status,
+            "summary": self.summary,
+            "reasons": [reason.wire() for reason in self.reasons],
+            "error": self.run.error,
+        }
+
+
+def explain(store: Store, run: Run, *, has_worker: bool) -> Why:
+    """Reads the store only."""
+    match run.status:
+        case "finished":
+            return Why(run, f"It finished {ago(run.updated_ms, now_ms())} and waits for nothing.", ())
+        case "cancelled":
+            return Why(run, cancelled(store, run), ())
+        case "failed":
+            return Why(run, "It failed.", (failure(store, run),))
+        case _:
+            return open_run(store, run, has_worker=has_worker)
+
+
+def open_run(store: Store, run: Run, *, has_worker: bool) -> Why:
+    reasons = [*cancel_request(store, run), *code(store, run), *people(store, run), *work(store, run)]
+    needs_worker = plan_is_due(store, run) or any(reason.kind not in ("approval", "event", "code") for reason in reasons)
+    if not has_worker and (needs_worker or not reasons):
+        reasons.append(
+            Reason(
+                "worker",
+                "No worker of this project runs on this machine, so nothing goes on by itself.",
+                unblock="start a worker",
+                command=f"smithers up --resume {run.run_id}",
+            )
+        )
+    return Why(run, summary(run, reasons), tuple(reasons))
+
+
+def summary(run: Run, reasons: list[Reason]) -> str:
+    kinds = {reason.kind for reason in reasons}
+    waits = [name for kind, name in WAITS.items() if kind in kinds]
+    if waits:
+        return f"It is {run.status}: it waits for {' and '.join(waits)}."
+    if "task" in kinds:
+        return f"It is {run.status}: tasks are at work."
+    return f"It is {run.status}, and its next step is due."
+
+
+WAITS: Final = {
+    "approval": "a person",
+    "timer": "a time",
+    "event": "an event",
+    "code": "a workflow file that renders",
+    "worker": "a worker",
+}
+
+
+def plan_is_due(store: Store, run: Run) -> bool:
+    return any(entry.kind in UNPLANNED_KINDS for entry in store.entries(run.run_id, after=run.planned))
+
+
+def failure(store: Store, run: Run) -> Reason:
+    """The stored error, with the node it came from and the attempts it took."""
+    error = run.error or {"code": "UNKNOWN", "message": "no reason was stored"}
+    node, iteration = str(error.get("node", "")), str(error.get("iteration", ""))
+    where = error.get("where") or (error.get("data") or {}).get("where") or ""
+    text = f"{error.get('code')}: {error.get('message')}"
+    if node:
+        attempts = attempts_of(store, run.run_id, node, iteration)
+        text = f"{named(node, iteration)} failed{tries(attempts)}: {text}"
+    if where:
+        text = f"{text}\nat {where}"
+    return Reason(
+        "failure",
+        text,
+        run.updated_ms,
+        "put the cause right; the run goes on from the failed node, with the outputs it has",
+        f"smithers up --resume {run.run_id}",
+        node,
+        iteration,
+        {"error": error},
+    )
+
+
+def tries(attempts: list[Attempt]) -> str:
+    return f" after {len(attempts)} attempts" if len(attempts) > 1 else ""
+
+
+def cancelled(store: Store, run: Run) -> str:
+    found = store.entries_by_key(run.run_id, "cancel")
+    by = f" by {found[-1].data.get('by') or 'somebody'}" if found else ""
+    return f"It was cancelled{by} {ago(run.updated_ms, now_ms())}. That is final; its outputs stay."
+
+
+def cancel_request(store: Store, run: Run) -> list[Reason]:
+    return [
+        Reason("cancel", f"{entry.data.get('by') or 'Somebody'} asked to cancel it; what runs is being stopped.", entry.at_ms)
+        for entry in store.entries_by_key(run.run_id, "cancel")[-1:]
+    ]
+
+
+def code(store: Store, run: Run) -> list[Reason]:
+    """The run's code does not render: the last `render_failed` that no frame has followed."""
+    failed = [entry for entry in store.entries_by_key(run.run_id, "render_failed:") if entry.seq > run.planned]
+    if run.status != "waiting-code" and not failed:
+        return []
+    entry = failed[-1] if failed else None
+    error = entry.data.get("error") or {} if entry else {}
+    where = f"\nat {error['where']}" if error.get("where") else ""
+    text = f"The workflow file does not render: {error.get('code', '')} {error.get('message', '')}{where}"
+    if entry is None:
+        text = f"It waits for a worker that has its code ({run.digest[:12]}), of {run.source}."
+    return [
+        Reason(
+            "code",
+            text,
+            entry.at_ms if entry else run.updated_ms,
+            f"edit {run.source} and follow the new code",
+            f"smithers up --resume {run.run_id} --follow",
+            data={"digest": run.digest, "source": run.source},
+        )
+    ]
+
+
+def people(store: Store, run: Run) -> list[Reason]:
+    found: list[Reason] = []
+    for row in store.nodes(run.run_id):
+        if row.state == "waiting-approval":
+            found.append(approval(store, run, row))
+        elif row.state == "waiting-event":
+            found.append(
+                Reason("event", f"{named(row.node, row.iteration)} waits for an event.", node=row.node, iteration=row.iteration)
+            )
+    return found
+
+
+def approval(store: Store, run: Run, row: NodeRow) -> Reason:
+    since = asked_ms(store, run, row)
+    choice = f" --iteration {row.iteration}" if row.iteration not in ("", "0") else ""
+    return Reason(
+        "approval",
+        f'{named(row.node, row.iteration)} waits for an approval: "{title_of(row)}"',
+        since,
+        "a person approves or denies it",
+        f"smithers approve {run.run_id} {row.node}{choice}",
+        row.node,
+        row.iteration,
+    )
+
+
+def asked_ms(store: Store, run: Run, row: NodeRow) -> int:
+    """When the frame that asks was stored. Frames are few against facts; the newest are looked at first."""
+    key = f"{row.node}:{row.iteration}"
+    frames = store.entries_by_key(run.run_id, "frame:")
+    for entry in sorted(frames, key=sequence, reverse=True):
+        if entry.data.get("nodes", {}).get(key) == "waiting-approval":
+            return entry.at_ms
+    return run.updated_ms
+
+
+def sequence(entry: Entry) -> int:
+    return entry.seq
+
+
+def work(store: Store, run: Run) -> list[Reason]:
+    """What is in flight: tasks with a body that has begun, tasks that wait for a worker or for their backoff, timers."""
+    found: list[Reason] = []
+    open_rows = [row for row in store.open_commands(run.run_id) if row.command.kind in ("run", "child", "timer")]
+    for row in open_rows[:MOST_NODES]:
+        found.append(timer(row) if row.command.kind == "timer" else task(store, run, row))
+    if len(open_rows) > MOST_NODES:
+        found.append(Reason("more", f"... and {len(open_rows) - MOST_NODES} more."))
+    return found
+
+
+def timer(row: OpenCommandRow) -> Reason:
+    due = row.command.due_ms
+    left = due - now_ms()
+    when = f"fires in {span(left)}, at {local(due)}" if left > 0 else f"was due {span(-left)} ago, at {local(due)}"
+    name = named(row.command.node, row.command.iteration)
+    return Reason(
+        "timer", f"{name} {when}.", node=row.command.node, iteration=row.command.iteration, data={"firesAt": iso(due)}
+    )
+
+
+def task(store: Store, run: Run, row: OpenCommandRow) -> Reason:
+    command = row.command
+    name = f"{named(command.node, command.iteration)} (attempt {command.attempt})"
+    claims = list(node_entries(store, run.run_id, "claim", command.node, command.iteration))
+    mine = [entry for entry in claims if entry.data["attempt"] == command.attempt]
+    if mine:
+        since = mine[-1].at_ms
+        worker = mine[-1].data.get("worker", "")
+        text = f"{name} has been running for {span(now_ms() - since)}."
+        return Reason("task", text, since, node=command.node, iteration=command.iteration, data={"worker": worker})
+    if command.due_ms > now_ms():
+        text = f"{name} is tried again in {span(command.due_ms - now_ms())}."
+        return Reason("backoff", text, node=command.node, iteration=command.iteration)
+    return Reason("queue", f"{name} is ready and waits for a worker to take it.", node=command.node, iteration=command.iteration)

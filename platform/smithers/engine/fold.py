@@ -1,0 +1,190 @@
+"""Folds entries into a state, one function per kind of entry.
+
+A fold knows nothing of the author's tree: which failure is final, which loop is over, what comes next is decided by a
+plan and written into its frame, and only what the frame says is folded. So a state can be read by code that does not
+have the workflow, and frames written by older code keep their meaning. Facts about a node commute with frames that
+start other nodes; that is why a frame may stand behind a fact which it did not cover.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from smithers.engine.entry import Entry, Json, Kind, node_key, split_node_key
+from smithers.engine.state import State, path_of
+
+VERSION: Final = 1
+"""Of this fold: snapshots made by another one are not used."""
+UNPLANNED_KINDS: Final[frozenset[Kind]] = frozenset(
+    {"started", "ended", "decided", "fired", "cancel", "settled", "follow", "resumed", "retried", "redriven"}
+)
+"""Facts that ask for a plan. Claims, deaths and hand-overs do not change what comes next."""
+
+
+def fold(state: State, entries: Iterable[Entry]) -> State:
+    """Applies entries in order, in place, and returns the state. Entries must follow `state.position`."""
+    for entry in entries:
+        state.position = entry.seq
+        state.last_ms = entry.at_ms
+        if entry.kind in UNPLANNED_KINDS:
+            state.last_fact = entry.seq
+        how = FOLDS.get(entry.kind)
+        if how is not None:
+            how(state, entry.data)
+    return state
+
+
+def started(state: State, data: Json) -> None:
+    state.input = data["input"]
+    state.digest = data.get("digest", "")
+    state.options = data.get("options") or {}
+
+
+def frame(state: State, data: Json) -> None:
+    state.frames = data["number"]
+    state.planned = data["covers"]
+    state.status = data.get("status", state.status)
+    for command in data.get("commands", ()):
+        start_command(state, *command)
+    for n in data.get("closed", ()):
+        state.open_other.pop(n, None)
+    state.loops.update(data.get("loops", {}))
+    state.ended_loops.update(data.get("ended_loops", {}))
+    state.homes.update(data.get("homes", {}))
+    state.absent.update(data.get("absent", {}))
+    for key, shown in data.get("nodes", {}).items():
+        show(state, key, shown)
+
+
+def start_command(state: State, n: int, kind: str, node: str, iteration: str, attempt: int, target: int) -> None:
+    state.commands = max(state.commands, n)
+    if kind == "cancel":
+        state.open_other[n] = target
+        key = state.by_command.get(target)
+        if key is not None:
+            state.nodes[key].cancelling = True
+    elif kind in ("complete", "fail"):
+        state.open_other[n] = 0
+    elif kind in ("run", "child", "timer"):
+        key = node_key(node, iteration)
+        memory = state.memory(key)
+        if attempt != memory.attempt:
+            memory.deaths = 0
+        memory.n, memory.attempt, memory.cancelling = n, attempt, False
+        state.by_command[n] = key
+
+
+def show(state: State, key: str, shown: str) -> None:
+    """Skips and cancellations are decided by plans; every other final state comes from a fact."""
+    memory = state.memory(key)
+    memory.shown = shown
+    if shown in ("skipped", "cancelled"):
+        memory.outcome = shown
+    elif shown == "pending" and memory.outcome in ("skipped", "cancelled"):
+        memory.outcome = ""
+
+
+def ended(state: State, data: Json) -> None:
+    key = node_key(data["node"], data["iteration"])
+    memory = state.memory(key)
+    close(state, data.get("n", 0))
+    memory.cancelling = False
+    match data["outcome"]:
+        case "finished":
+            produce(state, key, data.get("output"))
+        case "cancelled":
+            memory.outcome = "cancelled"
+        case _:
+            memory.error = data.get("error") or {"code": "TASK_FAILED", "message": "no reason was stored"}
+            memory.failures += 1
+
+
+def produce(state: State, key: str, output: Any) -> None:
+    memory = state.memory(key)
+    memory.outcome, memory.output, memory.has_output = "finished", output, True
+    memory.error = None
+    node, iteration = split_node_key(key)
+    path = path_of(iteration)
+    state.counts[node] = state.counts.get(node, 0) + 1
+    for length in range(len(path) + 1):
+        prefix = (node, path[:length])
+        state.finished[prefix] = max(state.finished.get(prefix, path), path)
+
+
+def decided(state: State, data: Json) -> None:
+    key = node_key(data["node"], data["iteration"])
+    state.memory(key).decision = data
+    output = {"approved": data["approved"], "note": data.get("note"), "decided_by": data.get("by"), "decided_at": None}
+    produce(state, key, output)
+
+
+def fired(state: State, data: Json) -> None:
+    close(state, data["n"])
+    produce(state, node_key(data["node"], data["iteration"]), {})
+
+
+def settled(state: State, data: Json) -> None:
+    """The command will never be answered: a cancelled one is over, any other is to be done again."""
+    key = state.by_command.get(data["n"])
+    if key is not None and state.nodes[key].cancelling:
+        state.nodes[key].outcome = "cancelled"
+        state.nodes[key].cancelling = False
+    close(state, data["n"])
+
+
+def close(state: State, n: int) -> None:
+    key = state.by_command.pop(n, None)
+    if key is not None and state.nodes[key].n == n:
+        state.nodes[key].n = 0
+    state.open_other.pop(n, None)
+
+
+def cancel(state: State, data: Json) -> None:
+    state.cancelled = data
+
+
+def died(state: State, data: Json) -> None:
+    memory = state.memory(node_key(data["node"], data["iteration"]))
+    if data["attempt"] == memory.attempt:
+        memory.deaths += 1
+
+
+def follow(state: State, data: Json) -> None:
+    state.digest = data["digest"]
+
+
+def resumed(state: State, data: Json) -> None:
+    """Opens what had failed or was cancelled; outputs stay."""
+    state.status = "running"
+    state.cancelled = None
+    for key, memory in state.nodes.items():
+        if memory.outcome == "cancelled" or memory.error is not None:
+            reopen(state, key)
+
+
+def retried(state: State, data: Json) -> None:
+    reopen(state, node_key(data["node"], data["iteration"]))
+
+
+def reopen(state: State, key: str) -> None:
+    memory = state.memory(key)
+    if memory.outcome != "finished":
+        memory.outcome = ""
+    memory.error, memory.failures, memory.deaths = None, 0, 0
+    state.absent.pop(key, None)
+
+
+FOLDS: Final[dict[str, Callable[[State, Json], None]]] = {
+    "started": started,
+    "frame": frame,
+    "ended": ended,
+    "decided": decided,
+    "fired": fired,
+    "settled": settled,
+    "cancel": cancel,
+    "died": died,
+    "follow": follow,
+    "resumed": resumed,
+    "retried": retried,
+}

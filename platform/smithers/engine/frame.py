@@ -1,0 +1,55 @@
+"""A frame is the plan at one position of the log: what it starts, what changed. It is stored once, never changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from smithers.engine.command import Command
+from smithers.engine.entry import Json
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    """One mounted node as people see it. Written by plans; the last write wins."""
+
+    node: str
+    iteration: str
+    kind: str
+    """task, approval, timer."""
+    state: str
+    """pending, ready, running, cancelling, waiting-approval, waiting-event, waiting-timer, finished, skipped,
+    failed, cancelled."""
+    attempt: int = 0
+    label: str = ""
+    ordinal: int = 0
+    """Depth-first position in the tree when it was mounted."""
+    detail: Json | None = None
+    """Approval: title, summary. Timer: due_ms. Failed: error. Task: output model's name."""
+    first_ms: int = 0
+    """When the node was first stored as running or waiting; never erased. Stamped by the store: plans leave it 0."""
+    ended_ms: int = 0
+    """When it was stored in its final state; 0 while it has none. Stamped by the store too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a planner decided, before it is stored."""
+
+    base: int
+    """The `planned` position this plan follows."""
+    covers: int
+    """Position of the last entry it has seen."""
+    number: int
+    """Frame number, from 1, without gaps."""
+    frame: Json
+    commands: tuple[Command, ...]
+    closed: tuple[int, ...]
+    """Open commands that need no carrying out any more."""
+    nodes: tuple[NodeRow, ...]
+    status: str
+    """The run's status from this frame on."""
+    error: Json | None = None
+
+    @property
+    def key(self) -> str:
+        return f"frame:{self.number}"

@@ -1,0 +1,64 @@
+"""A task's body by value: enough for another process to run it without rendering, where that is possible.
+
+Functions that can be imported go as `module:qualname` with their arguments. A function with free variables, or with
+arguments that are not plain JSON, is found again by rendering; nothing is ever pickled.
+"""
+
+from __future__ import annotations
+
+from types import FunctionType
+from typing import Any
+
+from pydantic import BaseModel
+
+from smithers.engine.entry import Json
+from smithers.flow.call import Call
+from smithers.flow.policy import duration, milliseconds
+from smithers.flow.task import Task
+
+
+def payload(task: Task[Any], deps: dict[str, tuple[str, str]]) -> Json:
+    """`deps` maps parameter names to the node and iteration that produce them."""
+    return {
+        "output": reference(task.output),
+        "deps": {name: list(source) for name, source in deps.items()},
+        "timeout_ms": timeout_ms(task),
+        "isolated": task.isolated,
+        **body(task),
+    }
+
+
+def body(task: Task[Any]) -> Json:
+    if isinstance(task.body, BaseModel):
+        return {"static": task.body.model_dump(mode="json")}
+    function = task.body.function if isinstance(task.body, Call) else task.body
+    args = list(task.body.args) if isinstance(task.body, Call) else []
+    kwargs = dict(task.body.kwargs) if isinstance(task.body, Call) else {}
+    if not importable(function) or not (is_plain(args) and is_plain(kwargs)):
+        return {"fn": None}
+    return {"fn": reference(function), "args": args, "kwargs": kwargs}
+
+
+def timeout_ms(task: Task[Any]) -> int:
+    return 0 if task.timeout is None else milliseconds(duration(task.timeout, "timeout"))
+
+
+def importable(function: Any) -> bool:
+    return (
+        isinstance(function, FunctionType)
+        and function.__closure__ is None
+        and "<" not in function.__qualname__
+    )
+
+
+def is_plain(value: Any) -> bool:
+    """Whether JSON gives the same value back."""
+    if isinstance(value, dict):
+        return all(type(key) is str and is_plain(one) for key, one in value.items())  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, list):
+        return all(map(is_plain, value))  # pyright: ignore[reportUnknownArgumentType]
+    return value is None or type(value) in (str, int, float, bool)
+
+
+def reference(thing: Any) -> str:
+    return f"{thing.__module__}:{thing.__qualname__}"

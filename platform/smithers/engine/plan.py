@@ -1,0 +1,333 @@
+"""The planner: one log in, numbered commands out.
+
+It keeps a state (folded from the log), the mounted tree (rendered from the state), and does three things: `apply` folds
+entries and notes what they touch; `plan` moves the tree on, starts what may start and says so as a frame with commands;
+`stored` takes note of what the store made of it. Between `plan` and `stored` the planner is ahead of the log; if the
+store refuses, the planner is thrown away and built again: nothing is ever undone.
+
+Nothing in here reads a clock, a file or a random number: the same entries give the same frame in any process. Delays
+are relative (`delay_ms`), and the store stamps the time. Jitter is a checksum of the run, the node and the attempt.
+
+A cold planner (`Planner.build`) folds the whole log and mounts the whole tree. A warm one pays for what changed. Tests
+hold them against each other on generated trees after every entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from zlib import crc32
+
+from smithers.engine.advance import Advance, Changes, first_error
+from smithers.engine.command import Command
+from smithers.engine.entry import Entry, Fact, Json, node_key, split_node_key
+from smithers.engine.fold import fold
+from smithers.engine.frame import NodeRow, Plan
+from smithers.engine.judge import judge
+from smithers.engine.mounts import DONE, FAILED, FINAL, Leaf
+from smithers.engine.payload import payload, timeout_ms
+from smithers.engine.reads import validated
+from smithers.engine.slots import start_ready
+from smithers.engine.state import State
+from smithers.engine.stuck import why_stuck
+from smithers.engine.tree import Tree
+from smithers.engine.waits import check, outputs_of
+from smithers.errors import RenderError
+from smithers.flow.body import TaskBody
+from smithers.flow.policy import duration, milliseconds
+from smithers.flow.task import Task
+from smithers.flow.wait import Timer
+from smithers.flow.workflow import AnyWorkflow
+
+LONG_MS = 60_000
+"""Work that may take longer than this runs in a child workflow."""
+
+
+class Outdated(Exception):
+    """The log holds a frame that this planner has not made: build a new one."""
+
+
+@dataclass(slots=True, eq=False)
+class Planner:
+    """One per run and process. Not safe for use by several threads at once."""
+
+    workflow: AnyWorkflow
+    state: State
+    tree: Tree = field(init=False)
+    advance: Advance = field(init=False)
+    own: int = 0
+    """Number of the frame that was planned here and has not been folded yet."""
+    touched: dict[str, None] = field(default_factory=dict[str, None])
+
+    def __post_init__(self) -> None:
+        self.tree = Tree(self.workflow, self.state)
+        self.advance = Advance(self.tree)
+
+    @classmethod
+    def build(cls, workflow: AnyWorkflow, run_id: str, entries: Iterable[Entry]) -> Planner:
+        """A cold start from the log. Raises `RenderError`, also for whatever the author's code raises."""
+        return cls(workflow, fold(State(run_id=run_id), entries))
+
+    @property
+    def position(self) -> int:
+        return self.state.position
+
+    @property
+    def planned(self) -> int:
+        return self.state.planned
+
+    @property
+    def status(self) -> str:
+        return self.state.status
+
+    @property
+    def in_flight(self) -> int:
+        """Open commands that something is done for: tasks, children, timers."""
+        return len(self.state.by_command)
+
+    @property
+    def due(self) -> bool:
+        return self.state.plan_is_due
+
+    def apply(self, entries: Sequence[Entry]) -> None:
+        """Catches up with the log. Raises `Outdated` at a frame that was planned elsewhere, and at a resumed run."""
+        for entry in entries:
+            if entry.seq <= self.state.position:
+                continue
+            if (entry.kind == "frame" and entry.data["number"] != self.own) or entry.kind in ("resumed", "retried", "follow"):
+                raise Outdated
+            key = self.state.by_command.get(entry.data.get("n", 0))
+            fold(self.state, (entry,))
+            self.note(entry.kind, entry.data, key)
+
+    def ahead(self, fact: Fact) -> None:
+        """Applies a fact that is about to be stored right behind `position`."""
+        self.apply((Entry(self.state.position + 1, fact.kind, fact.key, fact.data, self.state.last_ms),))
+
+    def note(self, kind: str, data: Json, key: str | None) -> None:
+        """Remembers what a fact touches. `key` is the node that its command worked on."""
+        if kind in ("ended", "decided", "fired"):
+            self.touched[node_key(data["node"], data["iteration"])] = None
+            if data.get("outcome", "finished") == "finished":
+                self.advance.changed(data["node"])
+        elif kind == "settled" and key is not None:
+            self.touched[key] = None
+
+    def stored(self, entries: Sequence[Entry]) -> None:
+        """Takes in what the store made of `ahead` and `plan`. Entries that were applied ahead are passed over.
+
+        Where others have written in between, nothing happens: `apply` with what follows `position` does it.
+        """
+        later = [entry for entry in entries if entry.seq > self.state.position]
+        if later and later[0].seq == self.state.position + 1:
+            self.apply(later)
+
+    def plan(self) -> Plan | None:
+        """The next frame, or None where no fact waits for one. Raises `RenderError`; throw the planner away then."""
+        if not self.due or self.own > self.state.frames:
+            return None
+        try:
+            return self.make_plan()
+        except RecursionError as error:
+            raise RenderError("The tree is nested too deeply (more than about 200 groups).") from error
+
+    def make_plan(self) -> Plan:
+        advance, state = self.advance, self.state
+        advance.changes = Changes()
+        advance.touched.update(self.touched)
+        self.touched.clear()
+        if state.cancelled is not None:
+            self.cancel_all()
+        else:
+            advance.settle()
+            check(self.tree, self.tree.fresh)
+        advance.free_orphans()
+        advance.changes.timers = [leaf for leaf in advance.changes.timers if leaf.attached and leaf.status not in FINAL]
+        started = start_ready(advance.changes.candidates, list(advance.changes.freed))
+        return self.frame(started)
+
+    def cancel_all(self) -> None:
+        advance = self.advance
+        for key in list(advance.touched):
+            advance.look_cancelled(key)
+        for leaf in list(self.tree.leaves.values()):
+            memory = self.state.nodes.get(leaf.key)
+            if memory is not None and memory.n and isinstance(leaf.element, Task):
+                advance.changes.withdrawn[leaf.key] = leaf
+            elif leaf.status not in FINAL and judge(leaf.element, memory) not in ("finished", "skipped", "failed"):
+                advance.cancel(leaf)
+
+    # the frame
+
+    def frame(self, started: list[Leaf]) -> Plan:
+        changes, state = self.advance.changes, self.state
+        status, error = self.outcome(started)
+        cancels, closed = self.cancellations()
+        starts = sorted([*started, *changes.timers], key=lambda leaf: leaf.order)
+        changes.leaves.update((leaf.key, leaf) for leaf in starts)
+        commands = [*cancels, *(self.command(leaf) for leaf in starts)]
+        if status in ("finished", "failed", "cancelled"):
+            kind = "fail" if status == "failed" else "complete"
+            commands.append(Command(0, kind, payload={"status": status}))
+        commands = [number(command, state.commands + 1 + place) for place, command in enumerate(commands)]
+        shown, rows = self.rows({node_key(c.node, c.iteration): c for c in commands if c.node})
+        delta: Json = {
+            "commands": [(c.n, c.kind, c.node, c.iteration, c.attempt, c.target) for c in commands],
+            "nodes": shown,
+            "status": status,
+        }
+        homes = {leaf.element.id: leaf.scope.home for leaf in self.tree.fresh}
+        homes = {id: home for id, home in homes.items() if state.homes.get(id, "") != home}
+        extra = {"closed": closed, "loops": changes.loops, "ended_loops": changes.ended_loops, "homes": homes}
+        delta.update({name: value for name, value in {**extra, "absent": changes.absent}.items() if value})
+        self.own = state.frames + 1
+        self.tree.fresh.clear()
+        self.tree.orphans.clear()
+        delta.update(number=self.own, covers=state.position)
+        return Plan(
+            state.planned, state.position, self.own, delta, tuple(commands), tuple(closed), tuple(rows), status, error
+        )
+
+    def outcome(self, started: list[Leaf]) -> tuple[str, Json | None]:
+        """The run's status from here on, and why it failed."""
+        state, root = self.state, self.tree.root
+        if state.by_command.keys() - self.timers_in_flight():
+            return "running", None
+        if state.cancelled is not None:
+            return "cancelled", None
+        if root.status == DONE:
+            return "finished", None
+        if root.status == FAILED:
+            leaf, error = first_error(root)
+            where = {} if leaf is None else {"node": leaf.element.id, "iteration": leaf.scope.iteration}
+            return "failed", {**error, **where}
+        if started:
+            return "running", None
+        if any(leaf.waiting for leaf in self.tree.leaves.values()):
+            return "waiting-approval", None
+        if self.advance.changes.timers or state.by_command:
+            return "waiting-timer", None
+        return "failed", why_stuck(self.tree)
+
+    def timers_in_flight(self) -> set[int]:
+        leaves, state = self.tree.leaves, self.state
+        found = ((n, leaves.get(key) or self.tree.orphans.get(key)) for n, key in state.by_command.items())
+        return {n for n, leaf in found if leaf is not None and isinstance(leaf.element, Timer)}
+
+    def cancellations(self) -> tuple[list[Command], list[int]]:
+        """Commands that stop what is in flight and no longer wanted, and numbers that are over without an answer."""
+        state = self.state
+        closed = [n for n, target in state.open_other.items() if target not in state.by_command]
+        commands: list[Command] = []
+        for leaf in (*self.tree.orphans.values(), *self.advance.changes.withdrawn.values()):
+            memory = state.nodes.get(leaf.key)
+            if memory is None or not memory.n or memory.cancelling:
+                continue
+            node, iteration = split_node_key(leaf.key)
+            commands.append(Command(0, "cancel", node, iteration, target=memory.n))
+            if isinstance(leaf.element, Timer):
+                closed.append(memory.n)
+        return commands, closed
+
+    def command(self, leaf: Leaf) -> Command:
+        element, state = leaf.element, self.state
+        memory = state.nodes.get(leaf.key)
+        verdict = judge(element, memory)
+        id, iteration = element.id, leaf.scope.iteration
+        if isinstance(element, Timer):
+            return timer_command(element, iteration)
+        assert isinstance(element, Task)
+        attempt = 1 if memory is None else memory.attempt + (verdict != "again")
+        delay = 0
+        if verdict == "retry" and memory is not None:
+            chance = crc32(f"{state.run_id}:{leaf.key}:{attempt}".encode()) / 2**32
+            delay = element.retry.delay_ms(memory.failures, chance)
+        limit = timeout_ms(element)
+        long = element.isolated or limit > LONG_MS
+        body = payload(element, outputs_of(self.tree, leaf))
+        kind = "child" if long else "run"
+        return Command(
+            0, kind, id, iteration, attempt, delay_ms=delay, timeout_ms=limit, burst=not long and not delay, payload=body
+        )
+
+    def rows(self, commands: dict[str, Command]) -> tuple[dict[str, str], list[NodeRow]]:
+        """What people see changing: states by key, and the rows. `commands` are this frame's, by node key."""
+        shown: dict[str, str] = {}
+        rows: list[NodeRow] = []
+        for key, leaf in sorted(self.changed().items()):
+            memory = self.state.nodes.get(key)
+            state = self.shown_state(leaf, commands.get(key))
+            if state != (memory.shown if memory else ""):
+                shown[key] = state
+            elif key not in commands:
+                continue
+            rows.append(row(leaf, state, memory.attempt if memory else 0, commands.get(key)))
+        return shown, rows
+
+    def changed(self) -> dict[str, Leaf]:
+        changes = self.advance.changes
+        fresh = {leaf.key: leaf for leaf in self.tree.fresh if leaf.attached}
+        return {**changes.leaves, **changes.withdrawn, **self.tree.orphans, **fresh}
+
+    def shown_state(self, leaf: Leaf, command: Command | None) -> str:
+        final = self.advance.changes.final.get(leaf.key)
+        if final:
+            return final
+        memory = self.state.nodes.get(leaf.key)
+        timer = isinstance(leaf.element, Timer)
+        cancelling = (command is not None and command.kind == "cancel") or (memory is not None and memory.cancelling)
+        verdict = judge(leaf.element, memory)
+        if verdict == "running" and cancelling:
+            return "unmounted" if timer else "cancelling"
+        if verdict == "running" or command is not None:
+            return "waiting-timer" if timer else "running"
+        if verdict not in ("fresh", "again", "retry"):
+            return verdict
+        if not leaf.attached:
+            return "unmounted"
+        return "waiting-approval" if leaf.waiting else "pending"
+
+    # for those who run tasks
+
+    def body(self, node: str, iteration: str) -> TaskBody:
+        """The body of a mounted task with its dependencies' outputs. Raises `RenderError` if it is not mounted."""
+        leaf = self.tree.leaves.get(f"{node}:{iteration}")
+        if leaf is None or not isinstance(leaf.element, Task):
+            raise RenderError(f"Task {node!r} (iteration {iteration or '-'}) is not in the tree any more.", node=node)
+        task: Task[Any] = leaf.element
+        sources = outputs_of(self.tree, leaf)
+        deps = {
+            name: validated(task.deps[name], self.state.nodes[f"{id}:{turn}"].output, f"{id}:{turn}")
+            for name, (id, turn) in sources.items()
+        }
+        return TaskBody(task, deps)
+
+
+def number(command: Command, n: int) -> Command:
+    """The command with its number; written out, as `dataclasses.replace` costs five times as much."""
+    c = command
+    return Command(
+        n, c.kind, c.node, c.iteration, c.attempt, c.target, c.delay_ms, c.due_ms, c.timeout_ms, c.burst, c.payload
+    )
+
+
+def timer_command(timer: Timer, iteration: str) -> Command:
+    if timer.until is not None:
+        return Command(0, "timer", timer.id, iteration, due_ms=round(timer.until.timestamp() * 1000))
+    assert timer.duration is not None
+    span = duration(timer.duration, "duration")
+    return Command(0, "timer", timer.id, iteration, delay_ms=max(1, milliseconds(span)))
+
+
+def row(leaf: Leaf, state: str, attempt: int, command: Command | None) -> NodeRow:
+    element = leaf.element
+    detail: Json = {"output": element.output.__name__} if isinstance(element, Task) else {}
+    if state == "waiting-approval":
+        detail = {"title": getattr(element, "title", ""), "summary": getattr(element, "summary", "")}
+    if leaf.error is not None and state == "failed":
+        detail["error"] = leaf.error
+    if command is not None and command.kind != "cancel":
+        attempt = command.attempt
+    label = element.label or getattr(element, "title", "")
+    return NodeRow(element.id, leaf.scope.iteration, leaf.kind, state, attempt, label, leaf.ordinal, detail or None)

@@ -1,0 +1,115 @@
+"""Reads of outputs while an author's function renders: they find the value, or suspend, and are written down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from smithers.engine.entry import node_key
+from smithers.engine.mounts import Missing
+from smithers.engine.scope import OUTSIDE, Scope, resolve
+from smithers.engine.state import State
+from smithers.errors import RenderError
+from smithers.flow.where import author_line, show
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Suspended(BaseException):
+    """A part reads what is not there yet. Not an `Exception`, so that an author's `except` does not swallow it."""
+
+    def __init__(self, missing: Missing) -> None:
+        self.missing = missing
+        super().__init__(f"{missing.node} has no output yet")
+
+
+class Skipped(BaseException):
+    """A part reads what will never be there: it renders to nothing."""
+
+
+@dataclass(slots=True)
+class Reads:
+    """Implements `flow.context.Reader` over a state. One per planner; `during` says who reads."""
+
+    state: State
+    home: Callable[[str], str | None]
+    """The loops around a node id, or None while it was never mounted."""
+    scope: Scope = OUTSIDE
+    noted: dict[str, None] = field(default_factory=dict[str, None])
+    values: dict[tuple[str, type[BaseModel]], Any] = field(default_factory=dict[tuple[str, type[BaseModel]], Any])
+    """Outputs that were validated already; an output never changes."""
+    rendering: bool = False
+
+    @contextmanager
+    def during(self, scope: Scope, noted: dict[str, None]) -> Iterator[None]:
+        before = self.scope, self.noted, self.rendering
+        self.scope, self.noted, self.rendering = scope, noted, True
+        try:
+            yield
+        finally:
+            self.scope, self.noted, self.rendering = before
+
+    def output(self, model: type[M], node: str, iteration: int | str | None) -> M:
+        key = self.key(node, iteration)
+        found = None if key is None else self.find(model, key)
+        if found is not None:
+            return found
+        if key is not None and key in self.state.absent:
+            raise Skipped
+        where = "" if key is None else key.rpartition(":")[2]
+        raise Suspended(Missing(node, where, model.__name__, author_line()))
+
+    def output_maybe(self, model: type[M], node: str, iteration: int | str | None) -> M | None:
+        key = self.key(node, iteration)
+        return None if key is None else self.find(model, key)
+
+    def latest(self, model: type[M], node: str) -> M | None:
+        self.note(node)
+        path = self.state.finished.get((node, ()))
+        return None if path is None else self.find(model, node_key(node, ".".join(map(str, path))))
+
+    def iteration_count(self, node: str) -> int:
+        self.note(node)
+        return self.state.counts.get(node, 0)
+
+    def iterations(self) -> dict[str, int]:
+        return dict(zip(self.scope.loops, self.scope.path, strict=True))
+
+    def key(self, node: str, iteration: int | str | None) -> str | None:
+        self.note(node)
+        if iteration is not None:
+            return node_key(node, str(iteration))
+        found = resolve(self.state, self.home(node) or "", node, self.scope)
+        return None if found is None else node_key(node, found)
+
+    def note(self, node: str) -> None:
+        if not self.rendering:
+            raise RenderError(
+                f"An output of {node!r} is read at {show(author_line())}, outside of rendering: read it in the workflow "
+                "function or in a function used as a child, and hand it to the task with call(fn, value) or deps."
+            )
+        self.noted[node] = None
+
+    def find(self, model: type[M], key: str) -> M | None:
+        memory = self.state.nodes.get(key)
+        if memory is None or not memory.has_output or key in self.state.absent:
+            return None
+        known = self.values.get((key, model))
+        if known is None:
+            known = self.values[key, model] = validated(model, memory.output, key)
+        return known
+
+
+def validated(model: type[M], output: Any, key: str) -> M:
+    try:
+        return model.model_validate(output)
+    except ValidationError as error:
+        raise RenderError(
+            f"The output of {key.rpartition(':')[0]!r} is read as {model.__name__} at {show(author_line())}, but it does "
+            f"not fit: {error.errors()[0]['msg']} ({'.'.join(map(str, error.errors()[0]['loc']))}). "
+            "Read it with the model that its task names as output."
+        ) from error

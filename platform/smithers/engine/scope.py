@@ -1,0 +1,46 @@
+"""Where in which loops something stands: it names iterations and says what a read without one means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from smithers.engine.state import Path, State
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The loops around a place, outermost first, with the pass that each is in."""
+
+    loops: tuple[str, ...] = ()
+    path: Path = ()
+
+    def inside(self, loop: str, turn: int) -> Scope:
+        return Scope((*self.loops, loop), (*self.path, turn))
+
+    @property
+    def iteration(self) -> str:
+        return ".".join(map(str, self.path))
+
+    @property
+    def home(self) -> str:
+        return "/".join(self.loops)
+
+
+OUTSIDE = Scope()
+
+
+def resolve(state: State, home: str, node: str, scope: Scope) -> str | None:
+    """The iteration that a read of `node` from `scope` means, or None where there is none yet.
+
+    In the loops that reader and node share it is the pass the reader is in; in loops that only the node is in, the
+    latest pass with an output.
+    """
+    loops = tuple(home.split("/")) if home else ()
+    shared = 0
+    while shared < min(len(loops), len(scope.loops)) and loops[shared] == scope.loops[shared]:
+        shared += 1
+    prefix = scope.path[:shared]
+    if shared == len(loops):
+        return ".".join(map(str, prefix))
+    latest = state.finished.get((node, prefix))
+    return None if latest is None else ".".join(map(str, latest))

@@ -1,0 +1,89 @@
+"""The state of a run: everything that a plan needs to know, folded from the log and from nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from smithers.engine.entry import Json
+
+OPEN: Final = ""
+Path = tuple[int, ...]
+
+
+@dataclass(slots=True)
+class NodeMemory:
+    """What the log says of one node in one iteration. It outlives the node's place in the tree."""
+
+    attempt: int = 0
+    """The highest attempt that was planned."""
+    n: int = 0
+    """Number of the open command that works on it; 0 is none."""
+    outcome: str = OPEN
+    """finished, skipped, cancelled; empty while open. Whether a failure is final is for the plan to judge."""
+    output: Any = None
+    """JSON of the output, once there is one."""
+    has_output: bool = False
+    error: Json | None = None
+    """Of the last failed attempt; None since the node was opened again."""
+    failures: int = 0
+    """Failed attempts since the node was opened."""
+    deaths: int = 0
+    """Claims of the current attempt whose process died."""
+    decision: Json | None = None
+    cancelling: bool = False
+    shown: str = OPEN
+    """The state that frames have told people."""
+
+
+@dataclass(slots=True)
+class State:
+    """A fold of the log up to `position`."""
+
+    run_id: str = ""
+    position: int = 0
+    planned: int = 0
+    """Position that the last frame covers."""
+    last_fact: int = 0
+    """Position of the last entry that asks for a plan."""
+    last_ms: int = 0
+    frames: int = 0
+    commands: int = 0
+    """The highest number given to a command."""
+    status: str = "running"
+    digest: str = ""
+    input: Json = field(default_factory=dict[str, Any])
+    options: Json = field(default_factory=dict[str, Any])
+    nodes: dict[str, NodeMemory] = field(default_factory=dict[str, NodeMemory])
+    by_command: dict[int, str] = field(default_factory=dict[int, str])
+    """Key of the node that each open command works on."""
+    open_other: dict[int, int] = field(default_factory=dict[int, int])
+    """Open `cancel` commands with their targets; open `complete` and `fail` commands with 0."""
+    loops: dict[str, int] = field(default_factory=dict[str, int])
+    """Pass that each loop has entered; see `ended_loops`."""
+    ended_loops: dict[str, str] = field(default_factory=dict[str, str])
+    """Loops that are over, and how: until, max."""
+    homes: dict[str, str] = field(default_factory=dict[str, str])
+    """For node ids inside loops: the ids of the loops around them, by slashes."""
+    finished: dict[tuple[str, Path], Path] = field(default_factory=dict[tuple[str, Path], Path])
+    """Per node id and outer iteration (a prefix): the highest iteration that has an output."""
+    counts: dict[str, int] = field(default_factory=dict[str, int])
+    absent: dict[str, str] = field(default_factory=dict[str, str])
+    """Keys whose output will never come, though the run goes on, and why: skipped, failed, denied."""
+    cancelled: Json | None = None
+    """The request to cancel the run."""
+
+    @property
+    def plan_is_due(self) -> bool:
+        return self.last_fact > self.planned
+
+    def memory(self, key: str) -> NodeMemory:
+        found = self.nodes.get(key)
+        if found is None:
+            found = self.nodes[key] = NodeMemory()
+        return found
+
+
+def path_of(iteration: str) -> Path:
+    """`"2.1"` as numbers; `""`, outside of loops, as the empty path."""
+    return tuple(int(part) for part in iteration.split(".")) if iteration else ()

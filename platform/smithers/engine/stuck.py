@@ -1,0 +1,34 @@
+"""Why a run that is not over has nothing to do: an error for its author, never a run that hangs."""
+
+from __future__ import annotations
+
+from smithers.engine.entry import Json
+from smithers.engine.mounts import ACTIVE, PartGroup
+from smithers.engine.tree import Tree
+from smithers.engine.waits import name, standing
+from smithers.flow.where import show
+
+
+def why_stuck(tree: Tree) -> Json:
+    """An error that names the reading line and the id, or the leaves that wait for each other."""
+    for part in suspended(tree):
+        missing = part.suspended
+        assert missing is not None
+        known = "no node has that id" if tree.home(missing.node) is None else "it has no output and none will come"
+        return {
+            "code": "MISSING_OUTPUT",
+            "message": f"No output found for {missing.node!r}, which is read as {missing.model} at {show(missing.where)}: "
+            f"{known}, and nothing else is left to run. Check the id, or read it with ctx.output_maybe.",
+            "node": missing.node,
+        }
+    waiting = [leaf for leaf in tree.leaves.values() if leaf.status == ACTIVE]
+    lines = [
+        f"{name(leaf)} waits for {', '.join(repr(i) for i in leaf.element.upstream() if standing(tree, leaf, i) == 'wait')}"
+        for leaf in waiting
+    ]
+    return {"code": "DEPENDENCY_DEADLOCK", "message": "Nothing can run: " + ("; ".join(lines) or "no task is ready") + "."}
+
+
+def suspended(tree: Tree) -> list[PartGroup]:
+    parts = {part: None for parts in tree.readers.values() for part in parts if part.suspended}
+    return sorted(parts, key=lambda part: part.path())

@@ -1,0 +1,285 @@
+"""Renders an author's function into mounts, and takes parts down and puts them up again.
+
+**The idea.** The reference renders everything after every completion and compares. Here every function used as a
+child (a *part*) remembers which nodes' outputs it has read, and only parts that have read something that changed are
+rendered again: their subtree is taken down and put up anew from the state, everything else stays as it is. Nothing is
+compared or patched, because a mount holds nothing that the state does not know: a task that is in flight, finished or
+skipped is found so again under its key when its part comes back. What was in flight and does not come back is an
+orphan, and the plan cancels it.
+
+**Why no diff.** A diff needs identity for functions, and closures are new at every render. Taking down and putting up
+is linear in the part, which the author chose the size of, and it cannot leave anything behind.
+
+**Late binding.** `for i in ...: Task(...)[lambda: work(i)]` makes functions that all see the last `i`. Elements note
+what the free variables of their function held when they were written; a different value after rendering is refused
+here, with the variable's name, before it does the wrong thing a hundred times.
+
+**Costs.** Mounting a leaf is about ten microseconds; a part is its author's function plus its leaves. A workflow that
+reads nothing but its input is rendered once.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from smithers.engine.entry import node_key
+from smithers.engine.mounts import ACTIVE, IDLE, Group, Leaf, LoopGroup, Mount, PartGroup
+from smithers.engine.reads import Reads, Skipped, Suspended
+from smithers.engine.scope import OUTSIDE, Scope
+from smithers.engine.state import State
+from smithers.errors import RenderError, SmithersError
+from smithers.flow.context import Context
+from smithers.flow.element import Node, Part, captured, normalized
+from smithers.flow.group import Parallel, Sequence
+from smithers.flow.loop import Loop, Turn
+from smithers.flow.task import Task
+from smithers.flow.wait import Approval, Timer
+from smithers.flow.where import Where, show
+from smithers.flow.workflow import AnyWorkflow
+
+
+@dataclass(slots=True, eq=False)
+class Tree:
+    """The mounted tree of one run with its indexes."""
+
+    workflow: AnyWorkflow
+    state: State
+    context: Context[Any] = field(init=False)
+    reads: Reads = field(init=False)
+    root: PartGroup = field(init=False)
+    leaves: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
+    homes: dict[str, str] = field(default_factory=dict[str, str])
+    readers: dict[str, dict[PartGroup, None]] = field(default_factory=dict[str, dict[PartGroup, None]])
+    loops: dict[str, LoopGroup] = field(default_factory=dict[str, LoopGroup])
+    orphans: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
+    """Leaves that were taken down while they mattered and have not come back."""
+    fresh: list[Leaf] = field(default_factory=list[Leaf])
+    """Leaves mounted since the last look."""
+    mounted: int = 0
+
+    def __post_init__(self) -> None:
+        self.reads = Reads(self.state, self.home)
+        self.context = Context(self.state.run_id, run_input(self.workflow, self.state), self.reads)
+        self.put_up_root()
+
+    def home(self, node: str) -> str | None:
+        """The loops around a node id, by slashes; None for an id that never was in the tree."""
+        found = self.homes.get(node)
+        if found is None:
+            found = self.state.homes.get(node)
+        return "" if found is None and node_key(node, "") in self.state.nodes else found
+
+    def put_up_root(self) -> None:
+        most = int(self.state.options.get("max_in_flight") or 100)
+        self.root = PartGroup(
+            None, 0, OUTSIDE, function=lambda: self.workflow(self.context), where=self.workflow.where, cap=most
+        )
+        self.render(self.root)
+
+    def render(self, part: PartGroup) -> None:
+        """Calls the author's function and mounts what it returns. A suspended part has no children."""
+        for node in part.reads:
+            self.readers.get(node, {}).pop(part, None)
+        part.reads, part.suspended = {}, None
+        try:
+            with self.reads.during(part.scope, part.reads):
+                children = list(normalized(part.function(), "This function"))
+        except Suspended as wait:
+            part.suspended, children = wait.missing, []
+        except Skipped:
+            children = []
+        except SmithersError:
+            raise
+        except Exception as error:
+            raise RenderError(f"Rendering failed: {describe(error)}", cause=type(error).__name__) from error
+        for node in part.reads:
+            self.readers.setdefault(node, {})[part] = None
+        self.adopt(part, children)
+
+    def adopt(self, group: Group, children: Iterable[Node]) -> None:
+        """Mounts children into a group that has none."""
+        group.children = [self.mount(child, group, index) for index, child in enumerate(children)]
+        group.open = len(group.children)
+        group.cursor = 0
+
+    def mount(self, child: Node, parent: Group, index: int) -> Mount:
+        match child:
+            case Part():
+                return self.mount_part(child, parent, index)
+            case Task() | Approval() | Timer():
+                return self.mount_leaf(child, parent, index)
+            case Loop():
+                return self.mount_loop(child, parent, index)
+            case Sequence() | Parallel():
+                return self.mount_group(child, parent, index)
+            case _:
+                raise RenderError(
+                    f"{type(child).__name__} at {show(child.where)} is an element that nobody understands: "
+                    "return the built-in elements, or functions of them."
+                )
+
+    def mount_part(self, part: Part, parent: Group, index: int) -> PartGroup:
+        self.check_binding(part.function, part.captured, "A function used as a child", part.where)
+        group = PartGroup(
+            parent, index, parent.scope, parallel=parent.parallel, function=part.function, where=part.where
+        )
+        self.render(group)
+        return group
+
+    def mount_group(self, element: Sequence | Parallel, parent: Group, index: int) -> Group:
+        group = Group(parent, index, parent.scope)
+        if isinstance(element, Parallel):
+            group.parallel, group.cap, group.fail_fast = True, element.max_concurrency, element.fail_fast
+        self.adopt(group, () if element.skip_if else element.children)
+        return group
+
+    def mount_leaf(self, element: Task[Any] | Approval | Timer, parent: Group, index: int) -> Leaf:
+        if isinstance(element, Task):
+            self.check_task(element)
+        scope = parent.scope
+        key = node_key(element.id, scope.iteration)
+        twin = self.leaves.get(key)
+        if twin is not None:
+            raise duplicate(element.id, twin.element.where, element.where)
+        self.mounted += 1
+        leaf = self.leaves[key] = Leaf(parent, index, scope, element=element, key=key, ordinal=self.mounted)
+        self.homes[element.id] = scope.home
+        self.orphans.pop(key, None)
+        memory = self.state.nodes.get(key)
+        if memory is not None and memory.n:
+            take_off(leaf)
+        self.fresh.append(leaf)
+        return leaf
+
+    def check_task(self, task: Task[Any]) -> None:
+        if task.body is None:
+            raise RenderError(f"Task({task.id!r}) at {show(task.where)} has no body: write Task(...)[function or value].")
+        function = getattr(task.body, "function", task.body)
+        self.check_binding(function, task.captured, f"Task({task.id!r})", task.where)
+
+    def check_binding(
+        self, function: Callable[..., Any], held: tuple[tuple[str, int], ...], what: str, where: Where
+    ) -> None:
+        if not held or captured(function) == held:
+            return
+        now = dict(captured(function))
+        names = ", ".join(name for name, value in held if now.get(name) != value)
+        raise RenderError(
+            f"{what} at {show(where)} uses {names}, which has changed since the element was written: every function made "
+            f"in that loop sees its last value. Bind it with call(function, {names}), or with a default argument "
+            f"({names}={names}).",
+            code="LATE_BINDING",
+        )
+
+    def mount_loop(self, loop: Loop, parent: Group, index: int) -> LoopGroup:
+        key = node_key(loop.id, parent.scope.iteration)
+        if key in self.loops:
+            raise duplicate(loop.id, self.loops[key].loop.where, loop.where)
+        if isinstance(parent, LoopGroup):
+            raise RenderError(f"Loop({loop.id!r}) at {show(loop.where)} is the only child of a loop: put it in a Sequence.")
+        group = self.loops[key] = LoopGroup(parent, index, parent.scope, loop=loop, key=key)
+        if not loop.skip_if:
+            self.enter(group, self.state.loops.get(key, 0))
+        return group
+
+    def enter(self, group: LoopGroup, turn: int) -> None:
+        """Mounts one pass in place of the one before."""
+        self.take_down_children(group)
+        group.turn = turn
+        scope = group.scope.inside(group.loop.id, turn)
+        part = PartGroup(group, 0, scope, function=body_of(group.loop, turn), where=group.loop.where)
+        self.render(part)
+        group.children, group.open = [part], 1
+
+    def take_down_children(self, group: Group) -> None:
+        for child in group.children:
+            self.take_down(child)
+        group.children, group.open, group.cursor = [], 0, 0
+
+    def take_down(self, mount: Mount) -> None:
+        mount.attached = False
+        match mount:
+            case Leaf():
+                del self.leaves[mount.key]
+                self.orphans[mount.key] = mount
+                land(mount)
+            case LoopGroup():
+                del self.loops[mount.key]
+                self.take_down_children(mount)
+            case PartGroup():
+                for node in mount.reads:
+                    self.readers.get(node, {}).pop(mount, None)
+                self.take_down_children(mount)
+            case Group():
+                self.take_down_children(mount)
+            case _:
+                pass
+
+    def again(self, part: PartGroup) -> None:
+        """Renders a part once more, in its place. It is active afterwards if it was, and its children are idle."""
+        self.take_down_children(part)
+        part.failing = False
+        part.parked.clear()
+        self.render(part)
+        if part.status != IDLE:
+            part.status = ACTIVE
+
+
+def take_off(leaf: Leaf) -> None:
+    """Counts a task in flight in all groups around it. Timers hold no slot."""
+    if leaf.in_flight or not isinstance(leaf.element, Task):
+        return
+    leaf.in_flight = True
+    for group in leaf.ancestors():
+        group.running += 1
+
+
+def land(leaf: Leaf) -> bool:
+    """The opposite of `take_off`. Returns whether the leaf was in flight."""
+    if not leaf.in_flight:
+        return False
+    leaf.in_flight = False
+    for group in leaf.ancestors():
+        group.running -= 1
+    return True
+
+
+def body_of(loop: Loop, turn: int) -> Callable[[], Any]:
+    """The children of one pass. A single function is the body as a function of the pass."""
+    if len(loop.children) == 1 and isinstance(loop.children[0], Part):
+        function = loop.children[0].function
+        return (lambda: function(Turn(turn))) if takes_argument(function) else function
+    return lambda: loop.children
+
+
+def takes_argument(function: Callable[..., Any]) -> bool:
+    """Whether a body or an `until` wants the pass. Arguments with a default are bound variables, not the pass."""
+    parameters = inspect.signature(function).parameters.values()
+    return any(one.default is one.empty and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) for one in parameters)
+
+
+def run_input(workflow: AnyWorkflow, state: State) -> Any:
+    return state.input if workflow.input is None else workflow.input.model_validate(state.input)
+
+
+def duplicate(id: str, first: Where, second: Where) -> RenderError:
+    return RenderError(
+        f"Duplicate Task id detected: {id!r} stands at {show(first)} and at {show(second)}. "
+        "Ids must be unique in the tree; put a loop's variable or a parent's id into them.",
+        code="DUPLICATE_ID",
+        node=id,
+    )
+
+
+def describe(error: Exception) -> str:
+    """The error with the author's line, which is the innermost one outside of the platform and its libraries."""
+    trace, line = error.__traceback__, ""
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if "site-packages" not in file and "/smithers/" not in file:
+            line = f" at {file}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{type(error).__name__}: {error}{line}"

@@ -1,0 +1,131 @@
+"""Which nodes a leaf waits for: explicit dependencies, resolved through loops, checked for nonsense."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from smithers.engine.entry import node_key
+from smithers.engine.mounts import FAILED, FINAL, Group, Leaf, Mount
+from smithers.engine.scope import resolve
+from smithers.engine.tree import Tree
+from smithers.errors import RenderError
+from smithers.flow.task import Task
+from smithers.flow.where import show
+
+
+def standing(tree: Tree, leaf: Leaf, id: str) -> str:
+    """ready, wait, or absent: the node is over but will never have an output."""
+    home = tree.home(id)
+    if home is None:
+        return "wait"
+    loops = home.split("/") if home else []
+    shared = 0
+    while shared < min(len(loops), len(leaf.scope.loops)) and loops[shared] == leaf.scope.loops[shared]:
+        shared += 1
+    if shared < len(loops) and not loop_is_over(tree, loops[shared], leaf, shared):
+        return "wait"
+    iteration = resolve(tree.state, home, id, leaf.scope)
+    key = node_key(id, iteration or "")
+    memory = tree.state.nodes.get(key)
+    if key in tree.state.absent or (memory is not None and memory.outcome in ("skipped", "cancelled")):
+        return "absent"
+    target = tree.leaves.get(key)
+    if target is not None and target.status == FAILED:
+        return "wait"
+    return "ready" if memory is not None and memory.has_output else "wait"
+
+
+def loop_is_over(tree: Tree, loop: str, leaf: Leaf, depth: int) -> bool:
+    iteration = ".".join(map(str, leaf.scope.path[:depth]))
+    group = tree.loops.get(node_key(loop, iteration))
+    return group is not None and group.status in FINAL
+
+
+def outputs_of(tree: Tree, leaf: Leaf) -> dict[str, tuple[str, str]]:
+    """Parameter name -> node and iteration that produce it, for a task whose dependencies are ready."""
+    found: dict[str, tuple[str, str]] = {}
+    if isinstance(leaf.element, Task):
+        for name in leaf.element.deps:
+            id = leaf.element.needs.get(name, name)
+            found[name] = (id, resolve(tree.state, tree.home(id) or "", id, leaf.scope) or "")
+    return found
+
+
+def check(tree: Tree, fresh: list[Leaf]) -> None:
+    """Refuses dependencies of new leaves that can never hold: unknown ids, cycles, waiting for what comes later."""
+    for leaf in fresh:
+        for id in leaf.element.upstream():
+            if tree.home(id) is None and not any_suspended(tree):
+                raise unknown(tree, leaf, id)
+            check_order(tree, leaf, id)
+        if leaf.element.upstream():
+            check_cycle(tree, leaf)
+
+
+def any_suspended(tree: Tree) -> bool:
+    return any(part.suspended for parts in tree.readers.values() for part in parts)
+
+
+def unknown(tree: Tree, leaf: Leaf, id: str) -> RenderError:
+    near = get_close_matches(id, tree.homes, 1)
+    hint = f" Did you mean {near[0]!r}?" if near else f" Known ids: {', '.join(sorted(tree.homes)[:10])}."
+    return RenderError(
+        f"{name(leaf)} depends on {id!r}, but no node has that id.{hint}", code="UNKNOWN_DEPENDENCY", node=leaf.element.id
+    )
+
+
+def name(leaf: Leaf) -> str:
+    return f"{type(leaf.element).__name__}({leaf.element.id!r}) at {show(leaf.element.where)}"
+
+
+def twin(tree: Tree, leaf: Leaf, id: str) -> Leaf | None:
+    """The mounted leaf that a dependency means, in the leaf's own pass or outside of it."""
+    for length in range(len(leaf.scope.path), -1, -1):
+        found = tree.leaves.get(node_key(id, ".".join(map(str, leaf.scope.path[:length]))))
+        if found is not None:
+            return found
+    return None
+
+
+def check_order(tree: Tree, leaf: Leaf, id: str) -> None:
+    target = twin(tree, leaf, id)
+    if target is None:
+        return
+    mine: dict[Group, Mount] = {}
+    below: Mount = leaf
+    for group in leaf.ancestors():
+        mine[group] = below
+        below = group
+    below = target
+    for group in target.ancestors():
+        if group in mine:
+            if not group.parallel and mine[group].index < below.index:
+                raise RenderError(
+                    f"{name(leaf)} depends on {id!r}, which comes after it in the same sequence: a cycle, "
+                    f"{leaf.element.id} -> {id} -> {leaf.element.id}. Move one of them, or put both in a Parallel.",
+                    code="CYCLE",
+                )
+            return
+        below = group
+
+
+def check_cycle(tree: Tree, leaf: Leaf) -> None:
+    """Depth-first along explicit dependencies, not past what is over. Iterative: chains may be long."""
+    trail: list[str] = [leaf.element.id]
+    stack: list[Iterator[str]] = [iter(leaf.element.upstream())]
+    seen: set[str] = set()
+    while stack:
+        id = next(stack[-1], None)
+        if id is None:
+            stack.pop()
+            trail.pop()
+        elif id == leaf.element.id:
+            path = " -> ".join([*trail, id])
+            raise RenderError(f"{name(leaf)} waits for itself: {path}. Remove one of these dependencies.", code="CYCLE")
+        elif id not in seen:
+            seen.add(id)
+            target = twin(tree, leaf, id)
+            if target is not None and target.status not in FINAL:
+                stack.append(iter(target.element.upstream()))
+                trail.append(id)

@@ -1,0 +1,28 @@
+"""`call(fn, ...)` binds arguments now, so that a loop's variable cannot change under a task."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from smithers.errors import InvalidElement
+
+R = TypeVar("R", covariant=True)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[R]):
+    """A function with the arguments it is to be called with; `deps` and the task context are added to them."""
+
+    function: Callable[..., R | Awaitable[R]]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+
+
+def call(function: Callable[..., T | Awaitable[T]], /, *args: Any, **kwargs: Any) -> Call[T]:
+    """Binds arguments by value. Arguments that are plain JSON go into the command; others are found by rendering."""
+    if not callable(function):
+        raise InvalidElement(f"call({function!r}): the first argument is the function to call.")
+    return Call(function, args, kwargs)

@@ -1,0 +1,64 @@
+"""What the author's function is given: the run's input, and reads of what has been produced so far."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+I = TypeVar("I")  # noqa: E741  the input's type
+M = TypeVar("M", bound=BaseModel)
+
+
+class Reader(Protocol):
+    """Where a context's reads go; the engine implements it and notes who has read what."""
+
+    def output(self, model: type[M], node: str, iteration: int | str | None) -> M: ...
+    def output_maybe(self, model: type[M], node: str, iteration: int | str | None) -> M | None: ...
+    def latest(self, model: type[M], node: str) -> M | None: ...
+    def iteration_count(self, node: str) -> int: ...
+    def iterations(self) -> dict[str, int]: ...
+
+
+class Context(Generic[I]):
+    """One per run. Every read is remembered, so that only what has read a changed value renders again."""
+
+    __slots__ = ("_reader", "input", "run_id")
+
+    def __init__(self, run_id: str, input: I, reader: Reader) -> None:
+        self.run_id = run_id
+        self.input: I = input
+        """The run's input, validated by the workflow's input model; a dict where the workflow names none."""
+        self._reader = reader
+
+    def output(self, model: type[M], node: str, *, iteration: int | str | None = None) -> M:
+        """The output of a node. Suspends the nearest function used as a child until it is there.
+
+        Without `iteration`: inside a loop that of the current pass, outside the latest.
+        """
+        return self._reader.output(model, node, iteration)
+
+    def output_maybe(self, model: type[M], node: str, *, iteration: int | str | None = None) -> M | None:
+        """The output of a node, or None while there is none."""
+        return self._reader.output_maybe(model, node, iteration)
+
+    def latest(self, model: type[M], node: str) -> M | None:
+        """The output with the highest iteration, or None."""
+        return self._reader.latest(model, node)
+
+    def iteration_count(self, node: str) -> int:
+        """How many iterations of a node have an output."""
+        return self._reader.iteration_count(node)
+
+    @property
+    def iteration(self) -> int:
+        """The current pass of the innermost loop, from 0; 0 outside loops."""
+        return next(reversed(self._reader.iterations().values()), 0)
+
+    @property
+    def iterations(self) -> dict[str, int]:
+        """The current pass of each loop around the reading part, outermost first."""
+        return self._reader.iterations()
+
+
+AnyContext = Context[Any]

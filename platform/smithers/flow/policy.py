@@ -1,0 +1,66 @@
+"""Durations and retry policies, as an author writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Literal
+
+from smithers.errors import InvalidElement
+
+UNLIMITED: Final = -1
+"""As `retries`: try again for ever."""
+UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+Duration = timedelta | str
+Backoff = Literal["fixed", "linear", "exponential"]
+
+
+def duration(value: Duration, what: str) -> timedelta:
+    """Reads `"30s"`, `"5m"`, `"1h30m"` or a timedelta. Raises `InvalidElement` for anything else and for negatives."""
+    if isinstance(value, timedelta):
+        span = value
+    else:
+        pieces = DURATION.findall(value)
+        if not pieces or DURATION.sub("", value).strip():
+            raise InvalidElement(f'{what}={value!r} is not a duration: write a timedelta, or text such as "30s", "5m".')
+        span = timedelta(seconds=sum(float(number) * UNITS[unit] for number, unit in pieces))
+    if span < timedelta():
+        raise InvalidElement(f"{what}={value!r} is negative: a duration is zero or more.")
+    return span
+
+
+def milliseconds(span: timedelta) -> int:
+    return round(span / timedelta(milliseconds=1))
+
+
+GROWTH: Final[dict[Backoff, Callable[[int], float]]] = {
+    "fixed": lambda failures: 1,
+    "linear": lambda failures: failures,
+    "exponential": lambda failures: 2.0 ** min(failures - 1, 40),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How long to wait before the next attempt (components-task: retryPolicy). Capped at five minutes."""
+
+    backoff: Backoff = "exponential"
+    initial_delay: Duration = "1s"
+    max_delay: Duration = "5m"
+    jitter: float = 0.1
+    """Share of the delay that may be added, so that many failures do not come back at once."""
+
+    def __post_init__(self) -> None:
+        if self.backoff not in GROWTH:
+            raise InvalidElement(f"backoff={self.backoff!r} is unknown: use one of {', '.join(GROWTH)}.")
+        duration(self.initial_delay, "initial_delay")
+        duration(self.max_delay, "max_delay")
+
+    def delay_ms(self, failures: int, chance: float) -> int:
+        """Milliseconds before the attempt that follows `failures` failed ones; `chance` is in [0, 1)."""
+        first = milliseconds(duration(self.initial_delay, "initial_delay"))
+        most = milliseconds(duration(self.max_delay, "max_delay"))
+        return round(min(first * GROWTH[self.backoff](failures), most) * (1 + self.jitter * chance))

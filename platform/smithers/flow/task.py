@@ -1,0 +1,85 @@
+"""A task is the one kind of node that does work."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar, cast
+
+from pydantic import BaseModel
+
+from smithers.errors import InvalidElement
+from smithers.flow.call import Call
+from smithers.flow.element import Child, Element, captured, check_id
+from smithers.flow.policy import UNLIMITED, Duration, RetryPolicy, duration
+
+M = TypeVar("M", bound=BaseModel)
+Body = Callable[..., M | Awaitable[M]] | Call[M] | M
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task(Element, Generic[M]):
+    """Produces one output (components-task): `Task("id", output=Model)[body]`.
+
+    The body is a function that runs at execution time (sync or async), `call(fn, args)`, or a value of the model.
+    """
+
+    id: str = field(kw_only=False)
+    output: type[M]
+    deps: Mapping[str, type[BaseModel]] = field(default_factory=dict[str, type[BaseModel]])
+    """Outputs handed to the function by parameter name; the task waits for them. The key is the producer's id."""
+    needs: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Where a key of `deps` is not the producer's id: `{key: id}`. Keys without a `deps` entry only order."""
+    depends_on: tuple[str, ...] | list[str] = ()
+    retries: int = 3
+    """Attempts after the first; `UNLIMITED` for no end."""
+    retry: RetryPolicy = RetryPolicy()
+    timeout: Duration | None = None
+    """For each attempt."""
+    continue_on_fail: bool = False
+    skip_if: bool = False
+    isolated: bool = False
+    """Run in a process of its own, which can be stopped."""
+    label: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    body: Body[M] | None = None
+    captured: tuple[tuple[str, int], ...] = field(default=(), compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_id(self.id, "Task")
+        output: object = self.output
+        if not (isinstance(output, type) and issubclass(output, BaseModel)):
+            raise InvalidElement(f"Task({self.id!r}): output={output!r} is not a pydantic model class.")
+        if self.retries < UNLIMITED:
+            raise InvalidElement(f"Task({self.id!r}): retries={self.retries}: give 0 or more, or UNLIMITED.")
+        if self.timeout is not None:
+            duration(self.timeout, f"Task({self.id!r}): timeout")
+
+    def __getitem__(self, children: Body[M]) -> Task[M]:
+        body = cast("Child", children)
+        if self.body is not None:
+            raise InvalidElement(f"Task({self.id!r}) has a body already.")
+        if isinstance(body, BaseModel):
+            check_static(self, body)
+        elif isinstance(body, str):
+            raise InvalidElement(f"Task({self.id!r}): a prompt needs an agent; without one the body is a function.")
+        elif isinstance(body, Element) or not (isinstance(body, Call) or callable(body)):
+            raise InvalidElement(
+                f"Task({self.id!r}) got {body!r:.60}: its body is a function, call(fn, ...), or a "
+                f"value of {self.output.__name__}."
+            )
+        function = cast("Callable[..., Any]", body.function if isinstance(body, Call) else body)
+        held = () if isinstance(body, BaseModel) else captured(function)
+        return replace(self, body=body, captured=held)
+
+    def upstream(self) -> tuple[str, ...]:
+        """Ids this task waits for, in the order they were written."""
+        named = (self.needs.get(key, key) for key in self.deps)
+        return tuple(dict.fromkeys((*named, *self.needs.values(), *self.depends_on)))
+
+
+def check_static(task: Task[Any], value: BaseModel) -> None:
+    if not isinstance(value, task.output):
+        raise InvalidElement(
+            f"Task({task.id!r}) is to produce {task.output.__name__}, but its value is a {type(value).__name__}."
+        )

@@ -1,0 +1,283 @@
+"""The transaction that appends: facts, then the plan, then what follows from it.
+
+It is written once, for both engines. `prepare` does what is slow (JSON, hashing, compressing) before the transaction;
+`append` holds the write lock. A fact is safe by itself: whatever becomes of the plan, the facts that are valid stay.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from smithers.engine.command import Command
+from smithers.engine.entry import EndedRun, Entry, Fact, Json, Kind, Need, NodeState, OpenCommand, OpenRun
+from smithers.engine.frame import NodeRow
+from smithers.errors import RunNotFound, StaleEpoch, StoreError
+from smithers.store import sql
+from smithers.store.database import Connection
+from smithers.store.records import Append, Appended, PlanWrite
+from smithers.store.texts import Encoder, clean
+
+FINAL = frozenset({"finished", "failed", "cancelled"})
+_CommandRow = tuple[Command, str | None]
+_NodeRow = tuple[NodeRow, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A fact with its data as text."""
+
+    fact: Fact
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTexts:
+    plan: PlanWrite
+    covers: int
+    frame: Text
+    commands: tuple[_CommandRow, ...]
+    nodes: tuple[_NodeRow, ...]
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    request: Append
+    facts: tuple[Text, ...]
+    plan: PlanTexts | None
+    after: tuple[Text, ...]
+    encoder: Encoder
+    code: int
+
+
+def prepare(request: Append, code: int) -> Prepared:
+    """`code` is the number of `request.code` in the table of codes."""
+    encoder = Encoder()
+    return Prepared(
+        request,
+        _texts(request.facts, encoder),
+        _plan_texts(request, encoder),
+        _texts(request.after, encoder),
+        encoder,
+        code,
+    )
+
+
+def _texts(facts: Sequence[Fact], encoder: Encoder) -> tuple[Text, ...]:
+    return tuple([Text(fact, encoder.text(fact.data)) for fact in facts])
+
+
+def _plan_texts(request: Append, encoder: Encoder) -> PlanTexts | None:
+    plan = request.plan
+    if plan is None:
+        return None
+    # Known before the transaction: such a plan is stored only if the log ends at `head_seen` and takes every fact.
+    covers = plan.covers if plan.covers >= 0 else request.head_seen + len(request.facts)
+    frame = Fact(plan.frame.kind, plan.frame.key, {**plan.frame.data, "covers": covers})
+    return PlanTexts(
+        plan,
+        covers,
+        Text(frame, encoder.text(frame.data)),
+        tuple([(command, encoder.optional(command.payload)) for command in plan.commands]),
+        tuple([(node, encoder.optional(node.detail)) for node in plan.nodes]),
+        encoder.optional(plan.error),
+    )
+
+
+class Log:
+    """One run's log within a transaction that holds its lock: the run's row, and what is being added."""
+
+    __slots__ = (
+        "_code",
+        "_run",
+        "at_ms",
+        "connection",
+        "digest",
+        "entries",
+        "epoch",
+        "error",
+        "head",
+        "planned",
+        "source",
+        "status",
+    )
+
+    def __init__(self, connection: Connection, run_id: str, now_ms: int, code: int = 0) -> None:
+        row = connection.execute(sql.LOCK_RUN, (run_id,)).fetchone()
+        if row is None:
+            raise RunNotFound(f"There is no run {run_id!r}.", run_id=run_id)
+        self.connection = connection
+        self._code = code
+        self._run: int
+        self.error: str | None
+        last_ms: int
+        (
+            self._run,
+            self.epoch,
+            self.status,
+            self.head,
+            self.planned,
+            self.digest,
+            self.source,
+            self.error,
+            last_ms,
+        ) = row
+        self.at_ms = max(last_ms, now_ms)
+        self.entries: list[Entry] = []
+
+    def put(self, kind: Kind, key: str, data: Json, text: str, code: str = "") -> bool:
+        """Adds an entry at the end, unless its key is there."""
+        row = (self._run, self.head + 1, kind, key, text, self.at_ms, self._code)
+        if self.connection.execute(sql.INSERT_ENTRY, row).rowcount != 1:
+            return False
+        self.head += 1
+        self.entries.append(Entry(self.head, kind, key, data, self.at_ms, code))
+        return True
+
+    def has(self, key: str) -> bool:
+        return self.connection.execute(sql.ENTRY_EXISTS, (self._run, key)).fetchone() is not None
+
+    def objection(self, need: Need | None) -> str:
+        """Why the need is not met; empty if it is."""
+        match need:
+            case None:
+                return ""
+            case OpenCommand(n):
+                row = self.connection.execute(sql.COMMAND_IS_OPEN, (self._run, n)).fetchone()
+                return "" if row and row[0] else f"command {n} is closed" if row else f"there is no command {n}"
+            case NodeState(node, iteration, states):
+                row = self.connection.execute(sql.NODE_STATE, (self._run, node, iteration)).fetchone()
+                state = row[0] if row else "not mounted"
+                return "" if state in states else f"node {node!r} is {state}, not {' or '.join(states)}"
+            case OpenRun():
+                return f"the run is {self.status}" if self.status in FINAL else ""
+            case EndedRun(statuses):
+                return "" if self.status in statuses else f"the run is {self.status}, not {' or '.join(statuses)}"
+
+    def take(self, fact: Fact) -> None:
+        """What a stored fact changes besides the log."""
+        if isinstance(fact.needs, OpenCommand) and fact.needs.closes:
+            self.connection.execute(sql.CLOSE_COMMAND, (self._run, fact.needs.n))
+        elif isinstance(fact.needs, EndedRun):
+            self.status, self.error = "running", None
+            self.epoch += 1
+        if fact.kind == "follow":
+            self.digest, self.source = fact.data["digest"], fact.data["source"]
+
+    def write_commands(self, commands: Sequence[_CommandRow], owner: int) -> None:
+        rows = [
+            (
+                self._run,
+                command.n,
+                self.epoch,
+                owner,
+                command.kind,
+                command.node,
+                command.iteration,
+                command.attempt,
+                command.target,
+                self.at_ms + command.delay_ms if command.delay_ms > 0 else command.due_ms,
+                command.timeout_ms,
+                int(command.burst),
+                payload,
+            )
+            for command, payload in commands
+        ]
+        self.connection.executemany(sql.INSERT_COMMAND, rows)
+
+    def close_commands(self, numbers: Sequence[int]) -> None:
+        self.connection.executemany(sql.CLOSE_COMMAND, [(self._run, n) for n in numbers])
+
+    def write_nodes(self, nodes: Sequence[_NodeRow]) -> None:
+        rows = [
+            (
+                self._run,
+                node.node,
+                node.iteration,
+                node.kind,
+                node.state,
+                node.attempt,
+                clean(node.label),
+                node.ordinal,
+                detail,
+                self.at_ms if node.state == "running" or node.state.startswith("waiting-") else 0,
+                self.at_ms if node.state in FINAL or node.state == "skipped" else 0,
+            )
+            for node, detail in nodes
+        ]
+        self.connection.executemany(sql.UPSERT_NODE, rows)
+
+    def save(self) -> None:
+        """Writes the run's row, if the log has grown."""
+        if self.entries:
+            row = (self.epoch, self.status, self.head, self.planned, self.digest, self.source, self.error, self.at_ms)
+            self.connection.execute(sql.UPDATE_RUN, (*row, self._run))
+
+
+def append(connection: Connection, prepared: Prepared, now_ms: int) -> Appended:
+    request = prepared.request
+    log = Log(connection, request.run_id, now_ms, prepared.code)
+    if request.epoch is not None and request.epoch != log.epoch:
+        raise StaleEpoch(
+            f"Run {request.run_id!r} is at epoch {log.epoch}, this writer at {request.epoch}: the run was resumed or "
+            "driven again since. Nothing was stored.",
+            run_id=request.run_id,
+            epoch=log.epoch,
+        )
+    prepared.encoder.write(connection)
+    head = log.head
+    outcomes = [_put_fact(log, text, request) for text in prepared.facts]
+    planned = prepared.plan is not None and _fits(log, prepared.plan, request, head, outcomes)
+    if prepared.plan is not None and planned:
+        _put_plan(log, prepared.plan, request.code)
+    outcomes += [_put_fact(log, text, request) if planned else "skipped" for text in prepared.after]
+    log.save()
+    return Appended(tuple(outcomes), planned, tuple(log.entries), log.head, log.epoch)
+
+
+def _put_fact(log: Log, text: Text, request: Append) -> str:
+    fact = text.fact
+    objection = log.objection(fact.needs)
+    if not objection and log.put(fact.kind, fact.key, fact.data, text.text, request.code):
+        log.take(fact)
+        return "stored"
+    # A duplicate comes first: a fact that closed its command finds it closed when it is brought a second time.
+    if not objection or log.has(fact.key):
+        return "duplicate"
+    if request.keep_rejected:
+        _keep_rejected(log, text, objection, request.code)
+    return "rejected"
+
+
+def _keep_rejected(log: Log, text: Text, why: str, code: str) -> None:
+    fact = text.fact
+    key = f"rejected:{fact.key}:{secrets.token_hex(4)}"
+    data: Json = {"entry": {"kind": fact.kind, "key": fact.key, "data": fact.data}, "why": why}
+    encoder = Encoder()
+    encoded = encoder.text(data)
+    encoder.write(log.connection)
+    log.put("rejected", key, data, encoded, code)
+
+
+def _fits(log: Log, texts: PlanTexts, request: Append, head: int, outcomes: Sequence[str]) -> bool:
+    plan = texts.plan
+    if plan.base != log.planned or (plan.digest and plan.digest != log.digest):
+        return False
+    if plan.covers >= 0:
+        return plan.covers <= log.head
+    return head == request.head_seen and all(outcome == "stored" for outcome in outcomes)
+
+
+def _put_plan(log: Log, texts: PlanTexts, code: str) -> None:
+    plan, frame = texts.plan, texts.frame
+    if not log.put(frame.fact.kind, frame.fact.key, frame.fact.data, frame.text, code):
+        raise StoreError(f"A frame {frame.fact.key!r} is in the log, but does not cover position {plan.base}.")
+    if texts.commands:
+        log.write_commands(texts.commands, plan.owner)
+    if plan.closed:
+        log.close_commands(plan.closed)
+    if texts.nodes:
+        log.write_nodes(texts.nodes)
+    log.planned, log.status, log.error = texts.covers, plan.status, texts.error

@@ -1,0 +1,136 @@
+"""The tables, once, for both engines.
+
+Two places hold what was said, and are never changed: `entries` (the log) and `blobs`. The others are projections,
+written in the transaction that appends, so that people and steps can ask without folding a log.
+
+Within the database a run is a small integer (`runs.id`, called `run` elsewhere), and a digest is a row of `codes`:
+both stand in every row of the large tables. `entries.data` and `commands.payload` hold JSON text; what is longer than
+`texts.INLINE_BYTES` is a blob, see `texts.py`. On SQLite the tables with a natural key have no rowid, so that a row
+is stored once, in key order.
+
+SQLAlchemy is imported here, in `generate.py` and in `migrate.py` only. What runs every day uses the SQL text in
+`ddl.py` (generated from this file) and `sql.py`.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, text
+from sqlalchemy.types import Text
+
+metadata = MetaData()
+
+Big = BigInteger().with_variant(Integer(), "sqlite")
+Bytewise = Text().with_variant(Text(collation="C"), "postgresql")
+"""Compared by bytes, so that a prefix is a range of the index on both engines."""
+
+LIVE = text("status NOT IN ('finished', 'failed', 'cancelled')")
+OPEN = text("open = 1")
+
+codes = Table(
+    "codes",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("digest", Text, nullable=False, unique=True),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("run_id", Bytewise, nullable=False, unique=True),
+    Column("workflow", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("head", Integer, nullable=False),
+    Column("planned", Integer, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("error", Text),
+    Column("created_ms", Big, nullable=False),
+    Column("updated_ms", Big, nullable=False),
+)
+"""Input and options are not here but in the `started` entry: this row is written again by each append."""
+Index("runs_live", runs.c.id, sqlite_where=LIVE, postgresql_where=LIVE)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("run", Integer, primary_key=True, autoincrement=False),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("key", Bytewise, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("at_ms", Big, nullable=False),
+    Column("code", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("entries_key", entries.c.run, entries.c.key, unique=True)
+
+commands = Table(
+    "commands",
+    metadata,
+    Column("run", Integer, primary_key=True, autoincrement=False),
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("open", SmallInteger, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("owner", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("iteration", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("target", Integer, nullable=False),
+    Column("due_ms", Big, nullable=False),
+    Column("timeout_ms", Big, nullable=False),
+    Column("burst", SmallInteger, nullable=False),
+    Column("payload", Text),
+    sqlite_with_rowid=False,
+)
+Index("commands_open", commands.c.run, commands.c.n, sqlite_where=OPEN, postgresql_where=OPEN)
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("run", Integer, primary_key=True, autoincrement=False),
+    Column("node", Text, primary_key=True),
+    Column("iteration", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("detail", Text),
+    Column("first_ms", Big, nullable=False),
+    Column("ended_ms", Big, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("size_bytes", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("run", Integer, primary_key=True, autoincrement=False),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("version", Integer, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+)
+
+log_lines = Table(
+    "log_lines",
+    metadata,
+    Column("id", Big, Identity(), primary_key=True),
+    Column("run", Integer, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("iteration", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("at_ms", Big, nullable=False),
+    Column("stream", Text, nullable=False),
+    Column("text", Text, nullable=False),
+)
+Index("log_lines_run", log_lines.c.run, log_lines.c.id)

@@ -1,0 +1,113 @@
+"""The statements, as text that both engines take (see `database.py` for how they differ)."""
+
+from __future__ import annotations
+
+_RUN_ID = "(SELECT id FROM runs WHERE run_id = ?)"
+
+# Runs ---------------------------------------------------------------------------------------------------------------
+
+_RUN = (
+    "SELECT runs.run_id, runs.workflow, runs.status, runs.epoch, runs.head, runs.planned, runs.digest, runs.source, "
+    "runs.created_ms, runs.updated_ms, runs.error, entries.data "
+    "FROM runs JOIN entries ON entries.run = runs.id AND entries.seq = 1"
+)
+RUN = f"{_RUN} WHERE runs.run_id = ?"
+LIVE_RUNS = f"{_RUN} WHERE runs.status NOT IN ('finished', 'failed', 'cancelled') ORDER BY runs.id"
+RUN_EXISTS = "SELECT id FROM runs WHERE run_id = ?"
+NEWEST_RUN_IDS = "SELECT run_id FROM runs ORDER BY id DESC LIMIT 1000"
+LOCK_RUN = (
+    "SELECT id, epoch, status, head, planned, digest, source, error, updated_ms FROM runs WHERE run_id = ? "
+    "/* FOR UPDATE */"
+)
+INSERT_RUN = (
+    "INSERT INTO runs (run_id, workflow, status, epoch, head, planned, digest, source, error, created_ms, updated_ms) "
+    "VALUES (?, ?, 'running', 1, 1, 0, ?, ?, NULL, ?, ?) ON CONFLICT (run_id) DO NOTHING RETURNING id"
+)
+UPDATE_RUN = (
+    "UPDATE runs SET epoch = ?, status = ?, head = ?, planned = ?, digest = ?, source = ?, error = ?, updated_ms = ? "
+    "WHERE id = ?"
+)
+
+
+def newest_runs(statuses: int, workflow: bool) -> str:
+    """The newest runs that have one of so many statuses, and a workflow's name if asked for."""
+    wheres = [f"runs.status IN ({', '.join('?' * statuses)})"] if statuses else []
+    wheres += ["runs.workflow = ?"] if workflow else []
+    where = f" WHERE {' AND '.join(wheres)}" if wheres else ""
+    return f"{_RUN}{where} ORDER BY runs.id DESC LIMIT ?"
+
+
+# The log ------------------------------------------------------------------------------------------------------------
+
+_ENTRY = "SELECT seq, kind, key, data, at_ms, code FROM entries"
+ENTRIES = f"{_ENTRY} WHERE run = {_RUN_ID} AND seq > ? ORDER BY seq LIMIT ?"
+ENTRIES_BY_KEY = f"{_ENTRY} WHERE run = {_RUN_ID} AND key >= ? AND key < ? ORDER BY seq"
+ENTRY_EXISTS = "SELECT 1 FROM entries WHERE run = ? AND key = ?"
+INSERT_ENTRY = (
+    "INSERT INTO entries (run, seq, kind, key, data, at_ms, code) VALUES (?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (run, key) DO NOTHING"
+)
+
+CODES = "SELECT id, digest FROM codes"
+INSERT_CODE = "INSERT INTO codes (digest) VALUES (?) ON CONFLICT (digest) DO NOTHING"
+
+BLOB = "SELECT data FROM blobs WHERE sha256 = ?"
+INSERT_BLOB = "INSERT INTO blobs (sha256, size_bytes, data) VALUES (?, ?, ?) ON CONFLICT (sha256) DO NOTHING"
+
+# Projections --------------------------------------------------------------------------------------------------------
+
+_COMMAND = (
+    "SELECT n, kind, node, iteration, attempt, target, due_ms, timeout_ms, burst, epoch, owner, open{payload} "
+    "FROM commands"
+)
+COMMAND = f"{_COMMAND.format(payload=', payload')} WHERE run = {_RUN_ID} AND n = ?"
+OPEN_COMMANDS = f"{_COMMAND.format(payload='')} WHERE run = {_RUN_ID} AND n > ? AND open = 1 ORDER BY n"
+OPEN_COMMANDS_OF = f"{_COMMAND.format(payload='')} WHERE run = {_RUN_ID} AND n > ? AND open = 1 AND owner = ? ORDER BY n"
+COMMAND_IS_OPEN = "SELECT open FROM commands WHERE run = ? AND n = ?"
+CLOSE_COMMAND = "UPDATE commands SET open = 0 WHERE run = ? AND n = ?"
+INSERT_COMMAND = (
+    "INSERT INTO commands (run, n, open, epoch, owner, kind, node, iteration, attempt, target, due_ms, timeout_ms, "
+    "burst, payload) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+_NODE = (
+    "SELECT node, iteration, kind, state, attempt, label, ordinal, detail, first_ms, ended_ms FROM nodes "
+    f"WHERE run = {_RUN_ID}"
+)
+NODES = f"{_NODE} ORDER BY ordinal"
+NODE = f"{_NODE} AND node = ? AND iteration = ?"
+NODE_ITERATIONS = f"SELECT iteration FROM nodes WHERE run = {_RUN_ID} AND node = ?"
+NODE_IDS = f"SELECT DISTINCT node FROM nodes WHERE run = {_RUN_ID} LIMIT 10000"
+NODE_STATE = "SELECT state FROM nodes WHERE run = ? AND node = ? AND iteration = ?"
+UPSERT_NODE = (
+    "INSERT INTO nodes (run, node, iteration, kind, state, attempt, label, ordinal, detail, first_ms, ended_ms) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, node, iteration) DO UPDATE SET "
+    "kind = excluded.kind, state = excluded.state, attempt = excluded.attempt, label = excluded.label, "
+    "ordinal = excluded.ordinal, detail = excluded.detail, "
+    "first_ms = CASE WHEN nodes.first_ms > 0 THEN nodes.first_ms ELSE excluded.first_ms END, "
+    "ended_ms = CASE WHEN nodes.state = excluded.state THEN nodes.ended_ms ELSE excluded.ended_ms END"
+)
+
+# The rest -----------------------------------------------------------------------------------------------------------
+
+INSERT_LOG_LINE = (
+    "INSERT INTO log_lines (run, node, iteration, attempt, at_ms, stream, text) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+LOCK_RUN_ID = "SELECT id FROM runs WHERE run_id = ? /* FOR UPDATE */"
+_LOG_LINE = f"SELECT id, node, iteration, attempt, at_ms, stream, text FROM log_lines WHERE run = {_RUN_ID} AND id > ?"
+LOG_LINES = f"{_LOG_LINE} ORDER BY id LIMIT ?"
+LOG_LINES_OF_NODE = f"{_LOG_LINE} AND node = ? ORDER BY id LIMIT ?"
+
+INSERT_SNAPSHOT = (
+    "INSERT INTO snapshots (run, seq, version, state) SELECT id, ?, ?, ? FROM runs WHERE run_id = ? "
+    "ON CONFLICT (run, seq) DO UPDATE SET version = excluded.version, state = excluded.state"
+)
+PRUNE_SNAPSHOTS = (
+    f"DELETE FROM snapshots WHERE run = {_RUN_ID} AND seq NOT IN "
+    f"(SELECT seq FROM snapshots WHERE run = {_RUN_ID} ORDER BY seq DESC LIMIT 2)"
+)
+SNAPSHOT = (
+    f"SELECT seq, state FROM snapshots WHERE run = {_RUN_ID} AND version = ? ORDER BY seq DESC LIMIT 1"
+)
+REVISION = "SELECT version_num FROM alembic_version"
+STAMP = "INSERT INTO alembic_version (version_num) VALUES (?)"

@@ -1,0 +1,252 @@
+"""The store over a database with our tables, whichever engine it is."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Sequence
+
+from smithers.engine.entry import Entry, Json
+from smithers.engine.frame import NodeRow
+from smithers.errors import CommandNotFound, NodeNotFound, RunExists, RunNotFound, WrongState
+from smithers.store import read, sql
+from smithers.store.appending import FINAL, Log, append, prepare
+from smithers.store.codes import Codes
+from smithers.store.database import Connection, Database, T
+from smithers.store.interface import Store
+from smithers.store.records import Append, Appended, LogLine, NewRun, OpenCommandRow, Run
+from smithers.store.texts import Encoder, clean, dumps, loads, read_blob
+
+ALL = 2**62
+"""As a limit: no limit. PostgreSQL takes no negative one."""
+
+
+def wall_clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class SqlStore(Store):
+    def __init__(self, database: Database, *, now_ms: Callable[[], int] = wall_clock_ms) -> None:
+        self._database = database
+        self._now_ms = now_ms
+        self._codes = Codes(database)
+
+    # Runs -----------------------------------------------------------------------------------------------------------
+
+    def create_run(self, new: NewRun) -> Run:
+        encoder = Encoder()
+        started = {
+            "workflow": new.workflow,
+            "input": new.input,
+            "digest": new.digest,
+            "source": new.source,
+            "options": new.options,
+        }
+        text = encoder.text(started)
+
+        def work(connection: Connection) -> None:
+            now = self._now_ms()
+            row = (new.run_id, new.workflow, new.digest, new.source, now, now)
+            made = connection.execute(sql.INSERT_RUN, row).fetchone()
+            if made is None:
+                raise RunExists(
+                    f"There is a run {new.run_id!r} already. Give another id, or go on with that one.",
+                    run_id=new.run_id,
+                )
+            encoder.write(connection)
+            connection.execute(sql.INSERT_ENTRY, (made[0], 1, "started", "started", text, now, 0))
+
+        self._database.write(work)
+        return self.run(new.run_id)
+
+    def run(self, run_id: str) -> Run:
+        def work(connection: Connection) -> Run:
+            row = connection.execute(sql.RUN, (run_id,)).fetchone()
+            if row is None:
+                raise _run_not_found(connection, run_id)
+            return read.run(connection, row)
+
+        return self._database.read(work)
+
+    def runs(self, *, statuses: Sequence[str] = (), workflow: str = "", limit: int = 20) -> list[Run]:
+        query = sql.newest_runs(len(statuses), bool(workflow))
+        parameters = (*statuses, *((workflow,) if workflow else ()), limit)
+
+        def work(connection: Connection) -> list[Run]:
+            return [read.run(connection, row) for row in connection.execute(query, parameters).fetchall()]
+
+        return self._database.read(work)
+
+    def due_runs(self) -> list[Run]:
+        def work(connection: Connection) -> list[Run]:
+            return [read.run(connection, row) for row in connection.execute(sql.LIVE_RUNS).fetchall()]
+
+        return self._database.read(work)
+
+    def redrive(self, run_id: str, by: str = "") -> int:
+        def work(connection: Connection) -> int:
+            log = Log(connection, run_id, self._now_ms())
+            if log.status in FINAL:
+                raise WrongState(
+                    f"Run {run_id!r} is {log.status}: there is nothing to drive. A failed run is resumed, any run can "
+                    "be forked.",
+                    run_id=run_id,
+                    status=log.status,
+                )
+            log.epoch += 1
+            data: Json = {"epoch": log.epoch, "by": by}
+            log.put("redriven", f"redriven:{log.epoch}", data, dumps(data).decode())
+            log.save()
+            return log.epoch
+
+        return self._database.write(work)
+
+    # The log --------------------------------------------------------------------------------------------------------
+
+    def append(self, request: Append) -> Appended:
+        prepared = prepare(request, self._codes.number(request.code))
+        try:
+            return self._database.write(lambda connection: append(connection, prepared, self._now_ms()))
+        except RunNotFound:
+            return self._unless_missing(request.run_id)
+
+    def entries(self, run_id: str, after: int = 0, limit: int | None = None) -> list[Entry]:
+        most = ALL if limit is None else limit
+
+        def work(connection: Connection) -> list[Entry]:
+            rows = connection.execute(sql.ENTRIES, (run_id, after, most)).fetchall()
+            return read.entries(connection, _or_run_not_found(connection, run_id, rows), self._codes)
+
+        return self._database.read(work)
+
+    def entries_by_key(self, run_id: str, prefix: str) -> list[Entry]:
+        def work(connection: Connection) -> list[Entry]:
+            rows = connection.execute(sql.ENTRIES_BY_KEY, (run_id, prefix, prefix + "\U0010ffff")).fetchall()
+            return read.entries(connection, _or_run_not_found(connection, run_id, rows), self._codes)
+
+        return self._database.read(work)
+
+    # Commands and nodes ---------------------------------------------------------------------------------------------
+
+    def command(self, run_id: str, n: int) -> tuple[OpenCommandRow, bool]:
+        def work(connection: Connection) -> tuple[OpenCommandRow, bool]:
+            row = connection.execute(sql.COMMAND, (run_id, n)).fetchone()
+            if row is None:
+                _or_run_not_found(connection, run_id, ())
+                raise CommandNotFound(f"Run {run_id!r} has no command {n}.", run_id=run_id, n=n)
+            return read.command(connection, row), bool(row[read.OPEN])
+
+        return self._database.read(work)
+
+    def open_commands(self, run_id: str, *, above: int = 0, owner: int | None = None) -> list[OpenCommandRow]:
+        def work(connection: Connection) -> list[OpenCommandRow]:
+            if owner is None:
+                rows = connection.execute(sql.OPEN_COMMANDS, (run_id, above)).fetchall()
+            else:
+                rows = connection.execute(sql.OPEN_COMMANDS_OF, (run_id, above, owner)).fetchall()
+            return [read.command(connection, row) for row in _or_run_not_found(connection, run_id, rows)]
+
+        return self._database.read(work)
+
+    def nodes(self, run_id: str) -> list[NodeRow]:
+        def work(connection: Connection) -> list[NodeRow]:
+            rows = connection.execute(sql.NODES, (run_id,)).fetchall()
+            return [read.node(connection, row) for row in _or_run_not_found(connection, run_id, rows)]
+
+        return sorted(self._database.read(work), key=lambda node: (node.ordinal, read.path(node.iteration)))
+
+    def node(self, run_id: str, node: str, iteration: str | None = None) -> NodeRow:
+        def work(connection: Connection) -> NodeRow:
+            at = iteration
+            if at is None:
+                found = connection.execute(sql.NODE_ITERATIONS, (run_id, node)).fetchall()
+                at = max((row[0] for row in found), key=read.path, default="")
+            row = connection.execute(sql.NODE, (run_id, node, at)).fetchone()
+            if row is None:
+                raise _node_not_found(connection, run_id, node, iteration)
+            return read.node(connection, row)
+
+        return self._database.read(work)
+
+    # The rest -------------------------------------------------------------------------------------------------------
+
+    def write_blob(self, data: bytes) -> str:
+        encoder = Encoder()
+        sha256 = encoder.blob(data)
+        self._database.write(encoder.write)
+        return sha256
+
+    def blob(self, sha256: str) -> bytes:
+        return self._database.read(lambda connection: read_blob(connection, sha256))
+
+    def write_log_lines(self, lines: Sequence[LogLine]) -> None:
+        ids = sorted({line.run_id for line in lines})
+
+        def work(connection: Connection) -> None:
+            # The runs' rows are locked, so that positions within a run rise in the order of commits, and a reader who
+            # has seen one has seen all that come before.
+            found = {run_id: connection.execute(sql.LOCK_RUN_ID, (run_id,)).fetchone() for run_id in ids}
+            rows = [
+                (row[0], line.node, line.iteration, line.attempt, line.at_ms, line.stream, clean(line.text))
+                for line in lines
+                if (row := found[line.run_id])
+            ]
+            connection.executemany(sql.INSERT_LOG_LINE, rows)
+
+        if lines:
+            self._database.write(work)
+
+    def log_lines(self, run_id: str, *, node: str = "", after: int = 0, limit: int = 1000) -> list[tuple[int, LogLine]]:
+        query = sql.LOG_LINES_OF_NODE if node else sql.LOG_LINES
+        parameters = (run_id, after, node, limit) if node else (run_id, after, limit)
+
+        def work(connection: Connection) -> list[tuple[int, LogLine]]:
+            rows = connection.execute(query, parameters).fetchall()
+            return [(row[0], LogLine(run_id, *row[1:])) for row in _or_run_not_found(connection, run_id, rows)]
+
+        return self._database.read(work)
+
+    def write_snapshot(self, run_id: str, seq: int, version: int, state: Json) -> None:
+        packed = zlib.compress(dumps(state), 1)
+
+        def work(connection: Connection) -> None:
+            connection.execute(sql.INSERT_SNAPSHOT, (seq, version, packed, run_id))
+            connection.execute(sql.PRUNE_SNAPSHOTS, (run_id, run_id))
+
+        self._database.write(work)
+
+    def snapshot(self, run_id: str, version: int) -> tuple[int, Json] | None:
+        row = self._database.read(lambda connection: connection.execute(sql.SNAPSHOT, (run_id, version)).fetchone())
+        return None if row is None else (row[0], loads(zlib.decompress(row[1])))
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _unless_missing(self, run_id: str) -> Appended:
+        """Raises `RunNotFound` anew: the search for near ids has no place under the write lock."""
+        raise self._database.read(lambda connection: _run_not_found(connection, run_id))
+
+
+def _or_run_not_found(connection: Connection, run_id: str, rows: Sequence[T]) -> Sequence[T]:
+    """The rows; with none, it is asked whether there is such a run at all."""
+    if not rows and connection.execute(sql.RUN_EXISTS, (run_id,)).fetchone() is None:
+        raise _run_not_found(connection, run_id)
+    return rows
+
+
+def _run_not_found(connection: Connection, run_id: str) -> RunNotFound:
+    ids = [row[0] for row in connection.execute(sql.NEWEST_RUN_IDS).fetchall()]
+    near = read.nearest(run_id, ids)
+    return RunNotFound(f"There is no run {run_id!r}.{read.did_you_mean(near)}", run_id=run_id, near=near)
+
+
+def _node_not_found(connection: Connection, run_id: str, node: str, iteration: str | None) -> NodeNotFound:
+    ids = [row[0] for row in connection.execute(sql.NODE_IDS, (run_id,)).fetchall()]
+    _or_run_not_found(connection, run_id, ids)
+    if node in ids:
+        what = f"Node {node!r} of run {run_id!r} has no iteration {iteration!r}."
+        return NodeNotFound(what, run_id=run_id, node=node, iteration=iteration)
+    near = read.nearest(node, ids)
+    return NodeNotFound(
+        f"Run {run_id!r} has no node {node!r}.{read.did_you_mean(near)}", run_id=run_id, node=node, near=near
+    )

@@ -1,0 +1,137 @@
+"""What travels between the driver and a step: numbers, kinds, queues, timeouts and times, never a prompt or an output.
+
+Everything here ends up in Temporal's history, which is kept, copied and shown by others; the payload of a command stays
+in the store (design: envelopes). Both ends write only what differs from the default, which keeps a round small.
+The field names are frozen: recorded histories hold them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, cast
+
+from smithers.engine.command import Command, CommandKind
+from smithers.engine.entry import Json
+from smithers.store.records import OpenCommandRow
+
+STEP: Final = "smithers.step"
+"""Name of the one activity."""
+TASK: Final = "smithers.task"
+"""Workflow type of a child: one long step in a history of its own."""
+RING: Final = "ring"
+FETCH: Final = 0
+"""Number of a step without a command: it appends what the driver reports, plans, and returns what is open."""
+STALE: Final = "stale"
+"""`Answer.done` of a step whose epoch is over."""
+
+Done = Literal["", "finished", "failed", "cancelled", "stale"]
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A command as the driver sees it."""
+
+    n: int
+    kind: CommandKind
+    owner: int = FETCH
+    """Number of the step that planned it and answers for it."""
+    target: int = 0
+    due_ms: int = 0
+    timeout_ms: int = 0
+
+    @staticmethod
+    def of(row: OpenCommandRow) -> Carried:
+        return Carried.from_command(row.command, row.owner)
+
+    @staticmethod
+    def from_command(command: Command, owner: int) -> Carried:
+        return Carried(command.n, command.kind, owner, command.target, command.due_ms, command.timeout_ms)
+
+    def wire(self) -> Json:
+        return sparse(n=self.n, kind=self.kind, owner=self.owner, target=self.target, due_ms=self.due_ms,
+                      timeout_ms=self.timeout_ms)
+
+    @staticmethod
+    def read(wire: Json) -> Carried:
+        return Carried(**wire)
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A native Temporal signal from somebody else, on its way into the log."""
+
+    key: str
+    """Temporal run id and counter: the same after a replay."""
+    name: str
+    value: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the driver asks a step to do."""
+
+    run: str
+    n: int
+    epoch: int
+    above: int = 0
+    """For a fetch: return open commands with higher numbers only."""
+    settle: tuple[int, ...] = ()
+    """For a fetch: these ended without an answer."""
+    cancel: str = ""
+    """For a fetch: the Temporal run id of a driver that was asked to cancel."""
+    signals: tuple[Signal, ...] = ()
+    child: bool = False
+    """The step runs in a workflow of its own: it stores and rings, and does not plan."""
+
+    def wire(self) -> Json:
+        signals = [[signal.key, signal.name, signal.value] for signal in self.signals]
+        return sparse(run=self.run, n=self.n, epoch=self.epoch, above=self.above, settle=list(self.settle),
+                      cancel=self.cancel, signals=signals, child=self.child)
+
+    @staticmethod
+    def read(wire: Json) -> Order:
+        signals = tuple(Signal(*signal) for signal in wire.get("signals", ()))
+        return Order(**{"n": FETCH, **wire, "settle": tuple(wire.get("settle", ())), "signals": signals})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a step decided, or found decided."""
+
+    commands: tuple[Carried, ...] = ()
+    done: Done = ""
+    """Set once the run is over: how it ended."""
+    queue: str = ""
+    """Task queue of the workers that hold the run's code; empty where it has not changed."""
+    elsewhere: bool = False
+    """A plan is due, and this worker does not hold the code for it."""
+
+    def wire(self) -> Json:
+        commands = [command.wire() for command in self.commands]
+        return sparse(commands=commands, done=self.done, queue=self.queue, elsewhere=self.elsewhere)
+
+    @staticmethod
+    def read(wire: object) -> Answer:
+        fields = cast("Json", wire)
+        commands = tuple(Carried.read(command) for command in fields.get("commands", ()))
+        return Answer(**{**fields, "commands": commands})
+
+
+def sparse(**fields: object) -> Json:
+    """Leaves out what says nothing. `n` of a fetch is left out too, and read back as 0."""
+    return {name: value for name, value in fields.items() if value}
+
+
+def driver_queue(project: str) -> str:
+    """Served by every worker of a project: the driver needs no code."""
+    return f"smithers-{project}"
+
+
+def code_queue(project: str, digest: str) -> str:
+    """Served by the workers that hold this code."""
+    return f"smithers-{project}-{digest[:12]}"
+
+
+def light_queue(queue: str) -> str:
+    """Beside a code queue: steps without a task, in slots of their own, so that none waits behind a long body."""
+    return f"{queue}-light"

@@ -1,0 +1,10 @@
+"""The local Temporal server: where its binary comes from, who owns its process, how commands hold on to it.
+
+    places      the files of one project's server
+    binary      finds or makes the Temporal binary (download, build)
+    supervisor  one small process per project that owns the server
+    process     the server as that process's child
+    wire        JSON lines over the supervisor's socket
+
+Other packages come in through `smithers.temporal.local`.
+"""
