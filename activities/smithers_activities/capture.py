@@ -29,24 +29,29 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Final, TextIO
 
 from smithers.flow.task_context import LineSink
 from smithers_activities.lines import KEPT, LineLimit, Lines, TaskLines
 
 current: ContextVar[TaskLines | None] = ContextVar("smithers_task_lines", default=None)
-NOWHERE: Final = TaskLines(Lines(lambda stream, text: None), LineLimit(lines=0))
+NOWHERE: Final = TaskLines(Lines(lambda _stream, _text: None), LineLimit(lines=0))
 FORMAT: Final = logging.Formatter("%(levelname)s %(name)s: %(message)s")
 
 
-@contextmanager
-def capturing(sink: LineSink, limit: LineLimit = KEPT) -> Generator[TaskLines]:
-    """Sends what is written inside to `sink`, line by line, also from threads and tasks started inside.
+def kept(sink: LineSink, limit: LineLimit = KEPT) -> TaskLines:
+    """The lines of one attempt, on their way to `sink`. What the sink itself prints and logs passes through."""
+    return TaskLines(Lines(partial(outside, sink.write)), limit)
 
-    The sink's own prints and log records pass through. Threads that go on afterwards keep writing to it.
+
+@contextmanager
+def capturing(lines: TaskLines) -> Generator[TaskLines]:
+    """Takes what is written inside as lines, also from threads and tasks started inside.
+
+    Threads that go on afterwards keep writing to them.
     """
     install()
-    lines = TaskLines(Lines(lambda stream, text: outside(sink.write, stream, text)), limit)
     token = current.set(lines)
     try:
         yield lines
@@ -143,7 +148,7 @@ def start_within(self: threading.Thread) -> None:
             current.set(lines)
             run()
 
-        self.run = run_within  # type: ignore[method-assign]
+        self.run = run_within
     start_thread(self)
 
 
@@ -190,7 +195,7 @@ def install() -> None:
         sys.stderr = TaskStream("stderr", sys.stderr)
     if logging.Logger.callHandlers is not keep_record:
         threading.Thread.start = start_within
-        ThreadPoolExecutor.submit = submit_within  # type: ignore[method-assign]
+        ThreadPoolExecutor.submit = submit_within
         logging.Logger.callHandlers = keep_record
 
 
@@ -201,7 +206,7 @@ def uninstall() -> None:
     if isinstance(sys.stderr, TaskStream):
         sys.stderr = sys.stderr.original
     threading.Thread.start = start_thread
-    ThreadPoolExecutor.submit = submit_job  # type: ignore[method-assign]
+    ThreadPoolExecutor.submit = submit_job
     logging.Logger.callHandlers = call_handlers
 
 

@@ -17,7 +17,8 @@ FLOW: Final = ("smithers.flow",)
 AUTHORING: Final = (*FLOW, "smithers.components")
 ENGINE: Final = (*AUTHORING, "smithers.engine")
 STORE: Final = (*ENGINE, "smithers.project", "smithers.store")
-TEMPORAL: Final = (*STORE, "smithers.temporal")
+TEMPORAL: Final = (*STORE, "smithers.temporal", "smithers")
+"""`smithers` itself costs nothing: it holds the version, and loads the authoring names when they are used."""
 LEAVES: Final = ("smithers_activities", "smithers_sandboxes", "smithers_observability")
 INTERFACES: Final[tuple[str, ...]] = ()
 """Small interfaces of the platform that activities, sandboxes and observability may know besides `smithers.flow`."""
@@ -30,7 +31,7 @@ LAYERS: Final[dict[str, tuple[str, ...]]] = {
     "smithers.components": FLOW,
     "smithers.engine": FLOW,
     "smithers.store": STORE,
-    "smithers.temporal": STORE,
+    "smithers.temporal": TEMPORAL,
     "smithers.worker": (*TEMPORAL, *LEAVES),
     "smithers.server": TEMPORAL,  # not worker: the API never loads an author's code
     "smithers.cli": (*TEMPORAL, "smithers.worker", "smithers.server", *LEAVES),

@@ -94,7 +94,7 @@ def parameters(function: FunctionDef) -> list[str]:
 
 
 def is_excused(source: Source, function: FunctionDef) -> bool:
-    header = source.lines[function.lineno - 1 : function.body[0].lineno]
+    header = source.lines[function.lineno - 1 : max(function.lineno, function.body[0].lineno - 1)]
     return any(EXCUSE.search(line) for line in header)
 
 

@@ -57,8 +57,8 @@ def linting(tree: Tree) -> Report:
 
 
 def ruff_finding(root: Path, one: dict[str, Any]) -> Finding:
-    line = (one.get("location") or {}).get("row", 0)
-    return Finding(relative(one["filename"], root), line, f"{one['message']} ({one['code']})")
+    place: dict[str, int] = one["location"] or {"row": 0}
+    return Finding(relative(one["filename"], root), place["row"], f"{one['message']} ({one['code']})")
 
 
 def types(tree: Tree) -> Report:

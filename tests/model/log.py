@@ -30,6 +30,8 @@ class View(NamedTuple):
     facts: tuple[tuple[int, int, int], ...] = ()
     """Facts no frame covers: position, number, owner."""
     planned: int = 0
+    since: dict[int, int] = {}
+    """Per step: how many commands there were before the frame that covers its first fact."""
     frames: int = 0
     waiting: tuple[str, ...] = ()
     status: str = "running"
@@ -103,13 +105,14 @@ def fold(case: Case, view: View, entry: Entry) -> View:
 
 def _frame(view: View, frame: Frame) -> View:
     covered = [fact for fact in view.facts if fact[0] <= frame.covers]
-    causes = {number for _, n, owner in covered for number in (n, owner)} | {frame.owner}
-    commands = tuple(c._replace(owner=frame.owner, causes=tuple(sorted(causes))) for c in frame.commands)
+    steps = {number for _, n, owner in covered for number in (n, owner)}
+    commands = tuple(c._replace(owner=frame.owner) for c in frame.commands)
     return view._replace(
         commands=view.commands + commands,
         open=(view.open | {c.n for c in commands}) - set(frame.closed),
         facts=tuple(fact for fact in view.facts if fact[0] > frame.covers),
         planned=frame.covers,
+        since={**dict.fromkeys(steps, len(view.commands)), **view.since},
         frames=frame.number,
         waiting=frame.waiting,
         status=frame.status,

@@ -74,6 +74,7 @@ def _closed(case: Case, view: View, *, stopping: bool) -> tuple[int, ...]:
         if c.n in view.open
         and (
             (c.kind == "cancel" and c.target not in view.open)
+            or (c.kind in ("complete", "fail") and case.rules.resume_closes)
             or (c.kind == "timer" and stopping)
             or (c.kind in ("run", "child") and view.deaths(c.n) >= case.max_deaths)
         )

@@ -46,10 +46,14 @@ class Rules(NamedTuple):
     """A child's command whose workflow is gone is settled."""
     owner_answers: bool = True
     """The driver leaves a command alone while the step that planned it is in flight."""
-    answers_for_causes: bool = True
-    """A step returns what was planned from its facts, whoever planned it."""
+    held_fetched: bool = True
+    """What the driver has left alone, and the owner's answer does not name, it fetches."""
+    answers_since: bool = True
+    """A step returns what is open of the frame that covers its fact, and of all later ones, whoever planned them."""
     safe_above: bool = True
     """`above` is never a number learned from a step's answer, and 0 after a loss."""
+    answer_snapshot: bool = True
+    """An answer is read from a position at which every fact is covered."""
     newest_claim: bool = True
     """A burst goes on only while its claim is the newest of its command."""
     burst_in_one: bool = True
@@ -60,6 +64,8 @@ class Rules(NamedTuple):
     """The id of a child workflow names the epoch."""
     bell_kept: bool = True
     """A bell during a fetch leads to another fetch."""
+    resume_closes: bool = True
+    """The first frame after a resume closes the `Fail` of before."""
     dead_waits: bool = True
     """A number marked dead is reported only once an answer has named it."""
 
@@ -81,6 +87,8 @@ class Faults(NamedTuple):
     """Temporal gives a delivery up while its process lives on."""
     bell: int = 0
     """A ring gets lost."""
+    spurious: int = 0
+    """Somebody rings without need."""
     can: int = 0
     cancel: int = 0
     redrive: int = 0
@@ -103,8 +111,6 @@ class Command(NamedTuple):
     burst: bool = False
     owner: int = 0
     """The step that planned it; 0 is a fetch."""
-    causes: tuple[int, ...] = ()
-    """The steps whose facts its frame covers."""
 
 
 class Frame(NamedTuple):
@@ -164,7 +170,7 @@ class Exec(NamedTuple):
     delivery: int
     epoch: int
     pc: str = "look"
-    """look, body, plan, write, ring."""
+    """look, body, plan, write."""
     cur: int = 0
     nth: int = 0
     mine: int = 0
@@ -187,6 +193,8 @@ class Driver(NamedTuple):
     watched: Numbers = NONE
     settle: Numbers = NONE
     cancel: Numbers = NONE
+    held: frozenset[tuple[int, int]] = frozenset()
+    """What it has left alone because of its owner: number, owner."""
     mark: int = 0
     bell: bool = False
     full: bool = True
@@ -205,10 +213,10 @@ class State(NamedTuple):
     drivers: tuple[Driver, ...] = ()
     acts: tuple[Act, ...] = ()
     execs: tuple[Exec, ...] = ()
-    allowed: Counts = ()
-    """Ghost: executions that a fault excuses."""
     ran: Counts = ()
-    """Ghost: executions."""
+    """Ghost: executions, of attempts that have not ended."""
+    excuses: int = 0
+    """Ghost: deliveries cut off or given up while a body ran or was about to, less the bodies that ran again."""
 
 
 class Move(NamedTuple):

@@ -15,6 +15,8 @@ from .records import Answer, Case, Command, Entry, Exec, Frame, Move, State, att
 
 def moves(case: Case, state: State) -> Iterator[Move]:
     for e in state.execs:
+        if e.d < 0 and e.pc == "plan":
+            continue
         match e.pc:
             case "look":
                 yield Move(("look", e.n, e.delivery, e.d), look(case, state, e))
@@ -22,7 +24,7 @@ def moves(case: Case, state: State) -> Iterator[Move]:
                 yield from bodies(case, state, e)
             case "plan":
                 if due(case, state.log.view, e):
-                    yield Move(("read", e.n, e.delivery, e.d), put(state, e._replace(pc="write", seen=len(state.log))))
+                    yield from plans(case, state, e)
                 else:
                     yield Move(("answer", e.n, e.delivery, e.d), answer(case, state, e))
             case _:
@@ -30,7 +32,7 @@ def moves(case: Case, state: State) -> Iterator[Move]:
 
 
 def put(state: State, e: Exec, log: Log | None = None) -> State:
-    others = [x for x in state.execs if (x.d, x.n, x.delivery) != (e.d, e.n, e.delivery)]
+    others = [x for x in state.execs if _place(x) != _place(e)]
     return state._replace(execs=tuple(sorted([*others, e], key=_place)), log=state.log if log is None else log)
 
 
@@ -38,8 +40,8 @@ def drop(state: State, e: Exec) -> State:
     return state._replace(execs=tuple(x for x in state.execs if x is not e))
 
 
-def _place(e: Exec) -> tuple[int, int, int]:
-    return e.d, e.n, e.delivery
+def _place(e: Exec) -> tuple[int, int, int, int]:
+    return e.d, e.n, e.epoch, e.delivery
 
 
 def stale(case: Case, view: View, e: Exec) -> bool:
@@ -56,8 +58,7 @@ def look(case: Case, state: State, e: Exec) -> State:
     if e.n == 0:
         return _fetch(state, e)
     if not case.rules.look_up:
-        ran = bump(state.ran, attempt_of(view.command(e.n)))
-        return put(state._replace(ran=ran), e._replace(pc="body", cur=e.n))
+        return put(ran(state, view.command(e.n)), e._replace(pc="body", cur=e.n))
     target = _target(view, e)
     if target == 0:
         return put(state, e._replace(pc="plan", mine=_own_fact(view, e)))
@@ -86,11 +87,11 @@ def _claim(case: Case, state: State, e: Exec, target: int) -> State:
     log = state.log
     if view.cancelling(target):
         log, _ = append(log, fact("ended", command, e, outcome="cancelled"))
-        return put(state, e._replace(pc=_after_fact(e), mine=len(log)), log)
+        return put(state, e._replace(pc="plan", mine=len(log)), log)
     if nth:
         log, _ = append(log, fact("died", command, e, nth=nth))
         if log.view.deaths(target) >= case.max_deaths:
-            return put(state, e._replace(pc=_after_fact(e), mine=len(log)), log)
+            return put(state, e._replace(pc="plan", mine=len(log)), log)
     return begin(state, e, log, command)
 
 
@@ -100,8 +101,14 @@ def begin(state: State, e: Exec, log: Log, command: Command) -> State:
     log, outcome = append(log, fact("claim", command, e, nth=nth))
     if outcome != "stored":
         return put(state, e._replace(pc="plan"), log)
-    ran = bump(state.ran, attempt_of(command))
-    return put(state._replace(ran=ran), e._replace(pc="body", cur=command.n, nth=nth, mine=0), log)
+    return put(ran(state, command), e._replace(pc="body", cur=command.n, nth=nth, mine=0), log)
+
+
+def ran(state: State, command: Command) -> State:
+    """Ghost: a body begins. Each time but the first needs an excuse."""
+    counts = bump(state.ran, attempt_of(command))
+    again = dict(counts)[attempt_of(command)] > 1
+    return state._replace(ran=counts, excuses=state.excuses - again)
 
 
 def fact(kind: str, command: Command, e: Exec, nth: int = 0, outcome: str = "") -> Entry:
@@ -148,16 +155,12 @@ def bodies(case: Case, state: State, e: Exec) -> Iterator[Move]:
             yield Move((outcome + "+plan", e.cur, e.n, e.delivery, e.d), together)
 
 
-def _after_fact(e: Exec) -> str:
-    return "ring" if e.d < 0 else "plan"
-
-
 def ended(state: State, e: Exec, outcome: str) -> State:
     """The fact alone: the log has moved, or other work is in flight."""
     entry = fact("ended", state.log.view.command(e.cur), e, outcome=outcome)
     log, result = append(state.log, entry)
     mine = log.view.keys.index(entry.key) + 1 if result in ("stored", "duplicate") else 0
-    return put(state, e._replace(pc=_after_fact(e), cur=0, nth=0, mine=mine), log)
+    return put(state, e._replace(pc="plan", cur=0, nth=0, mine=mine), log)
 
 
 def combined(case: Case, state: State, e: Exec, outcome: str) -> State | None:
@@ -198,7 +201,27 @@ def frame_entry(frame: Frame, e: Exec) -> Entry:
 
 
 def due(case: Case, view: View, e: Exec) -> bool:
-    return not stale(case, view, e) and not view.final and view.planned < e.mine and bool(view.facts) and e.d > 0
+    if stale(case, view, e) or view.final:
+        return False
+    if case.rules.answer_snapshot:
+        return bool(view.facts)
+    return any(fact[0] <= e.mine for fact in view.facts)
+
+
+def plans(case: Case, state: State, e: Exec) -> Iterator[Move]:
+    """Reads the log, renders, and writes.
+
+    A plan that was made when the log was shorter is stored if no frame has come between, so writing what some earlier
+    position gives is the same as having read there. Without the compare and set it is not, and reading is a move of
+    its own.
+    """
+    if not case.rules.plan_cas:
+        yield Move(("read", e.n, e.delivery, e.d), put(state, e._replace(pc="write", seen=len(state.log))))
+        return
+    view = state.log.view
+    for seq in sorted({fact[0] for fact in view.facts if fact[0] >= e.mine} | {view.seq}):
+        if state.log.at(seq).view.frames == view.frames:
+            yield Move(("plan", seq, e.n, e.delivery, e.d), write(case, state, e._replace(seen=seq)))
 
 
 def write(case: Case, state: State, e: Exec) -> State:
@@ -243,5 +266,5 @@ def reply(case: Case, view: View, e: Exec) -> Answer:
     commands = [c for c in view.commands if c.n in view.open]
     if e.n == 0:
         return Answer(tuple(c for c in commands if c.n > e.above))
-    causes = case.rules.answers_for_causes
-    return Answer(tuple(c for c in commands if c.owner == e.n or (causes and e.n in c.causes)))
+    since = view.since.get(e.n, len(view.commands)) if case.rules.answers_since else len(view.commands)
+    return Answer(tuple(c for c in commands if c.owner == e.n or c.n > since))

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 SOURCES: Final = (".py", ".dot")
-FLAGS: Final = frozenset({"--detach", "--follow", "--watch", "--all", "--no-wait", "--attempts", "--mermaid", "--force"})
+FLAGS: Final = frozenset(
+    {"--detach", "--follow", "--watch", "--all", "--no-wait", "--attempts", "--mermaid", "--progress"}
+)
 TRUTH: Final = {"true": True, "false": False}
 LATEST: Final = "latest"
 
@@ -25,7 +27,7 @@ def normalized(argv: Sequence[str], commands: Iterable[str]) -> list[str]:
     if not words:
         return [*globals_, *rest]
     command, *options = words
-    return [command, *explicit_flags(resume(options) if command in ("up", "approve", "deny") else options), *globals_, *rest]
+    return [command, *explicit_flags(resume(options) if command == "up" else options), *globals_, *rest]
 
 
 def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -46,10 +46,10 @@ def answered(words: list[str]) -> int:
         return FINISHED
     words = normalized(words, COMMANDS)
     if words and words[0] in COMMANDS and COMPLETION not in os.environ:
-        return run(single(COMMANDS[words[0]]), words[1:], f"{PROGRAM} {words[0]}", wanted_form(words))
+        return run(lambda: single(COMMANDS[words[0]]), words[1:], f"{PROGRAM} {words[0]}", wanted_form(words))
     if words and not words[0].startswith("-") and COMPLETION not in os.environ:
         return unknown(words[0], wanted_form(words))
-    return run(overview(full=COMPLETION in os.environ), words or ["--help"], PROGRAM, wanted_form(words))
+    return run(lambda: overview(full=COMPLETION in os.environ), words or ["--help"], PROGRAM, wanted_form(words))
 
 
 def wanted_form(words: list[str]) -> Form:
@@ -59,7 +59,7 @@ def wanted_form(words: list[str]) -> Form:
     return Form.json if is_json else Form.plain
 
 
-def run(app: typer.Typer, words: list[str], program: str, form: Form) -> int:
+def run(app: Callable[[], typer.Typer], words: list[str], program: str, form: Form) -> int:
     from typer.exceptions import Abort, TyperException
     from typer.main import get_command
 
@@ -67,7 +67,7 @@ def run(app: typer.Typer, words: list[str], program: str, form: Form) -> int:
     from smithers.errors import SmithersError
 
     try:
-        status = get_command(app).main(args=words, prog_name=program, standalone_mode=False)
+        status = get_command(app()).main(args=words, prog_name=program, standalone_mode=False)
     except TyperException as error:
         return present_usage(error, form)
     except Abort:
@@ -76,7 +76,7 @@ def run(app: typer.Typer, words: list[str], program: str, form: Form) -> int:
         return present(error, form)
     except (OutputClosed, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  the last place: whatever comes here is a bug of ours
         return present_bug(error, form)
     return status if isinstance(status, int) else FINISHED
 
@@ -97,7 +97,7 @@ def overview(*, full: bool) -> typer.Typer:
         app.command(name=listed.name, help=listed.help, rich_help_panel=listed.panel)(command)
 
     @app.callback(help="Long-running work by AI agents, written as a tree of tasks, run durably on Temporal.")
-    def smithers(  # pyright: ignore[reportUnusedFunction]
+    def smithers(
         version: bool = typer_option("--version", help="Show the version."),
         form: Form = typer_option("--format", default=Form.plain, help="plain or json, for every command."),
     ) -> None: ...

@@ -17,3 +17,4 @@ IterationOption = Annotated[
 ]
 WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="Show it again and again until interrupted.")]
 IntervalOption = Annotated[float, typer.Option("--interval", min=0.1, help="Seconds between two looks.")]
+ResumeFlag = Annotated[bool, typer.Option("--resume", help="Then go on with the run here, as `up --resume` does.")]

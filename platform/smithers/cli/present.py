@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from smithers.cli.output import Form, Out
 from smithers.cli.status import FAILED, WRONG_USE
-from smithers.errors import AuthoringError, InputError, SmithersError
+from smithers.errors import AuthoringError, InputError, SmithersError, StoreMissing
 
 if TYPE_CHECKING:
     from typer.exceptions import TyperException
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def error_exit(error: SmithersError) -> int:
     """What the person can put right is 4, everything else 1."""
-    return WRONG_USE if isinstance(error, InputError | AuthoringError) else FAILED
+    return WRONG_USE if isinstance(error, InputError | AuthoringError | StoreMissing) else FAILED
 
 
 def present(error: SmithersError, form: Form) -> int:

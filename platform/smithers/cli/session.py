@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ class Session:
 
 
 @contextmanager
-def session(form: Form) -> Iterator[Session]:
+def session(form: Form) -> Generator[Session]:
     """Never creates anything. Raises `StoreMissing` where nothing has ever run."""
     project = find_project()
     store = open_store(project, create=False)

@@ -45,7 +45,7 @@ class Changes:
     timers: list[Leaf] = field(default_factory=list[Leaf])
     freed: dict[Group, None] = field(default_factory=dict[Group, None])
     withdrawn: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
-    """In flight, and to be cancelled."""
+    """Mounted and in flight, and to be cancelled."""
     loops: dict[str, int] = field(default_factory=dict[str, int])
     ended_loops: dict[str, str] = field(default_factory=dict[str, str])
     absent: dict[str, str] = field(default_factory=dict[str, str])
@@ -73,6 +73,7 @@ class Advance:
 
     def settle(self) -> None:
         if self.tree.root.status == IDLE:
+            self.recall_failures()
             self.activate(self.tree.root)
         while True:
             if self.touched:
@@ -87,11 +88,38 @@ class Advance:
             else:
                 return
 
+    def recall_failures(self) -> None:
+        """Marks groups in which something has failed before anything goes on, as it was when it failed."""
+        state = self.tree.state
+        failed: list[Mount] = [
+            leaf
+            for leaf in self.tree.leaves.values()
+            if leaf.key in state.nodes
+            and judge(leaf.element, state.nodes[leaf.key]) == "failed"
+            and not getattr(leaf.element, "continue_on_fail", False)
+        ]
+        for key, how in state.ended_loops.items():
+            loop = self.tree.loops.get(key)
+            if loop is not None and how == "max" and loop.loop.on_max_reached == "fail":
+                failed.append(loop)
+        for mount in failed:
+            self.recall(mount)
+
+    def recall(self, failed: Mount) -> None:
+        """A failed group in which nothing runs any more has itself failed, and so on outwards."""
+        for group in failed.ancestors():
+            if group.parallel and not group.failing:
+                self.fail_around(group)
+            if group.failing and group.running:
+                return
+
     # leaves
 
     def look(self, key: str) -> None:
         del self.touched[key]
         leaf = self.tree.leaves.get(key)
+        if leaf is None:
+            self.tree.down[key] = None
         if leaf is None or leaf.status in FINAL:
             return
         if land(leaf):
@@ -104,20 +132,18 @@ class Advance:
         """In a run that is being cancelled nothing goes on; only the slots are counted."""
         del self.touched[key]
         leaf = self.tree.leaves.get(key)
-        if leaf is not None:
+        if leaf is None:
+            self.tree.down[key] = None
+        else:
             land(leaf)
             self.changes.leaves[key] = leaf
-
-    def free_orphans(self) -> None:
-        for leaf in self.tree.orphans.values():
-            self.free(leaf)
 
     def free(self, leaf: Leaf) -> None:
         for group in leaf.ancestors():
             if group.parked:
                 self.changes.freed[group] = None
-            if group.failing and not group.running:
-                self.queue(group)
+            if group.failing and not group.running and group.status == ACTIVE:
+                self.go_on_parallel(group)
 
     def start(self, leaf: Leaf) -> None:
         """Does what the log says of a leaf whose turn it is."""
@@ -282,28 +308,37 @@ class Advance:
             reached = reached.parent if isinstance(reached, PartGroup) else None
 
     def withdraw_waiting(self, group: Group) -> None:
+        """Ends what has not begun below, whether its turn had come or not: a cold planner cannot tell the two apart."""
         for leaf in list(group.leaves()):
-            if leaf.status == ACTIVE and not leaf.in_flight:
+            if leaf.status not in FINAL and not leaf.in_flight and self.is_open(leaf):
                 self.cancel(leaf)
+
+    def is_open(self, leaf: Leaf) -> bool:
+        """Whether something would have to be done, or is asked, for a leaf."""
+        memory = self.tree.state.nodes.get(leaf.key)
+        timer = memory is not None and memory.timer and memory.n
+        return bool(timer) or judge(leaf.element, memory) in ("fresh", "retry")
 
     def withdraw(self, group: Group) -> None:
         for leaf in list(group.leaves()):
             if leaf.in_flight:
                 self.changes.withdrawn[leaf.key] = leaf
-            elif leaf.status == ACTIVE:
+            elif leaf.status not in FINAL and self.is_open(leaf):
                 self.cancel(leaf)
 
     def cancel(self, leaf: Leaf) -> None:
-        """Ends an active leaf that no task runs for: an approval, a timer, one that waits or wants a slot."""
+        """Ends a leaf that no task runs for. One that no frame has shown yet was never there."""
         memory = self.tree.state.nodes.get(leaf.key)
         if memory is not None and memory.n:
             self.changes.withdrawn[leaf.key] = leaf
         leaf.ready = leaf.waiting = False
-        self.changes.final[leaf.key] = "cancelled"
-        self.changes.leaves[leaf.key] = leaf
         leaf.status = DONE
         if leaf.parent is not None:
             leaf.parent.open -= 1
+        if memory is not None:
+            self.changes.final[leaf.key] = "cancelled"
+            self.changes.leaves[leaf.key] = leaf
+            self.be_absent(leaf, "cancelled")
 
     # loops
 
@@ -328,6 +363,8 @@ class Advance:
             return
         if body.status == FAILED:
             self.finish(group, FAILED)
+        elif any(above.failing for above in group.ancestors()):
+            return
         elif self.until(group, group.turn):
             self.end_loop(group, "until")
         elif group.loop.max_iterations is not None and group.turn + 1 >= group.loop.max_iterations:
@@ -346,8 +383,8 @@ class Advance:
                 if group.turn < 0 or group.key not in self.tree.state.loops:
                     return False
                 raise RenderError(
-                    f"Loop({group.loop.id!r}) at {show(group.loop.where)}: `until` reads {wait.missing.node!r}, which has "
-                    "no output after this pass: read it with ctx.output_maybe or ctx.latest."
+                    f"Loop({group.loop.id!r}) at {show(group.loop.where)}: `until` reads {wait.missing.node!r}, "
+                    "which has no output after this pass: read it with ctx.output_maybe or ctx.latest."
                 ) from None
 
     def enter(self, group: LoopGroup, turn: int) -> None:
@@ -375,7 +412,7 @@ class Advance:
             return
         group.error = {
             "code": "LOOP_MAX_REACHED",
-            "message": f"loop {group.loop.id!r} has run {group.loop.max_iterations} times and `until` still does not hold",
+            "message": f"loop {group.loop.id!r} has run {group.loop.max_iterations} times, but `until` does not hold",
         }
         self.finish(group, FAILED)
 
@@ -411,6 +448,7 @@ class Advance:
         self.groups.clear()
         self.waiters.clear()
         tree.put_up_root()
+        self.recall_failures()
         self.activate(tree.root)
 
 

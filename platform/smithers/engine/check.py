@@ -25,14 +25,19 @@ def first_planner(workflow: AnyWorkflow, input: Json, options: Json | None = Non
 def check_input(workflow: AnyWorkflow, input: Any) -> Json:
     """The input as it will be stored. Raises `InvalidInput`, which names the field and what is expected there."""
     if not isinstance(input, dict):
-        raise InvalidInput(f"The input of {workflow.name!r} is a JSON object, not {type(input).__name__}: {input!r:.60}")
+        raise InvalidInput(
+            f"The input of {workflow.name!r} is a JSON object, not {type(input).__name__}: {input!r:.60}"
+        )
     if workflow.input is None:
         return input  # pyright: ignore[reportUnknownVariableType]
     check_keys(workflow, input)  # pyright: ignore[reportUnknownArgumentType]
     try:
         return workflow.input.model_validate(input).model_dump(mode="json")
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, one['loc'])) or 'input'}: {one['msg']} (got {one['input']!r:.60})" for one in error.errors()]
+        lines = [
+            f"{'.'.join(map(str, one['loc'])) or 'input'}: {one['msg']} (got {one['input']!r:.60})"
+            for one in error.errors()
+        ]
         raise InvalidInput(
             f"The input does not fit {workflow.input.__name__} of workflow {workflow.name!r}: {'; '.join(lines)}.",
             fields=[".".join(map(str, one["loc"])) for one in error.errors()],
@@ -64,14 +69,16 @@ def preflight(workflow: AnyWorkflow, input: Json) -> Plan:
     if ids[0] != ids[1]:
         odd = next(leaf for key, leaf in first.tree.leaves.items() if key not in second.tree.leaves)
         raise RenderError(
-            f"The id {odd.element.id!r} at {show(odd.element.where)} changes at every render: ids must come from the input or "
-            "from outputs, not from the clock, random numbers or uuids.",
+            f"The id {odd.element.id!r} at {show(odd.element.where)} changes at every render: ids must come from the "
+            "input or from outputs, not from the clock, random numbers or uuids.",
             code="UNSTABLE_ID",
         )
     plan = first.plan()
     assert plan is not None
     if not first.tree.leaves and plan.status == "finished":
-        raise RenderError(f"Workflow {workflow.name!r} at {show(workflow.where)} has an empty tree: return at least one task.")
+        raise RenderError(
+            f"Workflow {workflow.name!r} at {show(workflow.where)} has an empty tree: return at least one task."
+        )
     if plan.status == "failed" and plan.error is not None:
         raise RenderError(str(plan.error["message"]), code=plan.error["code"])
     return plan
@@ -95,7 +102,12 @@ def describe(mount: Mount) -> Json:
         case LoopGroup():
             body = mount.children[0] if mount.children else None
             children = [describe(child) for child in body.children] if isinstance(body, Group) else []
-            return {"kind": "loop", "id": mount.loop.id, "max_iterations": mount.loop.max_iterations, "children": children}
+            return {
+                "kind": "loop",
+                "id": mount.loop.id,
+                "max_iterations": mount.loop.max_iterations,
+                "children": children,
+            }
         case PartGroup() if mount.suspended is not None:
             return {"kind": "part", "id": "", "waits_for": mount.suspended.node, "children": []}
         case Group():

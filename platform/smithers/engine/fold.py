@@ -14,6 +14,8 @@ from typing import Any, Final
 from smithers.engine.entry import Entry, Json, Kind, node_key, split_node_key
 from smithers.engine.state import State, path_of
 
+Started = tuple[int, str, str, str, int, int]
+"""A command as a frame records it: number, kind, node, iteration, attempt, target."""
 VERSION: Final = 1
 """Of this fold: snapshots made by another one are not used."""
 UNPLANNED_KINDS: Final[frozenset[Kind]] = frozenset(
@@ -46,7 +48,7 @@ def frame(state: State, data: Json) -> None:
     state.planned = data["covers"]
     state.status = data.get("status", state.status)
     for command in data.get("commands", ()):
-        start_command(state, *command)
+        start_command(state, command)
     for n in data.get("closed", ()):
         state.open_other.pop(n, None)
     state.loops.update(data.get("loops", {}))
@@ -57,7 +59,8 @@ def frame(state: State, data: Json) -> None:
         show(state, key, shown)
 
 
-def start_command(state: State, n: int, kind: str, node: str, iteration: str, attempt: int, target: int) -> None:
+def start_command(state: State, command: Started) -> None:
+    n, kind, node, iteration, attempt, target = command
     state.commands = max(state.commands, n)
     if kind == "cancel":
         state.open_other[n] = target
@@ -72,6 +75,7 @@ def start_command(state: State, n: int, kind: str, node: str, iteration: str, at
         if attempt != memory.attempt:
             memory.deaths = 0
         memory.n, memory.attempt, memory.cancelling = n, attempt, False
+        memory.timer = kind == "timer"
         state.by_command[n] = key
 
 
@@ -90,6 +94,7 @@ def ended(state: State, data: Json) -> None:
     memory = state.memory(key)
     close(state, data.get("n", 0))
     memory.cancelling = False
+    memory.ended = max(memory.ended, data["attempt"])
     match data["outcome"]:
         case "finished":
             produce(state, key, data.get("output"))
@@ -154,7 +159,7 @@ def follow(state: State, data: Json) -> None:
     state.digest = data["digest"]
 
 
-def resumed(state: State, data: Json) -> None:
+def resumed(state: State, _: Json) -> None:
     """Opens what had failed or was cancelled; outputs stay."""
     state.status = "running"
     state.cancelled = None

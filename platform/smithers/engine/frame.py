@@ -15,7 +15,7 @@ class NodeRow:
     node: str
     iteration: str
     kind: str
-    """task, approval, timer."""
+    """task, approval, timer; empty for a node that has left the tree: then only its state is written."""
     state: str
     """pending, ready, running, cancelling, waiting-approval, waiting-event, waiting-timer, finished, skipped,
     failed, cancelled."""

@@ -15,7 +15,7 @@ MOST_DEATHS: Final = 3
 
 
 def judge(element: Task[Any] | Approval | Timer, memory: NodeMemory | None) -> str:
-    """finished, skipped, cancelled, failed: over. running: a command is open. fresh, again, retry: to be started."""
+    """finished, skipped, cancelled, failed: over. running: a command is open. fresh, retry: to be started."""
     if memory is None:
         return "fresh"
     if isinstance(element, Approval) and memory.decision is not None:
@@ -28,7 +28,7 @@ def judge(element: Task[Any] | Approval | Timer, memory: NodeMemory | None) -> s
         return "failed"
     if memory.error is not None:
         return judge_failure(element, memory)
-    return "again" if memory.attempt else "fresh"
+    return "fresh"
 
 
 def judge_decision(approval: Approval, decision: Json) -> str:

@@ -7,12 +7,11 @@ arguments that are not plain JSON, is found again by rendering; nothing is ever 
 from __future__ import annotations
 
 from types import FunctionType
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel
 
 from smithers.engine.entry import Json
-from smithers.flow.call import Call
 from smithers.flow.policy import duration, milliseconds
 from smithers.flow.task import Task
 
@@ -31,12 +30,12 @@ def payload(task: Task[Any], deps: dict[str, tuple[str, str]]) -> Json:
 def body(task: Task[Any]) -> Json:
     if isinstance(task.body, BaseModel):
         return {"static": task.body.model_dump(mode="json")}
-    function = task.body.function if isinstance(task.body, Call) else task.body
-    args = list(task.body.args) if isinstance(task.body, Call) else []
-    kwargs = dict(task.body.kwargs) if isinstance(task.body, Call) else {}
-    if not importable(function) or not (is_plain(args) and is_plain(kwargs)):
+    bound = task.bound
+    assert bound is not None
+    args, kwargs = list(bound.args), dict(bound.kwargs)
+    if not importable(bound.function) or not (is_plain(args) and is_plain(kwargs)):
         return {"fn": None}
-    return {"fn": reference(function), "args": args, "kwargs": kwargs}
+    return {"fn": reference(bound.function), "args": args, "kwargs": kwargs}
 
 
 def timeout_ms(task: Task[Any]) -> int:
@@ -44,19 +43,16 @@ def timeout_ms(task: Task[Any]) -> int:
 
 
 def importable(function: Any) -> bool:
-    return (
-        isinstance(function, FunctionType)
-        and function.__closure__ is None
-        and "<" not in function.__qualname__
-    )
+    return isinstance(function, FunctionType) and function.__closure__ is None and "<" not in function.__qualname__
 
 
-def is_plain(value: Any) -> bool:
+def is_plain(value: object) -> bool:
     """Whether JSON gives the same value back."""
     if isinstance(value, dict):
-        return all(type(key) is str and is_plain(one) for key, one in value.items())  # pyright: ignore[reportUnknownVariableType]
+        items = cast("dict[object, object]", value).items()
+        return all(type(key) is str and is_plain(one) for key, one in items)
     if isinstance(value, list):
-        return all(map(is_plain, value))  # pyright: ignore[reportUnknownArgumentType]
+        return all(map(is_plain, cast("list[object]", value)))
     return value is None or type(value) in (str, int, float, bool)
 
 

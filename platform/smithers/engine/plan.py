@@ -95,7 +95,11 @@ class Planner:
         for entry in entries:
             if entry.seq <= self.state.position:
                 continue
-            if (entry.kind == "frame" and entry.data["number"] != self.own) or entry.kind in ("resumed", "retried", "follow"):
+            if (entry.kind == "frame" and entry.data["number"] != self.own) or entry.kind in (
+                "resumed",
+                "retried",
+                "follow",
+            ):
                 raise Outdated
             key = self.state.by_command.get(entry.data.get("n", 0))
             fold(self.state, (entry,))
@@ -142,18 +146,23 @@ class Planner:
         else:
             advance.settle()
             check(self.tree, self.tree.fresh)
-        advance.free_orphans()
+            self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.key in state.nodes or not is_given_up(leaf)]
+        advance.changes.freed.update(self.tree.freed)
         advance.changes.timers = [leaf for leaf in advance.changes.timers if leaf.attached and leaf.status not in FINAL]
         started = start_ready(advance.changes.candidates, list(advance.changes.freed))
         return self.frame(started)
 
     def cancel_all(self) -> None:
+        """Ends whatever people have seen. What a cold start renders beyond that is not told any more."""
         advance = self.advance
+        self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.key in self.state.nodes]
         for key in list(advance.touched):
             advance.look_cancelled(key)
         for leaf in list(self.tree.leaves.values()):
             memory = self.state.nodes.get(leaf.key)
-            if memory is not None and memory.n and isinstance(leaf.element, Task):
+            if memory is None:
+                continue
+            if memory.n and isinstance(leaf.element, Task):
                 advance.changes.withdrawn[leaf.key] = leaf
             elif leaf.status not in FINAL and judge(leaf.element, memory) not in ("finished", "skipped", "failed"):
                 advance.cancel(leaf)
@@ -183,7 +192,8 @@ class Planner:
         delta.update({name: value for name, value in {**extra, "absent": changes.absent}.items() if value})
         self.own = state.frames + 1
         self.tree.fresh.clear()
-        self.tree.orphans.clear()
+        self.tree.down.clear()
+        self.tree.freed.clear()
         delta.update(number=self.own, covers=state.position)
         return Plan(
             state.planned, state.position, self.own, delta, tuple(commands), tuple(closed), tuple(rows), status, error
@@ -211,22 +221,20 @@ class Planner:
         return "failed", why_stuck(self.tree)
 
     def timers_in_flight(self) -> set[int]:
-        leaves, state = self.tree.leaves, self.state
-        found = ((n, leaves.get(key) or self.tree.orphans.get(key)) for n, key in state.by_command.items())
-        return {n for n, leaf in found if leaf is not None and isinstance(leaf.element, Timer)}
+        return {n for n, key in self.state.by_command.items() if self.state.nodes[key].timer}
 
     def cancellations(self) -> tuple[list[Command], list[int]]:
         """Commands that stop what is in flight and no longer wanted, and numbers that are over without an answer."""
         state = self.state
         closed = [n for n, target in state.open_other.items() if target not in state.by_command]
         commands: list[Command] = []
-        for leaf in (*self.tree.orphans.values(), *self.advance.changes.withdrawn.values()):
-            memory = state.nodes.get(leaf.key)
-            if memory is None or not memory.n or memory.cancelling:
+        for key in sorted({*self.tree.orphans(), *self.advance.changes.withdrawn}):
+            memory = state.nodes[key]
+            if not memory.n or memory.cancelling:
                 continue
-            node, iteration = split_node_key(leaf.key)
+            node, iteration = split_node_key(key)
             commands.append(Command(0, "cancel", node, iteration, target=memory.n))
-            if isinstance(leaf.element, Timer):
+            if memory.timer:
                 closed.append(memory.n)
         return commands, closed
 
@@ -238,7 +246,7 @@ class Planner:
         if isinstance(element, Timer):
             return timer_command(element, iteration)
         assert isinstance(element, Task)
-        attempt = 1 if memory is None else memory.attempt + (verdict != "again")
+        attempt = 1 if memory is None else memory.attempt + (memory.ended == memory.attempt)
         delay = 0
         if verdict == "retry" and memory is not None:
             chance = crc32(f"{state.run_id}:{leaf.key}:{attempt}".encode()) / 2**32
@@ -248,7 +256,15 @@ class Planner:
         body = payload(element, outputs_of(self.tree, leaf))
         kind = "child" if long else "run"
         return Command(
-            0, kind, id, iteration, attempt, delay_ms=delay, timeout_ms=limit, burst=not long and not delay, payload=body
+            0,
+            kind,
+            id,
+            iteration,
+            attempt,
+            delay_ms=delay,
+            timeout_ms=limit,
+            burst=not long and not delay,
+            payload=body,
         )
 
     def rows(self, commands: dict[str, Command]) -> tuple[dict[str, str], list[NodeRow]]:
@@ -263,12 +279,18 @@ class Planner:
             elif key not in commands:
                 continue
             rows.append(row(leaf, state, memory.attempt if memory else 0, commands.get(key)))
+        for key in self.tree.orphans():
+            memory = self.state.nodes[key]
+            state = "cancelling" if memory.n and not memory.timer else memory.outcome or "unmounted"
+            if state != memory.shown:
+                shown[key] = state
+                rows.append(NodeRow(*split_node_key(key), kind="", state=state))
         return shown, rows
 
     def changed(self) -> dict[str, Leaf]:
         changes = self.advance.changes
-        fresh = {leaf.key: leaf for leaf in self.tree.fresh if leaf.attached}
-        return {**changes.leaves, **changes.withdrawn, **self.tree.orphans, **fresh}
+        found = {**changes.leaves, **changes.withdrawn, **{leaf.key: leaf for leaf in self.tree.fresh}}
+        return {key: leaf for key, leaf in found.items() if leaf.attached}
 
     def shown_state(self, leaf: Leaf, command: Command | None) -> str:
         final = self.advance.changes.final.get(leaf.key)
@@ -282,10 +304,8 @@ class Planner:
             return "unmounted" if timer else "cancelling"
         if verdict == "running" or command is not None:
             return "waiting-timer" if timer else "running"
-        if verdict not in ("fresh", "again", "retry"):
+        if verdict not in ("fresh", "retry"):
             return verdict
-        if not leaf.attached:
-            return "unmounted"
         return "waiting-approval" if leaf.waiting else "pending"
 
     # for those who run tasks
@@ -302,6 +322,10 @@ class Planner:
             for name, (id, turn) in sources.items()
         }
         return TaskBody(task, deps)
+
+
+def is_given_up(leaf: Leaf) -> bool:
+    return any(group.failing for group in leaf.ancestors())
 
 
 def number(command: Command, n: int) -> Command:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -45,7 +45,7 @@ class Reads:
     rendering: bool = False
 
     @contextmanager
-    def during(self, scope: Scope, noted: dict[str, None]) -> Iterator[None]:
+    def during(self, scope: Scope, noted: dict[str, None]) -> Generator[None]:
         before = self.scope, self.noted, self.rendering
         self.scope, self.noted, self.rendering = scope, noted, True
         try:
@@ -89,8 +89,8 @@ class Reads:
     def note(self, node: str) -> None:
         if not self.rendering:
             raise RenderError(
-                f"An output of {node!r} is read at {show(author_line())}, outside of rendering: read it in the workflow "
-                "function or in a function used as a child, and hand it to the task with call(fn, value) or deps."
+                f"An output of {node!r} is read at {show(author_line())}, outside of rendering: read it in the "
+                "workflow function or in a function used as a child, and hand it to the task with call(fn, value) or deps."
             )
         self.noted[node] = None
 
@@ -109,7 +109,7 @@ def validated(model: type[M], output: Any, key: str) -> M:
         return model.model_validate(output)
     except ValidationError as error:
         raise RenderError(
-            f"The output of {key.rpartition(':')[0]!r} is read as {model.__name__} at {show(author_line())}, but it does "
-            f"not fit: {error.errors()[0]['msg']} ({'.'.join(map(str, error.errors()[0]['loc']))}). "
+            f"The output of {key.rpartition(':')[0]!r} is read as {model.__name__} at {show(author_line())}, but "
+            f"it does not fit: {error.errors()[0]['msg']} ({'.'.join(map(str, error.errors()[0]['loc']))}). "
             "Read it with the model that its task names as output."
         ) from error

@@ -8,6 +8,7 @@ from typing import Any, Final
 from smithers.engine.entry import Json
 
 OPEN: Final = ""
+OPEN_STATES: Final = ("pending", "running", "cancelling", "waiting-approval", "waiting-timer", "waiting-event")
 Path = tuple[int, ...]
 
 
@@ -17,6 +18,8 @@ class NodeMemory:
 
     attempt: int = 0
     """The highest attempt that was planned."""
+    ended: int = 0
+    """The highest attempt that has ended; lower than `attempt` where the last one was lost and is done again."""
     n: int = 0
     """Number of the open command that works on it; 0 is none."""
     outcome: str = OPEN
@@ -32,6 +35,8 @@ class NodeMemory:
     """Claims of the current attempt whose process died."""
     decision: Json | None = None
     cancelling: bool = False
+    timer: bool = False
+    """Whether the open command is a timer, which nobody has to be told to stop."""
     shown: str = OPEN
     """The state that frames have told people."""
 
@@ -72,6 +77,11 @@ class State:
     """Keys whose output will never come, though the run goes on, and why: skipped, failed, denied."""
     cancelled: Json | None = None
     """The request to cancel the run."""
+
+    def is_at_stake(self, key: str) -> bool:
+        """Whether it matters that the node is not in the tree: people see it as open, or something works on it."""
+        memory = self.nodes[key]
+        return bool(memory.n) or memory.shown in OPEN_STATES
 
     @property
     def plan_is_due(self) -> bool:

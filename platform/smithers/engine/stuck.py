@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from smithers.engine.entry import Json
-from smithers.engine.mounts import ACTIVE, PartGroup
+from smithers.engine.mounts import ACTIVE, Leaf, PartGroup
 from smithers.engine.tree import Tree
 from smithers.engine.waits import name, standing
 from smithers.flow.where import show
@@ -17,16 +17,20 @@ def why_stuck(tree: Tree) -> Json:
         known = "no node has that id" if tree.home(missing.node) is None else "it has no output and none will come"
         return {
             "code": "MISSING_OUTPUT",
-            "message": f"No output found for {missing.node!r}, which is read as {missing.model} at {show(missing.where)}: "
+            "message": f"No output found for {missing.node!r}, read as {missing.model} at {show(missing.where)}: "
             f"{known}, and nothing else is left to run. Check the id, or read it with ctx.output_maybe.",
             "node": missing.node,
         }
     waiting = [leaf for leaf in tree.leaves.values() if leaf.status == ACTIVE]
-    lines = [
-        f"{name(leaf)} waits for {', '.join(repr(i) for i in leaf.element.upstream() if standing(tree, leaf, i) == 'wait')}"
-        for leaf in waiting
-    ]
-    return {"code": "DEPENDENCY_DEADLOCK", "message": "Nothing can run: " + ("; ".join(lines) or "no task is ready") + "."}
+    lines = [f"{name(leaf)} waits for {', '.join(awaited(tree, leaf))}" for leaf in waiting]
+    return {
+        "code": "DEPENDENCY_DEADLOCK",
+        "message": "Nothing can run: " + ("; ".join(lines) or "no task is ready") + ".",
+    }
+
+
+def awaited(tree: Tree, leaf: Leaf) -> list[str]:
+    return [repr(id) for id in leaf.element.upstream() if standing(tree, leaf, id) == "wait"]
 
 
 def suspended(tree: Tree) -> list[PartGroup]:

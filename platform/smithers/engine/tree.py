@@ -28,7 +28,7 @@ from typing import Any
 from smithers.engine.entry import node_key
 from smithers.engine.mounts import ACTIVE, IDLE, Group, Leaf, LoopGroup, Mount, PartGroup
 from smithers.engine.reads import Reads, Skipped, Suspended
-from smithers.engine.scope import OUTSIDE, Scope
+from smithers.engine.scope import OUTSIDE
 from smithers.engine.state import State
 from smithers.errors import RenderError, SmithersError
 from smithers.flow.context import Context
@@ -54,8 +54,10 @@ class Tree:
     homes: dict[str, str] = field(default_factory=dict[str, str])
     readers: dict[str, dict[PartGroup, None]] = field(default_factory=dict[str, dict[PartGroup, None]])
     loops: dict[str, LoopGroup] = field(default_factory=dict[str, LoopGroup])
-    orphans: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
-    """Leaves that were taken down while they mattered and have not come back."""
+    down: dict[str, None] = field(default_factory=dict[str, None])
+    """Keys of leaves that were taken down since the last frame; see `orphans`."""
+    freed: dict[Group, None] = field(default_factory=dict[Group, None])
+    """Groups in which a slot became free because a leaf was taken down."""
     fresh: list[Leaf] = field(default_factory=list[Leaf])
     """Leaves mounted since the last look."""
     mounted: int = 0
@@ -64,6 +66,12 @@ class Tree:
         self.reads = Reads(self.state, self.home)
         self.context = Context(self.state.run_id, run_input(self.workflow, self.state), self.reads)
         self.put_up_root()
+        self.down.update(dict.fromkeys(self.state.nodes))
+
+    def orphans(self) -> list[str]:
+        """Keys of nodes that left the tree while they were open."""
+        nodes = self.state.nodes
+        return [key for key in sorted(self.down) if key in nodes and key not in self.leaves and self.state.is_at_stake(key)]
 
     def home(self, node: str) -> str | None:
         """The loops around a node id, by slashes; None for an id that never was in the tree."""
@@ -147,7 +155,6 @@ class Tree:
         self.mounted += 1
         leaf = self.leaves[key] = Leaf(parent, index, scope, element=element, key=key, ordinal=self.mounted)
         self.homes[element.id] = scope.home
-        self.orphans.pop(key, None)
         memory = self.state.nodes.get(key)
         if memory is not None and memory.n:
             take_off(leaf)
@@ -156,9 +163,11 @@ class Tree:
 
     def check_task(self, task: Task[Any]) -> None:
         if task.body is None:
-            raise RenderError(f"Task({task.id!r}) at {show(task.where)} has no body: write Task(...)[function or value].")
-        function = getattr(task.body, "function", task.body)
-        self.check_binding(function, task.captured, f"Task({task.id!r})", task.where)
+            raise RenderError(
+                f"Task({task.id!r}) at {show(task.where)} has no body: write Task(...)[function or value]."
+            )
+        if task.bound is not None:
+            self.check_binding(task.bound.function, task.captured, f"Task({task.id!r})", task.where)
 
     def check_binding(
         self, function: Callable[..., Any], held: tuple[tuple[str, int], ...], what: str, where: Where
@@ -169,8 +178,7 @@ class Tree:
         names = ", ".join(name for name, value in held if now.get(name) != value)
         raise RenderError(
             f"{what} at {show(where)} uses {names}, which has changed since the element was written: every function made "
-            f"in that loop sees its last value. Bind it with call(function, {names}), or with a default argument "
-            f"({names}={names}).",
+            f"in that loop sees its last value. Bind it with call(function, {names}), or with a default argument.",
             code="LATE_BINDING",
         )
 
@@ -179,7 +187,9 @@ class Tree:
         if key in self.loops:
             raise duplicate(loop.id, self.loops[key].loop.where, loop.where)
         if isinstance(parent, LoopGroup):
-            raise RenderError(f"Loop({loop.id!r}) at {show(loop.where)} is the only child of a loop: put it in a Sequence.")
+            raise RenderError(
+                f"Loop({loop.id!r}) at {show(loop.where)} is the only child of a loop: put it in a Sequence."
+            )
         group = self.loops[key] = LoopGroup(parent, index, parent.scope, loop=loop, key=key)
         if not loop.skip_if:
             self.enter(group, self.state.loops.get(key, 0))
@@ -204,8 +214,9 @@ class Tree:
         match mount:
             case Leaf():
                 del self.leaves[mount.key]
-                self.orphans[mount.key] = mount
-                land(mount)
+                self.down[mount.key] = None
+                if land(mount):
+                    self.freed.update(dict.fromkeys(group for group in mount.ancestors() if group.parked))
             case LoopGroup():
                 del self.loops[mount.key]
                 self.take_down_children(mount)
@@ -258,7 +269,9 @@ def body_of(loop: Loop, turn: int) -> Callable[[], Any]:
 def takes_argument(function: Callable[..., Any]) -> bool:
     """Whether a body or an `until` wants the pass. Arguments with a default are bound variables, not the pass."""
     parameters = inspect.signature(function).parameters.values()
-    return any(one.default is one.empty and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) for one in parameters)
+    return any(
+        one.default is one.empty and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) for one in parameters
+    )
 
 
 def run_input(workflow: AnyWorkflow, state: State) -> Any:

@@ -53,10 +53,14 @@ def outputs_of(tree: Tree, leaf: Leaf) -> dict[str, tuple[str, str]]:
 
 
 def check(tree: Tree, fresh: list[Leaf]) -> None:
-    """Refuses dependencies of new leaves that can never hold: unknown ids, cycles, waiting for what comes later."""
+    """Refuses dependencies of new leaves that can never hold: unknown ids, cycles, waiting for what comes later.
+
+    An id that is unknown in the first frame, with nothing left to render, is refused at once. Later frames may bring
+    or drop nodes; there a run that waits for nobody ends with `stuck`.
+    """
     for leaf in fresh:
         for id in leaf.element.upstream():
-            if tree.home(id) is None and not any_suspended(tree):
+            if tree.state.frames == 0 and tree.home(id) is None and not any_suspended(tree):
                 raise unknown(tree, leaf, id)
             check_order(tree, leaf, id)
         if leaf.element.upstream():
@@ -71,7 +75,9 @@ def unknown(tree: Tree, leaf: Leaf, id: str) -> RenderError:
     near = get_close_matches(id, tree.homes, 1)
     hint = f" Did you mean {near[0]!r}?" if near else f" Known ids: {', '.join(sorted(tree.homes)[:10])}."
     return RenderError(
-        f"{name(leaf)} depends on {id!r}, but no node has that id.{hint}", code="UNKNOWN_DEPENDENCY", node=leaf.element.id
+        f"{name(leaf)} depends on {id!r}, but no node has that id.{hint}",
+        code="UNKNOWN_DEPENDENCY",
+        node=leaf.element.id,
     )
 
 

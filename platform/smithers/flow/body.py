@@ -25,13 +25,19 @@ class TaskBody:
         return self.task.body if isinstance(self.task.body, BaseModel) else None
 
     @property
+    def call(self) -> Call[Any]:
+        """The function to call, with its bound arguments; only for a task without a `static` value."""
+        assert self.task.bound is not None
+        return self.task.bound
+
+    @property
     def function(self) -> Callable[..., Any]:
-        return self.task.body.function if isinstance(self.task.body, Call) else self.task.body  # type: ignore[return-value]
+        return self.call.function
 
     @property
     def args(self) -> tuple[Any, ...]:
-        return self.task.body.args if isinstance(self.task.body, Call) else ()
+        return self.call.args
 
     @property
     def kwargs(self) -> Mapping[str, Any]:
-        return self.task.body.kwargs if isinstance(self.task.body, Call) else {}
+        return self.call.kwargs

@@ -37,7 +37,7 @@ def milliseconds(span: timedelta) -> int:
 
 
 GROWTH: Final[dict[Backoff, Callable[[int], float]]] = {
-    "fixed": lambda failures: 1,
+    "fixed": lambda _: 1,
     "linear": lambda failures: failures,
     "exponential": lambda failures: 2.0 ** min(failures - 1, 40),
 }

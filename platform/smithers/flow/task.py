@@ -42,14 +42,13 @@ class Task(Element, Generic[M]):
     """Run in a process of its own, which can be stopped."""
     label: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    body: Body[M] | None = None
+    body: Call[M] | M | None = None
     captured: tuple[tuple[str, int], ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         check_id(self.id, "Task")
-        output: object = self.output
-        if not (isinstance(output, type) and issubclass(output, BaseModel)):
-            raise InvalidElement(f"Task({self.id!r}): output={output!r} is not a pydantic model class.")
+        if not is_model(self.output):
+            raise InvalidElement(f"Task({self.id!r}): output={self.output!r} is not a pydantic model class.")
         if self.retries < UNLIMITED:
             raise InvalidElement(f"Task({self.id!r}): retries={self.retries}: give 0 or more, or UNLIMITED.")
         if self.timeout is not None:
@@ -61,21 +60,31 @@ class Task(Element, Generic[M]):
             raise InvalidElement(f"Task({self.id!r}) has a body already.")
         if isinstance(body, BaseModel):
             check_static(self, body)
-        elif isinstance(body, str):
+            return replace(self, body=cast("M", body))
+        if isinstance(body, str):
             raise InvalidElement(f"Task({self.id!r}): a prompt needs an agent; without one the body is a function.")
-        elif isinstance(body, Element) or not (isinstance(body, Call) or callable(body)):
+        if isinstance(body, Element) or not (isinstance(body, Call) or callable(body)):
             raise InvalidElement(
                 f"Task({self.id!r}) got {body!r:.60}: its body is a function, call(fn, ...), or a "
                 f"value of {self.output.__name__}."
             )
-        function = cast("Callable[..., Any]", body.function if isinstance(body, Call) else body)
-        held = () if isinstance(body, BaseModel) else captured(function)
-        return replace(self, body=body, captured=held)
+        bound = cast("Call[M]", body if isinstance(body, Call) else Call(body, (), {}))
+        return replace(self, body=bound, captured=captured(bound.function))
+
+    @property
+    def bound(self) -> Call[Any] | None:
+        """The function with its arguments; None for a value, and while there is no body."""
+        body: object = self.body
+        return cast("Call[Any]", body) if isinstance(body, Call) else None
 
     def upstream(self) -> tuple[str, ...]:
         """Ids this task waits for, in the order they were written."""
         named = (self.needs.get(key, key) for key in self.deps)
         return tuple(dict.fromkeys((*named, *self.needs.values(), *self.depends_on)))
+
+
+def is_model(thing: object) -> bool:
+    return isinstance(thing, type) and issubclass(thing, BaseModel)
 
 
 def check_static(task: Task[Any], value: BaseModel) -> None:

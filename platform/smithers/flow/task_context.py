@@ -138,9 +138,9 @@ class TaskContext:
     def raise_if_cancelled(self) -> None:
         """Raises `TaskCancelled`, or `TaskTimeout` past the deadline. Call it in long loops."""
         if self.flag.reason == "deadline":
-            raise TaskTimeout()
+            raise TaskTimeout
         if self.flag.reason is not None:
-            raise TaskCancelled()
+            raise TaskCancelled
 
     async def wait_cancelled(self) -> None:
         """Returns once the task should stop.

@@ -15,7 +15,7 @@ Where = tuple[str, int]
 
 def author_line() -> Where:
     """File and line of the nearest caller that is not part of the platform. Costs about a microsecond."""
-    frame = sys._getframe(1)
+    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
     while frame.f_back is not None:
         file = frame.f_code.co_filename
         if file != GENERATED and not file.startswith(PACKAGE):

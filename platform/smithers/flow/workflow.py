@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from smithers.errors import InvalidElement
 from smithers.flow.context import Context
 from smithers.flow.element import Child
+from smithers.flow.task import is_model
 from smithers.flow.where import Where, author_line
 
 I = TypeVar("I")  # noqa: E741
@@ -37,9 +38,7 @@ AnyWorkflow = Workflow[Any]
 @overload
 def workflow(function: Callable[[Context[Any]], Child], /) -> Workflow[Any]: ...
 @overload
-def workflow(
-    *, input: type[B], name: str = ""
-) -> Callable[[Callable[[Context[B]], Child]], Workflow[B]]: ...
+def workflow(*, input: type[B], name: str = "") -> Callable[[Callable[[Context[B]], Child]], Workflow[B]]: ...
 @overload
 def workflow(*, name: str = "") -> Callable[[Callable[[Context[Any]], Child]], Workflow[Any]]: ...
 def workflow(
@@ -49,13 +48,15 @@ def workflow(
 
     `input` is a pydantic model; with it, the run's input is validated and unknown keys are refused.
     """
-    if input is not None and not (isinstance(input, type) and issubclass(input, BaseModel)):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if input is not None and not is_model(input):
         raise InvalidElement(f"@workflow(input={input!r}): give a pydantic model class.")
 
     def make(written: Callable[[Context[Any]], Child]) -> Workflow[Any]:
         called = name or written.__name__.replace("_", "-")
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,99}", called):
-            raise InvalidElement(f"@workflow(name={called!r}): letters, digits, dots, dashes, underscores; at most 100.")
+            raise InvalidElement(
+                f"@workflow(name={called!r}): letters, digits, dots, dashes, underscores; at most 100."
+            )
         return Workflow(called, written, input)
 
     return make if function is None else make(function)

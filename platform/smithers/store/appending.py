@@ -90,8 +90,10 @@ class Log:
     """One run's log within a transaction that holds its lock: the run's row, and what is being added."""
 
     __slots__ = (
+        "_base",
         "_code",
         "_run",
+        "_was",
         "at_ms",
         "connection",
         "digest",
@@ -124,12 +126,14 @@ class Log:
             self.error,
             last_ms,
         ) = row
+        self._base = self._run * sql.PER_RUN
+        self._was = self._changeable()
         self.at_ms = max(last_ms, now_ms)
         self.entries: list[Entry] = []
 
     def put(self, kind: Kind, key: str, data: Json, text: str, code: str = "") -> bool:
         """Adds an entry at the end, unless its key is there."""
-        row = (self._run, self.head + 1, kind, key, text, self.at_ms, self._code)
+        row = (self._base + self.head + 1, self._run, kind, key, text, self.at_ms, self._code)
         if self.connection.execute(sql.INSERT_ENTRY, row).rowcount != 1:
             return False
         self.head += 1
@@ -145,7 +149,7 @@ class Log:
             case None:
                 return ""
             case OpenCommand(n):
-                row = self.connection.execute(sql.COMMAND_IS_OPEN, (self._run, n)).fetchone()
+                row = self.connection.execute(sql.COMMAND_IS_OPEN, (self._base + n,)).fetchone()
                 return "" if row and row[0] else f"command {n} is closed" if row else f"there is no command {n}"
             case NodeState(node, iteration, states):
                 row = self.connection.execute(sql.NODE_STATE, (self._run, node, iteration)).fetchone()
@@ -159,7 +163,7 @@ class Log:
     def take(self, fact: Fact) -> None:
         """What a stored fact changes besides the log."""
         if isinstance(fact.needs, OpenCommand) and fact.needs.closes:
-            self.connection.execute(sql.CLOSE_COMMAND, (self._run, fact.needs.n))
+            self.connection.execute(sql.CLOSE_COMMAND, (self._base + fact.needs.n,))
         elif isinstance(fact.needs, EndedRun):
             self.status, self.error = "running", None
             self.epoch += 1
@@ -169,8 +173,7 @@ class Log:
     def write_commands(self, commands: Sequence[_CommandRow], owner: int) -> None:
         rows = [
             (
-                self._run,
-                command.n,
+                self._base + command.n,
                 self.epoch,
                 owner,
                 command.kind,
@@ -188,7 +191,7 @@ class Log:
         self.connection.executemany(sql.INSERT_COMMAND, rows)
 
     def close_commands(self, numbers: Sequence[int]) -> None:
-        self.connection.executemany(sql.CLOSE_COMMAND, [(self._run, n) for n in numbers])
+        self.connection.executemany(sql.CLOSE_COMMAND, [(self._base + n,) for n in numbers])
 
     def write_nodes(self, nodes: Sequence[_NodeRow]) -> None:
         rows = [
@@ -212,8 +215,12 @@ class Log:
     def save(self) -> None:
         """Writes the run's row, if the log has grown."""
         if self.entries:
-            row = (self.epoch, self.status, self.head, self.planned, self.digest, self.source, self.error, self.at_ms)
-            self.connection.execute(sql.UPDATE_RUN, (*row, self._run))
+            self.connection.execute(sql.ADVANCE_RUN, (self.head, self.planned, self.at_ms, self._run))
+        if (now := self._changeable()) != self._was:
+            self.connection.execute(sql.CHANGE_RUN, (*now, self._run))
+
+    def _changeable(self) -> tuple[int, str, str, str, str | None]:
+        return self.epoch, self.status, self.digest, self.source, self.error
 
 
 def append(connection: Connection, prepared: Prepared, now_ms: int) -> Appended:

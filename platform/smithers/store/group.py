@@ -78,6 +78,9 @@ class GroupCommit:
         try:
             self._carry_out(batch)
         except BaseException as error:
+            if not batch:
+                # It did not even begin: nobody who waits would fare better.
+                self._fill(batch, len(self._queue))
             # `own` may be in no batch: an earlier leader was interrupted after it had taken it from the queue.
             for request in {own, *batch}:
                 request.fail(error if isinstance(error, Exception) else _interrupted())
@@ -89,12 +92,11 @@ class GroupCommit:
             request.done = True
 
     def _carry_out(self, batch: list[Request]) -> None:
-        """Fills `batch` from the queue first, so that the caller can answer for it whatever happens."""
+        """Fills `batch` from the queue, so that the caller can answer for it whatever happens."""
         if self._closed:
             raise StoreUnavailable("The store has been closed in this process.")
         connection = self._transactions.begin()
-        while self._queue and len(batch) < MOST:
-            batch.append(self._queue.popleft())
+        self._fill(batch, MOST)
         if not batch:
             raise _interrupted()
         if len(batch) == 1:
@@ -104,6 +106,10 @@ class GroupCommit:
             for request in batch:
                 self._carry_out_apart(connection, request)
         self._transactions.commit()
+
+    def _fill(self, batch: list[Request], most: int) -> None:
+        while self._queue and len(batch) < most:
+            batch.append(self._queue.popleft())
 
     def _carry_out_apart(self, connection: Connection, request: Request) -> None:
         connection.execute("SAVEPOINT request")

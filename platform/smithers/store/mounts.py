@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from smithers.errors import StoreError
 
-NETWORK = frozenset(
-    "9p afs ceph cifs coda davfs glusterfs gpfs lustre ncpfs nfs nfs4 orangefs pvfs2 smb2 smb3 smbfs".split()
+NETWORK = re.compile(
+    r"9p|afs|ceph|cifs|coda|davfs|gpfs|lustre|ncpfs|nfs4?|orangefs|pvfs2|smb[23]|smbfs"
+    r"|fuse\.(blobfuse2|ceph|davfs2|gcsfuse|glusterfs|goofys|mount-s3|rclone|s3fs|sshfs)|glusterfs"
 )
-NETWORK_FUSE = frozenset("sshfs s3fs rclone gcsfuse goofys glusterfs ceph davfs2 mount-s3 blobfuse2".split())
+"""Types that the kernel knows, and those of FUSE that are on another machine."""
 MOUNTINFO = Path("/proc/self/mountinfo")
 
 
@@ -20,7 +22,7 @@ def refuse_network(folder: Path, mountinfo: Path = MOUNTINFO) -> None:
     except OSError:
         return
     kind = file_system(folder.resolve(), table)
-    if kind in NETWORK or kind.removeprefix("fuse.") in NETWORK_FUSE:
+    if NETWORK.fullmatch(kind):
         raise StoreError(
             f"{folder} is on a network file system ({kind}), where SQLite's locks do not hold and runs would be lost. "
             "Move the project to a local disk, or set SMITHERS_DATABASE_URL to a PostgreSQL database.",

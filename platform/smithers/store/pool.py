@@ -25,6 +25,8 @@ class Pool(Generic[C]):
 
     def take(self) -> C:
         """To be given back with `give` or `drop`."""
+        if self._closed:
+            raise StoreUnavailable("The store has been closed in this process.")
         if not self._free.acquire(timeout=self._wait_s):
             raise StoreUnavailable(
                 f"All {self._size} connections of this process have been busy for {self._wait_s:g} s: the database is "

@@ -12,6 +12,7 @@ from smithers.engine.frame import NodeRow
 from smithers.store.codes import Codes
 from smithers.store.database import Connection
 from smithers.store.records import OpenCommandRow, Run
+from smithers.store.sql import PER_RUN
 from smithers.store.texts import decode, decode_optional
 
 Row = tuple[Any, ...]
@@ -41,16 +42,16 @@ def run(connection: Connection, row: Row) -> Run:
 
 def entries(connection: Connection, rows: Sequence[Row], codes: Codes) -> list[Entry]:
     return [
-        Entry(seq, intern(kind), key, decode(connection, data), at_ms, codes.digest(connection, code))  # pyright: ignore[reportArgumentType]
-        for seq, kind, key, data, at_ms, code in rows
+        Entry(id % PER_RUN, intern(kind), key, decode(connection, data), at_ms, codes.digest(connection, code))  # pyright: ignore[reportArgumentType]
+        for id, kind, key, data, at_ms, code in rows
     ]
 
 
 def command(connection: Connection, row: Row) -> OpenCommandRow:
     """From a row with the payload, or without."""
-    n, kind, node, iteration, attempt, target, due_ms, timeout_ms, burst, epoch, owner = row[:OPEN]
+    id, kind, node, iteration, attempt, target, due_ms, timeout_ms, burst, epoch, owner = row[:OPEN]
     found = Command(
-        n=n,
+        n=id % PER_RUN,
         kind=kind,
         node=node,
         iteration=iteration,

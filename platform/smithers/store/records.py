@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from smithers.engine.command import Command
 from smithers.engine.entry import Entry, Fact, Json
@@ -18,7 +19,7 @@ class NewRun:
     """Digest of the code the run is pinned to."""
     source: str
     """Path of the workflow file, absolute, as the starter saw it."""
-    options: Json = field(default_factory=dict)
+    options: Json = field(default_factory=dict[str, Any])
     """`max_in_flight` and the like; kept in the `started` entry too."""
 
 

@@ -4,9 +4,10 @@ Two places hold what was said, and are never changed: `entries` (the log) and `b
 written in the transaction that appends, so that people and steps can ask without folding a log.
 
 Within the database a run is a small integer (`runs.id`, called `run` elsewhere), and a digest is a row of `codes`:
-both stand in every row of the large tables. `entries.data` and `commands.payload` hold JSON text; what is longer than
-`texts.INLINE_BYTES` is a blob, see `texts.py`. On SQLite the tables with a natural key have no rowid, so that a row
-is stored once, in key order.
+both stand in every row of the large tables. An entry's `id` is `run * 2**32 + seq`, a command's `run * 2**32 + n`: one
+integer as primary key is SQLite's rowid, so that a run's rows lie together, in order, without an index beside them, and
+rows of some kilobytes need no page of their own as they would WITHOUT ROWID.
+`entries.data` and `commands.payload` hold JSON text; what is longer than `texts.INLINE_BYTES` is a blob, see `texts.py`.
 
 SQLAlchemy is imported here, in `generate.py` and in `migrate.py` only. What runs every day uses the SQL text in
 `ddl.py` (generated from this file) and `sql.py`.
@@ -55,22 +56,20 @@ Index("runs_live", runs.c.id, sqlite_where=LIVE, postgresql_where=LIVE)
 entries = Table(
     "entries",
     metadata,
-    Column("run", Integer, primary_key=True, autoincrement=False),
-    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("id", Big, primary_key=True, autoincrement=False),
+    Column("run", Integer, nullable=False),
     Column("kind", Text, nullable=False),
     Column("key", Bytewise, nullable=False),
     Column("data", Text, nullable=False),
     Column("at_ms", Big, nullable=False),
     Column("code", Integer, nullable=False),
-    sqlite_with_rowid=False,
 )
 Index("entries_key", entries.c.run, entries.c.key, unique=True)
 
 commands = Table(
     "commands",
     metadata,
-    Column("run", Integer, primary_key=True, autoincrement=False),
-    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("id", Big, primary_key=True, autoincrement=False),
     Column("open", SmallInteger, nullable=False),
     Column("epoch", Integer, nullable=False),
     Column("owner", Integer, nullable=False),
@@ -83,9 +82,8 @@ commands = Table(
     Column("timeout_ms", Big, nullable=False),
     Column("burst", SmallInteger, nullable=False),
     Column("payload", Text),
-    sqlite_with_rowid=False,
 )
-Index("commands_open", commands.c.run, commands.c.n, sqlite_where=OPEN, postgresql_where=OPEN)
+Index("commands_open", commands.c.id, sqlite_where=OPEN, postgresql_where=OPEN)
 
 nodes = Table(
     "nodes",

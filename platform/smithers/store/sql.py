@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+PER_RUN = 2**32
+"""How many entries, and commands, a run may have: `id` is `run * PER_RUN + seq`, see `schema.py`."""
 _RUN_ID = "(SELECT id FROM runs WHERE run_id = ?)"
+_AFTER = f"id > (SELECT id * {PER_RUN} FROM runs WHERE run_id = ?) + ?"
+_WITHIN = f"id < (SELECT (id + 1) * {PER_RUN} FROM runs WHERE run_id = ?)"
 
 # Runs ---------------------------------------------------------------------------------------------------------------
 
 _RUN = (
     "SELECT runs.run_id, runs.workflow, runs.status, runs.epoch, runs.head, runs.planned, runs.digest, runs.source, "
     "runs.created_ms, runs.updated_ms, runs.error, entries.data "
-    "FROM runs JOIN entries ON entries.run = runs.id AND entries.seq = 1"
+    f"FROM runs JOIN entries ON entries.id = runs.id * {PER_RUN} + 1"
 )
 RUN = f"{_RUN} WHERE runs.run_id = ?"
 LIVE_RUNS = f"{_RUN} WHERE runs.status NOT IN ('finished', 'failed', 'cancelled') ORDER BY runs.id"
@@ -23,10 +27,9 @@ INSERT_RUN = (
     "INSERT INTO runs (run_id, workflow, status, epoch, head, planned, digest, source, error, created_ms, updated_ms) "
     "VALUES (?, ?, 'running', 1, 1, 0, ?, ?, NULL, ?, ?) ON CONFLICT (run_id) DO NOTHING RETURNING id"
 )
-UPDATE_RUN = (
-    "UPDATE runs SET epoch = ?, status = ?, head = ?, planned = ?, digest = ?, source = ?, error = ?, updated_ms = ? "
-    "WHERE id = ?"
-)
+ADVANCE_RUN = "UPDATE runs SET head = ?, planned = ?, updated_ms = ? WHERE id = ?"
+CHANGE_RUN = "UPDATE runs SET epoch = ?, status = ?, digest = ?, source = ?, error = ? WHERE id = ?"
+"""Apart from the other: naming the status alone makes SQLite write the index of live runs again."""
 
 
 def newest_runs(statuses: int, workflow: bool) -> str:
@@ -39,12 +42,12 @@ def newest_runs(statuses: int, workflow: bool) -> str:
 
 # The log ------------------------------------------------------------------------------------------------------------
 
-_ENTRY = "SELECT seq, kind, key, data, at_ms, code FROM entries"
-ENTRIES = f"{_ENTRY} WHERE run = {_RUN_ID} AND seq > ? ORDER BY seq LIMIT ?"
-ENTRIES_BY_KEY = f"{_ENTRY} WHERE run = {_RUN_ID} AND key >= ? AND key < ? ORDER BY seq"
+_ENTRY = "SELECT id, kind, key, data, at_ms, code FROM entries"
+ENTRIES = f"{_ENTRY} WHERE {_AFTER} AND {_WITHIN} ORDER BY id LIMIT ?"
+ENTRIES_BY_KEY = f"{_ENTRY} WHERE run = {_RUN_ID} AND key >= ? AND key < ? ORDER BY id"
 ENTRY_EXISTS = "SELECT 1 FROM entries WHERE run = ? AND key = ?"
 INSERT_ENTRY = (
-    "INSERT INTO entries (run, seq, kind, key, data, at_ms, code) VALUES (?, ?, ?, ?, ?, ?, ?) "
+    "INSERT INTO entries (id, run, kind, key, data, at_ms, code) VALUES (?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (run, key) DO NOTHING"
 )
 
@@ -57,17 +60,18 @@ INSERT_BLOB = "INSERT INTO blobs (sha256, size_bytes, data) VALUES (?, ?, ?) ON 
 # Projections --------------------------------------------------------------------------------------------------------
 
 _COMMAND = (
-    "SELECT n, kind, node, iteration, attempt, target, due_ms, timeout_ms, burst, epoch, owner, open{payload} "
+    "SELECT id, kind, node, iteration, attempt, target, due_ms, timeout_ms, burst, epoch, owner, open{payload} "
     "FROM commands"
 )
-COMMAND = f"{_COMMAND.format(payload=', payload')} WHERE run = {_RUN_ID} AND n = ?"
-OPEN_COMMANDS = f"{_COMMAND.format(payload='')} WHERE run = {_RUN_ID} AND n > ? AND open = 1 ORDER BY n"
-OPEN_COMMANDS_OF = f"{_COMMAND.format(payload='')} WHERE run = {_RUN_ID} AND n > ? AND open = 1 AND owner = ? ORDER BY n"
-COMMAND_IS_OPEN = "SELECT open FROM commands WHERE run = ? AND n = ?"
-CLOSE_COMMAND = "UPDATE commands SET open = 0 WHERE run = ? AND n = ?"
+_OPEN_COMMANDS = f"{_COMMAND.format(payload='')} WHERE {_AFTER} AND {_WITHIN} AND open = 1"
+COMMAND = f"{_COMMAND.format(payload=', payload')} WHERE id = (SELECT id * {PER_RUN} FROM runs WHERE run_id = ?) + ?"
+OPEN_COMMANDS = f"{_OPEN_COMMANDS} ORDER BY id"
+OPEN_COMMANDS_OF = f"{_OPEN_COMMANDS} AND owner = ? ORDER BY id"
+COMMAND_IS_OPEN = "SELECT open FROM commands WHERE id = ?"
+CLOSE_COMMAND = "UPDATE commands SET open = 0 WHERE id = ?"
 INSERT_COMMAND = (
-    "INSERT INTO commands (run, n, open, epoch, owner, kind, node, iteration, attempt, target, due_ms, timeout_ms, "
-    "burst, payload) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO commands (id, open, epoch, owner, kind, node, iteration, attempt, target, due_ms, timeout_ms, "
+    "burst, payload) VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 _NODE = (
@@ -106,8 +110,6 @@ PRUNE_SNAPSHOTS = (
     f"DELETE FROM snapshots WHERE run = {_RUN_ID} AND seq NOT IN "
     f"(SELECT seq FROM snapshots WHERE run = {_RUN_ID} ORDER BY seq DESC LIMIT 2)"
 )
-SNAPSHOT = (
-    f"SELECT seq, state FROM snapshots WHERE run = {_RUN_ID} AND version = ? ORDER BY seq DESC LIMIT 1"
-)
+SNAPSHOT = f"SELECT seq, state FROM snapshots WHERE run = {_RUN_ID} AND version = ? ORDER BY seq DESC LIMIT 1"
 REVISION = "SELECT version_num FROM alembic_version"
 STAMP = "INSERT INTO alembic_version (version_num) VALUES (?)"

@@ -54,7 +54,7 @@ class SqlStore(Store):
                     run_id=new.run_id,
                 )
             encoder.write(connection)
-            connection.execute(sql.INSERT_ENTRY, (made[0], 1, "started", "started", text, now, 0))
+            connection.execute(sql.INSERT_ENTRY, (made[0] * sql.PER_RUN + 1, made[0], "started", "started", text, now, 0))
 
         self._database.write(work)
         return self.run(new.run_id)
@@ -114,7 +114,7 @@ class SqlStore(Store):
         most = ALL if limit is None else limit
 
         def work(connection: Connection) -> list[Entry]:
-            rows = connection.execute(sql.ENTRIES, (run_id, after, most)).fetchall()
+            rows = connection.execute(sql.ENTRIES, (run_id, after, run_id, most)).fetchall()
             return read.entries(connection, _or_run_not_found(connection, run_id, rows), self._codes)
 
         return self._database.read(work)
@@ -141,9 +141,9 @@ class SqlStore(Store):
     def open_commands(self, run_id: str, *, above: int = 0, owner: int | None = None) -> list[OpenCommandRow]:
         def work(connection: Connection) -> list[OpenCommandRow]:
             if owner is None:
-                rows = connection.execute(sql.OPEN_COMMANDS, (run_id, above)).fetchall()
+                rows = connection.execute(sql.OPEN_COMMANDS, (run_id, above, run_id)).fetchall()
             else:
-                rows = connection.execute(sql.OPEN_COMMANDS_OF, (run_id, above, owner)).fetchall()
+                rows = connection.execute(sql.OPEN_COMMANDS_OF, (run_id, above, run_id, owner)).fetchall()
             return [read.command(connection, row) for row in _or_run_not_found(connection, run_id, rows)]
 
         return self._database.read(work)

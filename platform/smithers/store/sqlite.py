@@ -177,7 +177,7 @@ _ADVICE = {
     sqlite3.SQLITE_LOCKED: "Another connection holds its lock. Try again.",
     sqlite3.SQLITE_FULL: "The disk, or your quota on it, is full. Make room, then try again.",
     sqlite3.SQLITE_READONLY: "The file or its folder is read-only for you. Make both writable, or run as their owner.",
-    sqlite3.SQLITE_IOERR: "The disk does not do it: full, failing, or a limit on file sizes. Look at it, then try again.",
+    sqlite3.SQLITE_IOERR: "The disk does not do it: full, failing, or over a limit. Look at it, then try again.",
     sqlite3.SQLITE_CANTOPEN: "Was the file moved or deleted, or may you not read it? Restore it, then start again.",
     sqlite3.SQLITE_PERM: "You may not open it. Run as its owner.",
     sqlite3.SQLITE_NOMEM: "There is no memory left.",

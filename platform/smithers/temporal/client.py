@@ -38,15 +38,8 @@ _HOPELESS = ("Unauthenticated", "PermissionDenied", "InvalidArgument", "certific
 """Parts of errors that another try does not change."""
 
 
-def identity() -> str:
-    """How this process is called in Temporal's histories."""
-    return f"smithers@{socket.gethostname()}/{os.getpid()}"
-
-
-async def connect(
-    project: Project, address: str, *, identity: str = identity(), limit: timedelta = CONNECT_LIMIT
-) -> Client:
-    """A connected client for the project's namespace.
+async def connect(project: Project, address: str, *, identity: str = "", limit: timedelta = CONNECT_LIMIT) -> Client:
+    """A connected client for the project's namespace; `identity` is what histories call this process.
 
     Tries again, with growing pauses, until `limit`: a server that restarts is back in 0.1 s. Raises
     TemporalUnavailable, and InputError when a TLS file or a profile cannot be read. The first call of a process costs
@@ -55,6 +48,7 @@ async def connect(
     from temporalio.client import Client
 
     config = _config(project, address)
+    identity = identity or f"smithers@{socket.gethostname()}/{os.getpid()}"
     deadline = time.monotonic() + limit.total_seconds()
     pause_s = FIRST_PAUSE_S
     while True:

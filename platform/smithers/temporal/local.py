@@ -18,8 +18,9 @@ from smithers.errors import InputError, ServerError, SmithersError, TemporalMiss
 from smithers.project import Project
 from smithers.temporal.server import starting, wire
 from smithers.temporal.server.binary import Say, find
+from smithers.temporal.server.log import tail
 from smithers.temporal.server.orders import Settings
-from smithers.temporal.server.places import Places, tail
+from smithers.temporal.server.places import Places
 
 WAIT_LIMIT_S = 90.0
 """A start takes 0.1 to 0.4 s. On an overloaded machine the supervisor itself gives up after 60 s."""
@@ -54,7 +55,10 @@ class LocalServer:
             return True
 
     def keep_until(self, at: float) -> None:
-        """Asks the server to stay until then (epoch seconds), whoever else holds it: for an open timer."""
+        """Asks the server to stay until then (epoch seconds), even if nobody holds it: for an open timer.
+
+        Raises ConnectionError when the supervisor is gone.
+        """
         if self.hold is not None:
             wire.ask(self.hold, {"op": "keep_until", "at": at})
 
@@ -156,10 +160,6 @@ class _Joining:
         if "error" in answer:
             connection.close()
             raise _error(answer["error"])
-        if answer["root"] != str(self.project.root):
-            # The folder was moved, its socket with it, and its old supervisor has not noticed yet.
-            _end(connection)
-            return None
         connection.settimeout(None)
         return LocalServer(answer["address"], connection, answer)
 

@@ -1,0 +1,7 @@
+"""For authors: a workflow's test runs in memory, in milliseconds, without a server.
+
+`simulate` runs a whole workflow with scripted results and decisions and a clock that jumps. `InMemoryRun` is the same,
+one event at a time.
+"""
+
+from smithers.testing.memory_run import InMemoryRun as InMemoryRun

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import os
 import shutil
 import tempfile
 import threading
@@ -13,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from smithers.errors import AuthoringError, WorkflowFileError
 from smithers.flow.workflow import AnyWorkflow, Workflow
@@ -75,7 +74,7 @@ class LoadedCode:
                 (fresh / name).parent.mkdir(parents=True, exist_ok=True)
                 (fresh / name).write_bytes(data)
             try:
-                os.rename(fresh, folder)
+                fresh.rename(folder)
             except OSError:  # another process was first
                 shutil.rmtree(fresh)
         return folder / self.entry
@@ -112,7 +111,7 @@ def taken(
     start = {file: name for name, one in own.items() if (file := sources.module_file(one)) is not None}
     files = sources.closure({**start, source: module.__name__}, territory, finder.kept)
     files.update((file, file.read_bytes()) for file in sources.prompt_files(source.parent))
-    base, by_name = sources.named(files)
+    base, by_name = sources.named(files, territory.folder)
     entry = source.relative_to(base).as_posix()
     digest = sources.digest(entry, by_name)
     known = {name: one for name, one in territory.modules().items() if sources.module_file(one) in files}
@@ -138,8 +137,8 @@ def existing(path: Path) -> Path:
 
 def only_workflow(module: ModuleType, source: Path) -> AnyWorkflow:
     """The workflow that the file defines, or the one it imports if it defines none."""
-    unique = {id(value): value for value in vars(module).values() if isinstance(value, Workflow)}
-    every: list[AnyWorkflow] = list(unique.values())
+    found = [cast("AnyWorkflow", value) for value in vars(module).values() if isinstance(value, Workflow)]
+    every = list({id(one): one for one in found}.values())
     own = [one for one in every if getattr(one.function, "__module__", None) == module.__name__]
     match own or every:
         case [one]:

@@ -87,14 +87,15 @@ def package_root(source: Path) -> tuple[Path, str]:
 
 
 def execute(source: Path, owns: Callable[[Path], bool]) -> tuple[ModuleType, Finder]:
-    """Imports the workflow file; `owns` says which files are the project's. Whatever the import raises comes through."""
+    """Imports the workflow file; `owns` says which files are the project's. What the import raises comes through."""
     folder, dotted = package_root(source)
     finder = install(folder, owns)
     if dotted:
         return importlib.import_module(dotted), finder
     name = PREFIX + "".join(c if c.isalnum() else "_" for c in source.stem)
     spec = spec_from_file_location(name, source, loader=Loader(name, str(source), finder.kept))
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = module_from_spec(spec)
     sys.modules[name] = module
     if source.stem not in sys.stdlib_module_names:

@@ -60,9 +60,10 @@ class Territory:
     def modules(self) -> dict[str, ModuleType]:
         """The project's own modules that are in the process now."""
         found: dict[str, ModuleType] = {}
+        homes = (str(self.root), str(self.folder))  # a thousand modules are looked at: paths only for the few that fit
         for name, module in list(sys.modules.items()):
-            file = module_file(module)
-            if file is not None and self.owns(file):
+            file = getattr(module, "__file__", None)
+            if isinstance(file, str) and file.startswith(homes) and self.owns(Path(file)):
                 found[name] = module
         return found
 
@@ -136,9 +137,9 @@ def prompt_files(folder: Path) -> list[Path]:
     return sorted(f for f in inside if not any(part.startswith(".") for part in f.relative_to(prompts).parts))
 
 
-def named(files: Mapping[Path, bytes]) -> tuple[Path, dict[str, bytes]]:
-    """The folder that holds all files, and the files by their path in it. So the digest is the same on any machine."""
-    base = Path(os.path.commonpath([str(file.parent) for file in files]))
+def named(files: Mapping[Path, bytes], folder: Path) -> tuple[Path, dict[str, bytes]]:
+    """The folder that holds all files and `folder`, and the files by their path in it: the same on any machine."""
+    base = Path(os.path.commonpath([str(folder), *(str(file.parent) for file in files)]))
     return base, {file.relative_to(base).as_posix(): files[file] for file in sorted(files)}
 
 

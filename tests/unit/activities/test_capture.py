@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from smithers_activities.capture import capturing, install, uninstall
+from smithers_activities.capture import capturing, install, kept, uninstall
 from smithers_activities.lines import LONGEST, TRUNCATED, LineLimit, TaskLines
 
 
@@ -35,7 +35,7 @@ def clean_process() -> Generator[None]:
 def test_prints_become_whole_lines_of_their_stream() -> None:
     sink = Sink()
 
-    with capturing(sink):
+    with capturing(kept(sink)):
         print("a", 1)
         print("b", end="")
         print("c", file=sys.stderr)
@@ -47,7 +47,7 @@ def test_prints_become_whole_lines_of_their_stream() -> None:
 def test_writes_outside_a_task_pass_through(capsys: pytest.CaptureFixture[str]) -> None:
     sink = Sink()
 
-    with capturing(sink):
+    with capturing(kept(sink)):
         print("inside")
     print("outside")
 
@@ -67,7 +67,7 @@ def test_threads_and_their_threads_write_to_the_task_that_started_them() -> None
         thread.join()
         print("outer")
 
-    with capturing(sink):
+    with capturing(kept(sink)):
         thread = threading.Thread(target=outer)
         thread.start()
         thread.join()
@@ -79,9 +79,9 @@ def test_jobs_of_a_shared_pool_write_to_the_task_that_submitted_them(capsys: pyt
     first, second = Sink(), Sink()
     install()
     with ThreadPoolExecutor(1) as pool:
-        with capturing(first):
+        with capturing(kept(first)):
             pool.submit(print, "first").result()
-        with capturing(second):
+        with capturing(kept(second)):
             pool.submit(print, "second").result()
         pool.submit(print, "nobody").result()
 
@@ -96,7 +96,7 @@ def test_coroutines_and_their_helper_threads_are_captured() -> None:
         await asyncio.gather(asyncio.to_thread(print, "thread"), asyncio.sleep(0))
         print("loop")
 
-    with capturing(sink):
+    with capturing(kept(sink)):
         asyncio.run(body())
 
     assert sink.texts == ["thread", "loop"]
@@ -107,7 +107,7 @@ def test_tasks_in_other_threads_do_not_mix() -> None:
     together = threading.Barrier(4)
 
     def task(number: int) -> None:
-        with capturing(sinks[number]):
+        with capturing(kept(sinks[number])):
             together.wait(10)
             for turn in range(200):
                 print(number, turn)
@@ -127,7 +127,7 @@ def test_log_records_are_kept_once_with_their_traceback(capsys: pytest.CaptureFi
     logger = logging.getLogger("author.module")
     logger.addHandler(handler := logging.StreamHandler(sys.stderr))
 
-    with capturing(sink):
+    with capturing(kept(sink)):
         logger.warning("careful")
         try:
             raise ValueError("no")
@@ -166,7 +166,7 @@ def test_a_sink_that_prints_and_logs_does_not_feed_itself(capsys: pytest.Capture
             logging.getLogger("sink").warning("stored")
 
     sink = Chatty()
-    with capturing(sink):
+    with capturing(kept(sink)):
         print("one")
 
     assert sink.texts == ["one"]
@@ -176,10 +176,10 @@ def test_a_sink_that_prints_and_logs_does_not_feed_itself(capsys: pytest.Capture
 def test_output_is_bounded_in_lines_and_size() -> None:
     few, small = Sink(), Sink()
 
-    with capturing(few, LineLimit(lines=3)):
+    with capturing(kept(few, LineLimit(lines=3))):
         for number in range(1000):
             print(number)
-    with capturing(small, LineLimit(size_chars=10)):
+    with capturing(kept(small, LineLimit(size_chars=10))):
         print("12345")
         print("1234567")
         print("8")
@@ -191,7 +191,7 @@ def test_output_is_bounded_in_lines_and_size() -> None:
 def test_a_line_without_end_is_passed_on_in_pieces() -> None:
     sink = Sink()
 
-    with capturing(sink):
+    with capturing(kept(sink)):
         for _ in range(5):
             sys.stdout.write("x" * (LONGEST // 2))
 
@@ -201,11 +201,11 @@ def test_a_line_without_end_is_passed_on_in_pieces() -> None:
 def test_progress_bars_leave_only_what_a_terminal_would_show() -> None:
     leading, trailing = Sink(), Sink()
 
-    with capturing(leading):
+    with capturing(kept(leading)):
         for percent in (10, 20, 100):
             sys.stderr.write(f"\r{percent}%")
         sys.stderr.write("\n")
-    with capturing(trailing):
+    with capturing(kept(trailing)):
         for percent in (10, 20, 100):
             sys.stderr.write(f"{percent}%\r")
         sys.stderr.write("\r\ndone\r\n")
@@ -217,7 +217,7 @@ def test_progress_bars_leave_only_what_a_terminal_would_show() -> None:
 def test_bytes_written_to_the_buffer_are_captured() -> None:
     sink = Sink()
 
-    with capturing(sink):
+    with capturing(kept(sink)):
         sys.stdout.buffer.write("grüße\n".encode())
         tty = sys.stdout.isatty()
 
@@ -229,7 +229,7 @@ def test_bytes_written_to_the_buffer_are_captured() -> None:
 def test_a_forked_child_does_not_use_the_sink_of_its_parent() -> None:
     sink = Sink()
 
-    with capturing(sink):
+    with capturing(kept(sink)):
         child = os.fork()
         if child == 0:
             print("in the child")
@@ -247,7 +247,7 @@ def test_late_threads_keep_writing_to_their_task() -> None:
         go.wait(10)
         print("late")
 
-    with capturing(sink):
+    with capturing(kept(sink)):
         thread = threading.Thread(target=late)
         thread.start()
     go.set()

@@ -34,7 +34,7 @@ def write(tmp_path: Path) -> Generator[Write]:
     modules, finders = dict(sys.modules), sys.meta_path[:]
 
     def write_files(**files: str) -> Path:
-        paths = [tmp_path / (name.replace("__", "/") + ("" if "." in name else ".py")) for name in files]
+        paths = [tmp_path / (name if "." in name else name.replace("__", "/") + ".py") for name in files]
         for path, text in zip(paths, files.values(), strict=True):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
@@ -73,15 +73,15 @@ def test_digest_does_not_depend_on_the_place(write: Write, tmp_path: Path) -> No
     assert load(other / "flow.py").digest == here.digest
 
 
-@pytest.mark.parametrize("changed", ["flow", "helpers", "late", "pkg____init__", "pkg__deep", "prompts__plan.md"])
+@pytest.mark.parametrize("changed", ["flow", "helpers", "late", "pkg/__init__.py", "pkg__deep", "prompts/plan.md"])
 def test_digest_covers_own_modules_and_prompts(write: Write, changed: str) -> None:
     files = {
         "flow": flow(top="import helpers\nfrom pkg import deep\n"),
         "helpers": "def f():\n    import late\n",
         "late": "",
-        "pkg____init__": "",
+        "pkg/__init__.py": "",
         "pkg__deep": "import json\n",
-        "prompts__plan.md": "Plan.",
+        "prompts/plan.md": "Plan.",
         "unrelated": "",
     }
     before = load(write(**files))
@@ -126,7 +126,9 @@ def test_two_folders_with_modules_of_the_same_name_do_not_mix(write: Write, tmp_
 
 
 def test_names_resolve_in_the_file_its_modules_and_elsewhere(write: Write) -> None:
-    code = load(write(flow=flow(top="import pkg.deep\n"), pkg____init__="", pkg__deep="class A:\n    b = len\n"))
+    code = load(
+        write(flow=flow(top="import pkg.deep\n"), pkg__deep="class A:\n    b = len\n", **{"pkg/__init__.py": ""})
+    )
 
     assert code.resolve("smithers_workflow_flow:work")().n == 1
     assert code.resolve("pkg.deep:A.b") is len
@@ -136,12 +138,10 @@ def test_names_resolve_in_the_file_its_modules_and_elsewhere(write: Write) -> No
 
 
 def test_a_file_in_a_package_may_use_relative_imports(write: Write) -> None:
-    path = write(pkg__flow=flow(top="from . import helpers\n"), pkg____init__="", pkg__helpers="x = 1\n")
-
-    code = load(path)
+    code = load(write(pkg__flow=flow(top="from . import helpers\n"), pkg__helpers="x = 1\n", **{"pkg/__init__.py": ""}))
 
     assert code.resolve("pkg.helpers:x") == 1
-    assert set(code.files) == {"flow.py", "__init__.py", "helpers.py"}
+    assert set(code.files) == {"pkg/flow.py", "pkg/__init__.py", "pkg/helpers.py"}
 
 
 def test_neighbours_that_import_the_workflow_file_get_the_same_classes(write: Write) -> None:
@@ -239,6 +239,16 @@ def test_an_imported_workflow_counts_only_if_there_is_no_own_one(write: Write) -
 OTHER = "from smithers import workflow\n\n@workflow\ndef land(ctx):\n    return None\n"
 
 
+def test_a_copy_of_a_package_can_be_loaded(write: Write, tmp_path: Path) -> None:
+    code = load(write(pkg__flow=flow(top="from . import helpers\n"), pkg__helpers="x = 1\n", **{"pkg/__init__.py": ""}))
+    write(pkg__helpers="x = 2\n")
+
+    copied = load(code.home(tmp_path / "copies"))
+
+    assert copied.digest == code.digest
+    assert copied.resolve("pkg.helpers:x") == 1
+
+
 def test_home_is_the_original_until_it_changes_and_then_a_copy(write: Write, tmp_path: Path) -> None:
     code = load(write(src__flow=flow(top="import helpers\n"), src__helpers="x = 1\n"))
     unchanged = code.home(tmp_path / "copies")
@@ -253,6 +263,6 @@ def test_home_is_the_original_until_it_changes_and_then_a_copy(write: Write, tmp
 
 def test_a_new_prompt_makes_the_original_another_code(write: Write, tmp_path: Path) -> None:
     code = load(write(flow=flow()))
-    write(**{"prompts__new.md": "New."})
+    write(**{"prompts/new.md": "New."})
 
     assert code.home(tmp_path / "copies") != code.source

@@ -45,10 +45,13 @@ def command(
         list[str] | None, typer.Option("--type", "-t", help=f"Only these: {', '.join(CATEGORIES)}.")
     ] = None,
     since: Annotated[
-        str | None, typer.Option("--since", "-s", help="Only the last 30s, 5m, 2h, 1d; or `#120`: behind that position.")
+        str | None,
+        typer.Option("--since", "-s", help="Only the last 30s, 5m, 2h, 1d; or `#120`: behind that position."),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-l", min=1, max=100_000, help="At most so many.")] = 1000,
-    follow: Annotated[bool, typer.Option("--follow", "-f", "--watch", "-w", help="Go on until the run has ended.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", "--watch", "-w", help="Go on until the run has ended.")
+    ] = False,
     form: FormOption = Form.plain,
 ) -> int:
     """Shows what has happened in a run, in order."""
@@ -75,7 +78,9 @@ def beginning(since: str | None) -> tuple[int, int]:
 def categories(wanted: list[str]) -> frozenset[str]:
     for one in wanted:
         if one not in CATEGORIES:
-            raise InputError(f"--type={one!r} is unknown. There are: {', '.join(CATEGORIES)}.", code="INVALID_EVENTS_OPTIONS")
+            raise InputError(
+                f"--type={one!r} is unknown. There are: {', '.join(CATEGORIES)}.", code="INVALID_EVENTS_OPTIONS"
+            )
     return frozenset(wanted)
 
 

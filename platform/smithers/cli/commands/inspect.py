@@ -26,7 +26,9 @@ MOST_NODES = 200
 
 def command(
     run: RunArgument = None,
-    everything: Annotated[bool, typer.Option("--all", "-a", help=f"All nodes, not only the last {MOST_NODES}.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", "-a", help=f"All nodes, not only the last {MOST_NODES}.")
+    ] = False,
     watch: WatchOption = False,
     interval: IntervalOption = 2.0,
     form: FormOption = Form.plain,
@@ -46,7 +48,9 @@ def show(here: Session, run: Run, most: int) -> None:
     waiting = [row for row in nodes if row.state == "waiting-approval"]
     if here.out.is_json:
         approvals = [approval_wire(row) for row in waiting]
-        here.out.document(run_details(run) | {"nodes": [node_wire(row) for row in nodes], "pendingApprovals": approvals})
+        here.out.document(
+            run_details(run) | {"nodes": [node_wire(row) for row in nodes], "pendingApprovals": approvals}
+        )
         return
     here.out.lines(head(run))
     if nodes:

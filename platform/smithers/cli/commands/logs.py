@@ -64,7 +64,7 @@ class Shown:
     def page(self, lines: Iterator[tuple[int, LogLine]], position: int, tail: int | None = None) -> int:
         """Returns the position of the last line there was, shown or not."""
         kept = lines if tail is None else iter(deque(lines, maxlen=tail))
-        for position, line in kept:  # noqa: B007  the last one is returned
+        for position, line in kept:
             if line.stream != "progress" or self.progress:
                 self.write(position, line)
         return position

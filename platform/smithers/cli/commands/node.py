@@ -25,7 +25,8 @@ LINES = 20
 def command(
     node: Annotated[str, typer.Argument(metavar="NODE", help="Node id.")],
     run: Annotated[
-        str | None, typer.Option("--run-id", "-r", metavar="RUN", help="Run id or its beginning. Default: the newest run.")
+        str | None,
+        typer.Option("--run-id", "-r", metavar="RUN", help="Run id or its beginning. Default: the newest run."),
     ] = None,
     iteration: IterationOption = None,
     attempts: Annotated[bool, typer.Option("--attempts", help="All attempts with their errors and workers.")] = False,

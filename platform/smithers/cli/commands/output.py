@@ -15,7 +15,9 @@ from smithers.cli.views.outputs import outputs_of, required_output
 
 def command(
     run: RunArgument = None,
-    node: Annotated[str | None, typer.Argument(metavar="[NODE]", help="Only of this node. Default: all, by id.")] = None,
+    node: Annotated[
+        str | None, typer.Argument(metavar="[NODE]", help="Only of this node. Default: all, by id.")
+    ] = None,
     iteration: IterationOption = None,
     form: FormOption = Form.plain,
 ) -> int:

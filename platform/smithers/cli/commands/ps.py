@@ -57,7 +57,9 @@ def show(here: Session, statuses: list[str], limit: int) -> None:
         here.out.document({"runs": [wire(run, steps[run.run_id]) for run in runs], "more": more})
         return
     if not runs:
-        here.out.note("There are no such runs." if statuses else "There are no runs here yet. `smithers up FILE` starts one.")
+        here.out.note(
+            "There are no such runs." if statuses else "There are no runs here yet. `smithers up FILE` starts one."
+        )
         return
     here.out.show(table(runs, steps))
     if more:

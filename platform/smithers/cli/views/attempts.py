@@ -49,7 +49,12 @@ class Attempt:
             "output": self.output,
             "error": self.error,
             "claims": [
-                {"startedAt": iso(claim.at_ms), "worker": claim.worker, "end": claim.end or None, "why": claim.why or None}
+                {
+                    "startedAt": iso(claim.at_ms),
+                    "worker": claim.worker,
+                    "end": claim.end or None,
+                    "why": claim.why or None,
+                }
                 for claim in self.claims
             ],
         }

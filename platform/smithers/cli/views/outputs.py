@@ -24,8 +24,12 @@ class Outputs:
     """The id of the last task in the tree that has one; empty where there is none."""
     omitted: int = 0
 
+    @property
+    def last_output(self) -> Any:
+        return self.by_node.get(self.last)
+
     def wire(self) -> Json:
-        found: Json = {"output": self.by_node.get(self.last), "outputs": self.by_node}
+        found: Json = {"output": self.last_output, "outputs": self.by_node}
         return found | ({"outputsOmitted": self.omitted} if self.omitted else {})
 
 
@@ -57,7 +61,11 @@ def output_of(store: Store, run_id: str, row: NodeRow) -> Any:
             return entry.data.get("output")
     for entry in store.entries_by_key(run_id, f"decided:{row.node}:{row.iteration}"):
         if entry.data["node"] == row.node and entry.data["iteration"] == row.iteration:
-            return {"approved": entry.data["approved"], "note": entry.data.get("note"), "decidedBy": entry.data.get("by")}
+            return {
+                "approved": entry.data["approved"],
+                "note": entry.data.get("note"),
+                "decidedBy": entry.data.get("by"),
+            }
     return None
 
 

@@ -73,7 +73,9 @@ def explain(store: Store, run: Run, *, has_worker: bool) -> Why:
 
 def open_run(store: Store, run: Run, *, has_worker: bool) -> Why:
     reasons = [*cancel_request(store, run), *code(store, run), *people(store, run), *work(store, run)]
-    needs_worker = plan_is_due(store, run) or any(reason.kind not in ("approval", "event", "code") for reason in reasons)
+    needs_worker = plan_is_due(store, run) or any(
+        reason.kind not in ("approval", "event", "code") for reason in reasons
+    )
     if not has_worker and (needs_worker or not reasons):
         reasons.append(
             Reason(
@@ -113,7 +115,8 @@ def failure(store: Store, run: Run) -> Reason:
     """The stored error, with the node it came from and the attempts it took."""
     error = run.error or {"code": "UNKNOWN", "message": "no reason was stored"}
     node, iteration = str(error.get("node", "")), str(error.get("iteration", ""))
-    where = error.get("where") or (error.get("data") or {}).get("where") or ""
+    data: Json = error.get("data") or {}
+    where = str(error.get("where") or data.get("where") or "")
     text = f"{error.get('code')}: {error.get('message')}"
     if node:
         attempts = attempts_of(store, run.run_id, node, iteration)
@@ -144,7 +147,11 @@ def cancelled(store: Store, run: Run) -> str:
 
 def cancel_request(store: Store, run: Run) -> list[Reason]:
     return [
-        Reason("cancel", f"{entry.data.get('by') or 'Somebody'} asked to cancel it; what runs is being stopped.", entry.at_ms)
+        Reason(
+            "cancel",
+            f"{entry.data.get('by') or 'Somebody'} asked to cancel it; what runs is being stopped.",
+            entry.at_ms,
+        )
         for entry in store.entries_by_key(run.run_id, "cancel")[-1:]
     ]
 
@@ -155,7 +162,7 @@ def code(store: Store, run: Run) -> list[Reason]:
     if run.status != "waiting-code" and not failed:
         return []
     entry = failed[-1] if failed else None
-    error = entry.data.get("error") or {} if entry else {}
+    error: Json = (entry.data.get("error") or {}) if entry else {}
     where = f"\nat {error['where']}" if error.get("where") else ""
     text = f"The workflow file does not render: {error.get('code', '')} {error.get('message', '')}{where}"
     if entry is None:
@@ -179,7 +186,12 @@ def people(store: Store, run: Run) -> list[Reason]:
             found.append(approval(store, run, row))
         elif row.state == "waiting-event":
             found.append(
-                Reason("event", f"{named(row.node, row.iteration)} waits for an event.", node=row.node, iteration=row.iteration)
+                Reason(
+                    "event",
+                    f"{named(row.node, row.iteration)} waits for an event.",
+                    node=row.node,
+                    iteration=row.iteration,
+                )
             )
     return found
 
@@ -213,11 +225,9 @@ def sequence(entry: Entry) -> int:
 
 
 def work(store: Store, run: Run) -> list[Reason]:
-    """What is in flight: tasks with a body that has begun, tasks that wait for a worker or for their backoff, timers."""
-    found: list[Reason] = []
+    """What is in flight: tasks whose body has begun, tasks that wait for a worker or for their backoff, timers."""
     open_rows = [row for row in store.open_commands(run.run_id) if row.command.kind in ("run", "child", "timer")]
-    for row in open_rows[:MOST_NODES]:
-        found.append(timer(row) if row.command.kind == "timer" else task(store, run, row))
+    found = [timer(row) if row.command.kind == "timer" else task(store, run, row) for row in open_rows[:MOST_NODES]]
     if len(open_rows) > MOST_NODES:
         found.append(Reason("more", f"... and {len(open_rows) - MOST_NODES} more."))
     return found
@@ -246,4 +256,6 @@ def task(store: Store, run: Run, row: OpenCommandRow) -> Reason:
     if command.due_ms > now_ms():
         text = f"{name} is tried again in {span(command.due_ms - now_ms())}."
         return Reason("backoff", text, node=command.node, iteration=command.iteration)
-    return Reason("queue", f"{name} is ready and waits for a worker to take it.", node=command.node, iteration=command.iteration)
+    return Reason(
+        "queue", f"{name} is ready and waits for a worker to take it.", node=command.node, iteration=command.iteration
+    )

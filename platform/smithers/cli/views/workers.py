@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smithers.project import Project
-from smithers.store.records import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +29,3 @@ def answers(path: Path) -> bool:
         except OSError:
             return False
     return True
-
-
-def carrier(project: Project, run: Run, workers: list[LocalWorker] | None = None) -> str:
-    """What will carry a run on, as one sentence."""
-    if local_workers(project) if workers is None else workers:
-        return "A worker of this project is running and goes on with it now."
-    return (
-        f"No worker is running here: `smithers up --resume {run.run_id}` goes on with it, "
-        "and so does any `smithers start` in this project."
-    )

@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from smithers.errors import ServerError, TemporalMissing
-from smithers.temporal.server import build, download
 from smithers.temporal.server.release import VERSION, NotGot
 
 Say = Callable[[str], None]
@@ -32,6 +31,8 @@ def find(say: Say | None = None, source: Mapping[str, str] = os.environ) -> Path
     found = at_hand(source)
     if found is not None:
         return found
+    from smithers.temporal.server import build, download  # nearly never needed
+
     target = cached(source)
     tell = say or _tell_stderr
     with _alone(target, tell):

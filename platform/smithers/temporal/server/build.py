@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from smithers.temporal.server.places import tail
+from smithers.temporal.server.log import tail
 from smithers.temporal.server.release import VERSION, NotGot
 
 WRAPPER = Path(__file__).parent / "wrapper"

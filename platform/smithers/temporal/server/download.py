@@ -6,7 +6,6 @@ with it and ends it at once, which also shows that the binary runs here.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -83,9 +82,9 @@ def _wait(child: subprocess.Popen[bytes], folder: Path) -> None:
 
 def _bytes_in(folder: Path) -> int:
     total = 0
-    for name in os.listdir(folder):
+    for file in folder.iterdir():
         try:
-            total += (folder / name).stat().st_size
+            total += file.stat().st_size
         except OSError:
             continue  # renamed meanwhile
     return total

@@ -77,7 +77,7 @@ def spawn(command: Sequence[str], folder: Path, log: Path) -> subprocess.Popen[b
             stdout=output,
             stderr=output,
             env=environment(),
-            preexec_fn=_dies_with(os.getpid()),  # safe: this process has one thread
+            preexec_fn=_dies_with(os.getpid()),  # noqa: PLW1509  (the supervisor has one thread)
         )
 
 

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 from smithers.temporal.server import launch
-from smithers.temporal.server.places import tail
+from smithers.temporal.server.log import tail
 from smithers.temporal.server.process import TemporalProcess
 
 
@@ -33,7 +33,7 @@ class Namespaces:
         if name in self._known:
             return ""
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", name):
-            return f"{name!r} (from TEMPORAL_NAMESPACE) is no name for a namespace: letters, digits, dots, dashes, underscores."
+            return f"TEMPORAL_NAMESPACE is {name!r}; a namespace's name has letters, digits, dots, dashes, underscores."
         child = self._start("create", name)
         if child.wait() != 0:
             log = self.server.places.log

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,15 +64,16 @@ def short_path(path: Path) -> Generator[str]:
     if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
         yield str(path)
         return
-    with tempfile.TemporaryDirectory(prefix="smithers-", dir=_short_tmp()) as folder:
+    import tempfile  # 3 ms, and seldom needed
+
+    with tempfile.TemporaryDirectory(prefix="smithers-", dir=_short(tempfile.gettempdir())) as folder:
         link = Path(folder) / "s"
         link.symlink_to(path.parent)
         yield str(link / path.name)
 
 
-def _short_tmp() -> str:
-    folder = tempfile.gettempdir()
-    return folder if len(os.fsencode(folder)) < LONGEST_SOCKET_PATH - 50 else "/tmp"
+def _short(folder: str) -> str:
+    return folder if len(os.fsencode(folder)) < LONGEST_SOCKET_PATH - 50 else "/tmp"  # noqa: S108  (a new folder in it, of ours only)
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
@@ -90,14 +90,3 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return cast(dict[str, Any], value) if isinstance(value, dict) else {}
-
-
-def tail(path: Path, lines: int = 5) -> str:
-    """The last lines, indented, for an error message."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 8192))
-            text = file.read().decode(errors="replace")
-    except OSError:
-        return "  (nothing)"
-    return "\n".join(f"  {line[:400]}" for line in text.splitlines()[-lines:]) or "  (nothing)"

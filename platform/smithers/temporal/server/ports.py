@@ -67,9 +67,9 @@ def is_owner(pid: int, port: int, proc: Path = Path("/proc")) -> bool:
 
 def _links(folder: Path) -> list[str]:
     found: list[str] = []
-    for entry in os.listdir(folder):
+    for entry in folder.iterdir():
         try:
-            found.append(os.readlink(folder / entry))
+            found.append(str(entry.readlink()))
         except OSError:
             continue  # closed since it was listed
     return found

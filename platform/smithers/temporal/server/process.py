@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Literal
 
 from smithers.temporal.server import launch, ports
-from smithers.temporal.server.places import DATABASE, Places, tail
+from smithers.temporal.server.log import note, tail
+from smithers.temporal.server.places import DATABASE, Places
 from smithers.temporal.server.restarts import Restarts
 
 PROBE_EVERY_S = 0.005
@@ -102,7 +103,7 @@ class TemporalProcess:
     def _died(self, now: float) -> None:
         assert self._child is not None
         status, self._child = self._child.returncode, None
-        print(f"temporal server ended with status {status} after {now - self._started_at:.1f} s", flush=True)
+        note(f"the server ended with status {status} after {now - self._started_at:.1f} s")
         if not self._was_ready:
             # Most likely another program took the port between our look at it and the server's bind.
             if not ports.is_free(self.port):
@@ -119,7 +120,7 @@ class TemporalProcess:
 
     def _fail(self, code: str, message: str) -> None:
         self.state, self.next_at, self.failure = "failed", None, Failure(code, message)
-        print(message, flush=True)
+        note(message)
 
     def _story(self, what: str) -> str:
         log = self.places.server_log

@@ -7,13 +7,13 @@ there; a newer file is refused, because going back is more likely an accident th
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from smithers.temporal.server.log import note
 from smithers.temporal.server.places import DATABASE, Places, read_json, write_json
 
 
@@ -94,5 +94,5 @@ def set_aside(places: Places, version: str) -> None:
     for suffix in ("", "-wal", "-shm"):
         file = places.folder / f"{DATABASE}{suffix}"
         if file.exists():
-            os.replace(file, places.folder / f"temporal-{version}.db{suffix}")
-    print(f"set aside the data of Temporal server {version}; open runs are driven again from the store", flush=True)
+            file.replace(places.folder / f"temporal-{version}.db{suffix}")
+    note(f"set aside the data of Temporal server {version}; open runs are driven again from the store")

@@ -29,107 +29,105 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from smithers.temporal.server import stamp as stamps
 from smithers.temporal.server import wire
+from smithers.temporal.server.log import note, trim
 from smithers.temporal.server.namespaces import Namespaces
 from smithers.temporal.server.orders import Orders
+from smithers.temporal.server.peers import Peer, Peers, Request
 from smithers.temporal.server.places import Places, read_json, write_json
 from smithers.temporal.server.process import TemporalProcess, end_orphan
-from smithers.temporal.server.stamp import Stamp
+from smithers.temporal.server.stamp import NewerData, Stamp, settle
 
 LOOK_EVERY_S = 1.0
 FIRST_HELLO_S = 2.0
 """How long a new supervisor waits for the command that started it."""
-
-LOG_LIMIT_BYTES = 8 * 1024 * 1024
-
-
-@dataclass(slots=True, eq=False)
-class Peer:
-    """One connection."""
-
-    socket: socket.socket
-    received: bytes = b""
-    holds: bool = False
-    waits_for: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    """Hellos not answered yet, as the server is not ready."""
 
 
 class Supervisor:
     def __init__(self, orders: Orders) -> None:
         self.orders = orders
         self.places = Places(Path(orders.folder))
-        self.server = TemporalProcess(
-            Path(orders.binary), self.places, range(orders.first_port, orders.last_port + 1)
-        )
-        self.listener = socket.socket(fileno=orders.listener)
-        self.selector = selectors.DefaultSelector()
-        self.peers: set[Peer] = set()
+        allowed = range(orders.first_port, orders.last_port + 1)
+        self.server = TemporalProcess(Path(orders.binary), self.places, allowed)
         self.namespaces = Namespaces(self.server)
+        self.selector = selectors.DefaultSelector()
+        self.peers = Peers(socket.socket(fileno=orders.listener), self.selector, self._handle)
         self.stamp = Stamp()
         self.started = time.time()
+        self.begun = time.monotonic()
         self.keep_until = 0.0
-        self.unheld_since = time.monotonic() + FIRST_HELLO_S
         self.next_look = 0.0
-        self.leaving: str = ""
+        self.has_told = False
+        self.leaving = ""
 
     def run(self) -> None:
-        self._listen()
+        self._hear_signals()
         self._begin()
         while not self.leaving:
-            for key, _ in self.selector.select(self._patience()):
+            for key, _ in self.selector.select(self._patience_s()):
                 key.data(key.fileobj)
             self._advance()
         self._leave()
 
-    # ---- the loop's parts
+    # ---- begin and end
 
-    def _listen(self) -> None:
-        self.listener.setblocking(False)
-        self.selector.register(self.listener, selectors.EVENT_READ, self._accept)
-        wake, woken = socket.socketpair()
+    def _hear_signals(self) -> None:
+        """Makes every signal, a child's end among them, wake the loop."""
+        wake, self._wake_end = socket.socketpair()
         wake.setblocking(False)
-        woken.setblocking(False)
-        signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
-        self._woken = woken  # kept open
-        self.selector.register(wake, selectors.EVENT_READ, self._woke)
-        signal.signal(signal.SIGCHLD, _ignore)  # its arrival wakes the loop
+        self._wake_end.setblocking(False)
+        signal.set_wakeup_fd(self._wake_end.fileno(), warn_on_full_buffer=False)
+        self.selector.register(wake, selectors.EVENT_READ, _drain)
+        signal.signal(signal.SIGCHLD, _ignore)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._told_to_leave)
-
-    def _woke(self, wake: socket.socket) -> None:
-        wake.recv(512)
 
     def _told_to_leave(self, number: int, _: FrameType | None) -> None:
         self._quit(f"signal {number}")
 
     def _begin(self) -> None:
         end_orphan(_number(read_json(self.places.state).get("server_pid")))
-        _trim(self.places.log)
+        trim(self.places.log)
         self.stamp = Stamp.read(self.places)
-        binary = self.server.binary
+        is_new = not self.places.database.exists()
         try:
-            if self.places.database.exists():
-                self.stamp = stamps.settle(self.stamp, self.places, binary)
+            if not is_new:
+                self.stamp = settle(self.stamp, self.places, self.server.binary)
             self.namespaces.begin(self.stamp.namespaces)
             self.server.begin(self.stamp.port, self.orders.root)
-            if not self.stamp.binary:  # no data yet: the version is only for the stamp, and the server boots meanwhile
-                self.stamp = stamps.settle(self.stamp, self.places, binary)
-        except (stamps.NewerData, OSError) as error:
+            if is_new:  # the version is only for the stamp, and the server boots meanwhile
+                self.stamp = settle(self.stamp, self.places, self.server.binary)
+        except (NewerData, OSError) as error:
             self.server.refuse("SERVER_ERROR", str(error))
 
-    def _patience(self) -> float:
-        """Seconds until something has to be looked at without an event."""
+    def _quit(self, why: str) -> None:
+        self.leaving = self.leaving or why
+
+    def _leave(self) -> None:
+        note(f"leaving: {self.leaving}")
+        if self._is_at_home():
+            # First of all, so that from now on new commands wait for the lock.
+            self.places.socket.unlink(missing_ok=True)
+            self.peers.close()
+            self.server.stop()
+            self.places.state.unlink(missing_ok=True)
+        else:
+            self.server.kill()  # not stopped: what it still wrote could go to a path that is not ours any more
+        # The end of the process closes the connections and gives up the lock.
+
+    # ---- what happens in a round of the loop
+
+    def _patience_s(self) -> float:
+        """How long nothing has to be done without an event."""
         times = [self.next_look]
         if self.server.next_at is not None:
             times.append(self.server.next_at)
-        if not self.peers:
+        if not self.peers.holders:
             times.append(self._leave_at())
         return max(0.0, min(times) - time.monotonic())
 
@@ -138,27 +136,28 @@ class Supervisor:
         self.server.advance()
         if self.server.state == "ready" and not was_ready:
             self._ready()
-        self._answer_waiting()
+        if self.server.state in ("ready", "failed"):
+            self._answer_hellos()
         if self.namespaces.advance():
             self._write_stamp()
-        if self.server.failure:
-            self._quit("the server failed")
         now = time.monotonic()
+        if self.server.failure and (self.has_told or now > self.begun + FIRST_HELLO_S):
+            self._quit("the server failed")  # and somebody knows why
         if now >= self.next_look:
             self.next_look = now + LOOK_EVERY_S
             self._look()
-        if not self.peers and now >= self._leave_at():
+        if not self.peers.holders and now >= self._leave_at():
             self._quit("nobody needs it")
 
     def _leave_at(self) -> float:
         """When to leave if nobody comes, on the monotonic clock; the timers of others are on the wall clock."""
+        begin = max(self.peers.unheld_since, self.begun + FIRST_HELLO_S)
         open_timer_s = self.keep_until - time.time()
-        return max(self.unheld_since + self.orders.linger_s, time.monotonic() + open_timer_s)
+        return max(begin + self.orders.linger_s, time.monotonic() + open_timer_s)
 
     def _look(self) -> None:
-        _trim(self.places.server_log)
+        trim(self.places.server_log)
         if not self._is_at_home():
-            self.server.kill()  # not stopped: what it would still write could go to a path that is not ours any more
             self._quit("its folder was moved or deleted")
 
     def _is_at_home(self) -> bool:
@@ -173,87 +172,46 @@ class Supervisor:
         self.stamp = replace(self.stamp, port=self.server.port)
         self._write_stamp()
         write_json(self.places.state, self._status())
-        print(f"ready at {self.server.address} (pid {self.server.pid})", flush=True)
+        note(f"ready at {self.server.address} (pid {self.server.pid})")
 
     def _write_stamp(self) -> None:
         self.stamp = replace(self.stamp, namespaces=dict(self.namespaces.done))
         self.stamp.write(self.places)
 
-    def _quit(self, why: str) -> None:
-        self.leaving = self.leaving or why
+    # ---- requests
 
-    def _leave(self) -> None:
-        print(f"leaving: {self.leaving}", flush=True)
-        self.listener.close()
-        at_home = self._is_at_home()
-        if at_home:
-            # Before the server stops, so that new commands wait for the lock and not for this socket.
-            self.places.socket.unlink(missing_ok=True)
-        self.server.stop()
-        if at_home:
-            self.places.state.unlink(missing_ok=True)
-        # The end of this process closes the connections and gives up the lock, in this order or not: both mean gone.
-
-    # ---- connections
-
-    def _accept(self, _: Any) -> None:
-        try:
-            connection, _address = self.listener.accept()
-        except OSError:
-            return
-        connection.setblocking(False)
-        peer = Peer(connection)
-        self.peers.add(peer)
-        self.selector.register(connection, selectors.EVENT_READ, partial(self._read, peer))
-
-    def _read(self, peer: Peer, _: Any) -> None:
-        try:
-            chunk = peer.socket.recv(65536)
-        except BlockingIOError:
-            return
-        except OSError:
-            chunk = b""
-        peer.received += chunk
-        if not chunk or len(peer.received) > wire.LONGEST_LINE:
-            return self._drop(peer)
-        *lines, peer.received = peer.received.split(b"\n")
-        for line in lines:
-            self._handle(peer, line)
-
-    def _handle(self, peer: Peer, line: bytes) -> None:
-        try:
-            message = wire.decode(line)
-        except ValueError as error:
-            return self._send(peer, _refusal("INPUT_ERROR", f"Not a request: {error}"))
-        match message.get("op"):
+    def _handle(self, peer: Peer, request: Request) -> None:
+        match request.get("op"):
             case "hello":
                 peer.holds = True
-                peer.waits_for.append(message)
+                peer.hellos.append(request)
             case "keep_until":
-                self.keep_until = max(self.keep_until, float(message.get("at") or 0.0))
-                self._send(peer, {"keep_until": self.keep_until})
+                self.keep_until = max(self.keep_until, float(request.get("at") or 0.0))
+                self.peers.send(peer, {"keep_until": self.keep_until})
             case "status":
-                self._send(peer, self._status())
+                self.peers.send(peer, self._status())
             case "stop":
-                self._send(peer, {"stopping": True})
+                self.peers.send(peer, {"stopping": True})
                 self._quit("asked to stop")
             case other:
-                self._send(peer, _refusal("INPUT_ERROR", f"Unknown request {other!r}"))
+                self.peers.send(peer, wire.refusal("INPUT_ERROR", f"unknown request {other!r}"))
 
-    def _answer_waiting(self) -> None:
-        if self.server.state not in ("ready", "failed"):
-            return
-        for peer in [peer for peer in self.peers if peer.waits_for]:
-            waiting, peer.waits_for = peer.waits_for, []
-            for hello in waiting:
-                self._send(peer, self._welcome(hello))
+    def _answer_hellos(self) -> None:
+        waiting = [peer for peer in self.peers.all if peer.hellos]
+        if waiting and not self._is_at_home():
+            return self._quit("its folder was moved")  # their next try finds the lock free
+        for peer in waiting:
+            hellos, peer.hellos = peer.hellos, []
+            for hello in hellos:
+                self.peers.send(peer, self._welcome(hello))
 
-    def _welcome(self, hello: dict[str, Any]) -> dict[str, Any]:
+    def _welcome(self, hello: Request) -> dict[str, Any]:
         if self.server.failure:
-            return _refusal(self.server.failure.code, self.server.failure.message)
+            self.has_told = True
+            return wire.refusal(self.server.failure.code, self.server.failure.message)
         problem = self.namespaces.need(str(hello.get("namespace") or "default"))
         if problem:
-            return _refusal("SERVER_ERROR", problem)
+            return wire.refusal("SERVER_ERROR", problem)
         return {
             "address": self.server.address,
             "pid": os.getpid(),
@@ -271,33 +229,15 @@ class Supervisor:
             "binary": str(self.server.binary),
             "root": self.orders.root,
             "started": self.started,
-            "holders": self._holders(),
+            "holders": self.peers.holders,
             "keep_until": self.keep_until,
             "linger_s": self.orders.linger_s,
             "restarts": self.server.restarts.total,
         }
 
-    def _holders(self) -> int:
-        return sum(peer.holds for peer in self.peers)
 
-    def _send(self, peer: Peer, message: dict[str, Any]) -> None:
-        try:
-            peer.socket.sendall(wire.encode(message))
-        except OSError:  # gone, or it does not read: nobody we could serve
-            self._drop(peer)
-
-    def _drop(self, peer: Peer) -> None:
-        if peer not in self.peers:
-            return
-        self.peers.discard(peer)
-        self.selector.unregister(peer.socket)
-        peer.socket.close()
-        if peer.holds and not self._holders():
-            self.unheld_since = time.monotonic()
-
-
-def _refusal(code: str, message: str) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message}}
+def _drain(wake: socket.socket) -> None:
+    wake.recv(512)
 
 
 def _ignore(_: int, __: FrameType | None) -> None:
@@ -306,15 +246,6 @@ def _ignore(_: int, __: FrameType | None) -> None:
 
 def _number(value: object) -> int:
     return value if isinstance(value, int) else 0
-
-
-def _trim(log: Path) -> None:
-    """Empties a log that grew too long; its writers append, so they go on at its new end."""
-    try:
-        if log.stat().st_size > LOG_LIMIT_BYTES:
-            os.truncate(log, 0)
-    except OSError:
-        pass
 
 
 def main() -> None:

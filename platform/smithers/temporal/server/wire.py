@@ -34,6 +34,10 @@ def decode(line: bytes) -> dict[str, Any]:
     return cast(dict[str, Any], value)
 
 
+def refusal(code: str, message: str) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message}}
+
+
 def ask(connection: socket.socket, message: dict[str, Any]) -> dict[str, Any]:
     """Sends one request and waits for its answer, as long as the socket's timeout. Raises Gone, TimeoutError."""
     try:

@@ -48,14 +48,13 @@ def _runs() -> None:
 def _log() -> None:
     op.create_table(
         "entries",
-        sa.Column("run", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("id", BIG, primary_key=True, autoincrement=False),
+        sa.Column("run", sa.Integer, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("key", BYTEWISE, nullable=False),
         sa.Column("data", sa.Text, nullable=False),
         sa.Column("at_ms", BIG, nullable=False),
         sa.Column("code", sa.Integer, nullable=False),
-        sqlite_with_rowid=False,
     )
     op.create_index("entries_key", "entries", ["run", "key"], unique=True)
     op.create_table(
@@ -69,8 +68,7 @@ def _log() -> None:
 def _projections() -> None:
     op.create_table(
         "commands",
-        sa.Column("run", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("id", BIG, primary_key=True, autoincrement=False),
         sa.Column("open", sa.SmallInteger, nullable=False),
         sa.Column("epoch", sa.Integer, nullable=False),
         sa.Column("owner", sa.Integer, nullable=False),
@@ -83,9 +81,8 @@ def _projections() -> None:
         sa.Column("timeout_ms", BIG, nullable=False),
         sa.Column("burst", sa.SmallInteger, nullable=False),
         sa.Column("payload", sa.Text),
-        sqlite_with_rowid=False,
     )
-    op.create_index("commands_open", "commands", ["run", "n"], sqlite_where=OPEN, postgresql_where=OPEN)
+    op.create_index("commands_open", "commands", ["id"], sqlite_where=OPEN, postgresql_where=OPEN)
     op.create_table(
         "nodes",
         sa.Column("run", sa.Integer, primary_key=True, autoincrement=False),

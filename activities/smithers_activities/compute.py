@@ -1,0 +1,239 @@
+"""Runs one compute body in this process and says how it ended.
+
+A body without a timeout runs in the calling thread. A body with one runs in a thread of its own, as Python cannot
+interrupt a function: at the deadline its cancel flag is set, and one that goes on beyond a short grace is left behind.
+The caller then gets the timeout with a `Zombie`, which it must wait for before the next attempt begins: a body that
+still runs may still act. Work that ignores its flag belongs into a process of its own (`Task(isolated=True)`).
+
+A coroutine is driven by `asyncio.run` in the same thread, and cancelled when the flag is set.
+
+Whatever the body raises becomes part of the outcome. Nothing but `KeyboardInterrupt` comes through.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Final, Literal, cast
+
+from smithers.errors import SmithersError, TaskCancelled, TaskTimeout
+from smithers.flow.body import TaskBody
+from smithers.flow.policy import duration
+from smithers.flow.task_context import CancelFlag, LineSink, TaskContext
+from smithers_activities import failure
+from smithers_activities.binding import arguments
+from smithers_activities.capture import capturing, kept
+from smithers_activities.lines import TaskLines
+from smithers_activities.output import validated
+
+GRACE: Final = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Which attempt it is, by the log's numbers."""
+
+    run_id: str
+    node_id: str
+    iteration: str
+    attempt: int
+    delivery: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Zombie:
+    """A body that goes on after its attempt has ended."""
+
+    thread: threading.Thread
+
+    @property
+    def alive(self) -> bool:
+        return self.thread.is_alive()
+
+    def wait(self, timeout: timedelta | None = None) -> bool:
+        """Blocks until the body has returned; returns whether it has."""
+        self.thread.join(None if timeout is None else timeout.total_seconds())
+        return not self.thread.is_alive()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended, as the log keeps it."""
+
+    outcome: Literal["finished", "failed", "cancelled"]
+    output: Any = None
+    """JSON that fits the output model."""
+    error: dict[str, Any] | None = None
+    """`{code, message, retryable, data}`"""
+    ms: int = 0
+    zombie: Zombie | None = field(default=None, compare=False)
+
+
+class Stopped(BaseException):
+    """Thrown into a body from outside where that is possible. No `Exception`, so that the body does not swallow it."""
+
+
+def run(
+    body: TaskBody, attempt: Attempt, sink: LineSink, flag: CancelFlag | None = None, *, grace: timedelta = GRACE
+) -> Outcome:
+    """Runs a body to its end, or to its deadline and a grace.
+
+    `flag` asks it to stop, with the reason: `cancel` and `shutdown` give the outcome `cancelled` unless the body
+    returns an output all the same. What the body prints and logs goes to `sink`.
+    """
+    timeout = body.task.timeout
+    limit = None if timeout is None else duration(timeout, "timeout")
+    lines = kept(sink)
+    context = begun(attempt, limit, lines, flag or CancelFlag())
+    if limit is None or body.static is not None:
+        return perform(body, context, lines)
+    return watched(partial(perform, body, context, lines), body, context, grace)
+
+
+def begun(attempt: Attempt, limit: timedelta | None, sink: TaskLines, flag: CancelFlag) -> TaskContext:
+    """The context of an attempt that begins now."""
+    return TaskContext(
+        attempt.run_id,
+        attempt.node_id,
+        attempt.iteration,
+        attempt.attempt,
+        attempt.delivery,
+        None if limit is None else now() + limit,
+        now,
+        flag,
+        sink,
+    )
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def perform(body: TaskBody, context: TaskContext, lines: TaskLines) -> Outcome:
+    """Runs a body in the calling thread, for as long as it takes."""
+    begin = time.perf_counter()
+    output = error = None
+    with capturing(lines):
+        try:
+            output = validated(invoke(body, context), body.task.output, body.task.id)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as raised:  # noqa: BLE001  SystemExit and CancelledError are ends of the body, too
+            error = raised
+    ms = round((time.perf_counter() - begin) * 1000)
+    if error is None and context.flag.reason != "deadline":
+        return Outcome("finished", output, ms=ms)
+    return stopped(error, body, context, ms)
+
+
+def invoke(body: TaskBody, context: TaskContext) -> object:
+    if body.static is not None:
+        return body.static
+    args, kwargs = arguments(body, context)
+    value = body.function(*args, **kwargs)
+    return drive(cast("Awaitable[object]", value), context.flag) if hasattr(value, "__await__") else value
+
+
+def drive(awaitable: Awaitable[object], flag: CancelFlag) -> object:
+    """Runs a coroutine on a loop of its own until it ends, or until the flag cancels it."""
+    import asyncio  # 70 ms, which workers without async bodies need not pay
+
+    async def main() -> object:
+        loop = asyncio.get_running_loop()
+        task = asyncio.ensure_future(awaitable)
+
+        def cancel() -> None:
+            with suppress(RuntimeError):  # the loop was closed in between
+                loop.call_soon_threadsafe(task.cancel)
+
+        forget = flag.on_set(cancel)
+        try:
+            return await task
+        finally:
+            forget()
+
+    return asyncio.run(main())
+
+
+def watched(perform: Callable[[], Outcome], body: TaskBody, context: TaskContext, grace: timedelta) -> Outcome:
+    """Runs a body in a thread of its own and keeps its deadline."""
+    outcomes: list[Outcome] = []
+    ended = threading.Event()
+    surroundings = contextvars.copy_context()
+
+    def body_thread() -> None:
+        try:
+            outcomes.append(surroundings.run(perform))
+        finally:
+            ended.set()
+
+    thread = threading.Thread(target=body_thread, name=f"task {context.node_id}", daemon=True)
+    begin = time.perf_counter()
+    thread.start()
+    if not ended.wait((context.time_left() or timedelta()).total_seconds()):
+        context.flag.set("deadline")
+        if not ended.wait(grace.total_seconds()):
+            ms = round((time.perf_counter() - begin) * 1000)
+            return replace(stopped(None, body, context, ms), zombie=Zombie(thread))
+    return outcomes[0]
+
+
+def stopped(error: BaseException | None, body: TaskBody, context: TaskContext, ms: int) -> Outcome:
+    """The outcome of a body that raised, or that returned too late.
+
+    Once a body was asked to stop, that is why it ended, whatever it raised on its way out.
+    """
+    match context.flag.reason:
+        case "deadline":
+            return Outcome("failed", error=caused(timed_out(body, context), error), ms=ms)
+        case "cancel" | "shutdown" as reason:
+            return Outcome("cancelled", error=caused(TaskCancelled(reason=reason), error), ms=ms)
+        case None:
+            assert error is not None
+            return Outcome("failed", error=wired(error, body), ms=ms)
+
+
+def timed_out(body: TaskBody, context: TaskContext) -> TaskTimeout:
+    limit = body.task.timeout
+    assert limit is not None
+    span = duration(limit, "timeout")
+    return TaskTimeout(
+        f"Task {context.node_id!r} took longer than its timeout of {span.total_seconds():g} s "
+        f"(attempt {context.attempt}). Give it more time, or less to do.",
+        node_id=context.node_id,
+        attempt=context.attempt,
+        timeout_ms=round(span / timedelta(milliseconds=1)),
+    )
+
+
+def caused(reason: SmithersError, error: BaseException | None) -> dict[str, Any]:
+    """The wire form of why a body was stopped, with where it was."""
+    if error is None:
+        return failure.wire(reason)
+    found = failure.wire(reason.with_traceback(error.__traceback__))
+    if isinstance(error, Exception) and not isinstance(error, type(reason)):
+        found["data"]["raised"] = failure.clean(failure.told(error))
+    return found
+
+
+def wired(error: BaseException, body: TaskBody) -> dict[str, Any]:
+    """The wire form of what a body raised.
+
+    A call that does not fit the function's parameters raises in our frame: it says which function, and what it got.
+    """
+    found = failure.wire(error)
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code is not invoke.__code__:
+        frames = frames.tb_next
+    if isinstance(error, TypeError) and frames is not None and frames.tb_next is None:
+        code: Any = getattr(body.function, "__code__", None)
+        deps = f" Its deps give {', '.join(body.deps)}." if body.deps else ""
+        found["message"] += f". Task {body.task.id!r} cannot call its function with what it is given.{deps}"
+        found["data"]["where"] = f"{code.co_filename}:{code.co_firstlineno}" if code else None
+    return found

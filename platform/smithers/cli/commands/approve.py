@@ -1,0 +1,27 @@
+"""`smithers approve`: says yes to what a run waits for."""
+
+from __future__ import annotations
+
+from smithers.cli.deciding import ByOption, NodeFlag, NodeOption, NoteOption, RunOption, one_node, settle, whoami
+from smithers.cli.options import FormOption, IterationOption, ResumeFlag
+from smithers.cli.output import Form
+from smithers.cli.views.approvals import Answer
+
+
+def command(
+    run: RunOption = None,
+    node: NodeOption = None,
+    named: NodeFlag = None,
+    iteration: IterationOption = None,
+    by: ByOption = None,
+    note: NoteOption = None,
+    resume: ResumeFlag = False,
+    form: FormOption = Form.plain,
+) -> int:
+    """Approves what a run waits for.
+
+    The decision is stored at once, also when nothing is running; it is used once. A worker of the project goes on with
+    the run; with --resume this command becomes one.
+    """
+    answer = Answer(True, by or whoami(), note)
+    return settle((run, one_node(node, named)), iteration, answer, form, resume=resume)

@@ -1,0 +1,23 @@
+"""`smithers deny`: says no to what a run waits for."""
+
+from __future__ import annotations
+
+from smithers.cli.deciding import ByOption, NodeFlag, NodeOption, NoteOption, RunOption, one_node, settle, whoami
+from smithers.cli.options import FormOption, IterationOption, ResumeFlag
+from smithers.cli.output import Form
+from smithers.cli.views.approvals import Answer
+
+
+def command(
+    run: RunOption = None,
+    node: NodeOption = None,
+    named: NodeFlag = None,
+    iteration: IterationOption = None,
+    by: ByOption = None,
+    note: NoteOption = None,
+    resume: ResumeFlag = False,
+    form: FormOption = Form.plain,
+) -> int:
+    """Denies what a run waits for. What follows is for the workflow to say: by default the run fails."""
+    answer = Answer(False, by or whoami(), note)
+    return settle((run, one_node(node, named)), iteration, answer, form, resume=resume)

@@ -1,0 +1,68 @@
+"""The `--input` of a run: JSON text, or `@file`, or `@-` for standard input."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from smithers.engine.entry import Json
+from smithers.errors import InputError, InvalidInput
+
+
+def read_input(given: str | None) -> Json:
+    """Raises `InvalidInput`, with the position of what is broken."""
+    if given is None:
+        return {}
+    text, where = source(given)
+    try:
+        value = json.loads(text, parse_constant=refuse_constant)
+    except ValueError as error:
+        raise broken(text, where, error) from None
+    except RecursionError:
+        raise InvalidInput(f"The JSON in {where} is nested too deeply.") from None
+    if not isinstance(value, dict):
+        raise InvalidInput(
+            f"The input must be a JSON object with named fields, not {named_type(value)}: {text.strip()[:60]!r} in {where}. "
+            'Write for example --input \'{"name": "Ann"}\'.'
+        )
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def source(given: str) -> tuple[str, str]:
+    """The text and what to call the place it came from."""
+    if not given.startswith("@"):
+        return given, "--input"
+    if given == "@-":
+        return sys.stdin.read(), "standard input"
+    path = Path(given[1:])
+    try:
+        return path.read_text(encoding="utf-8"), str(path)
+    except OSError as error:
+        raise InputError(f"--input {given}: {path} cannot be read: {error.strerror}.", file=str(path)) from None
+    except UnicodeDecodeError:
+        raise InvalidInput(f"--input {given}: {path} is not UTF-8 text.", file=str(path)) from None
+
+
+def refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def broken(text: str, where: str, error: ValueError) -> InvalidInput:
+    """Shows the line with a mark below the place."""
+    if not isinstance(error, json.JSONDecodeError):
+        return InvalidInput(f"The JSON in {where} is broken: {error}.")
+    lines = text.splitlines() or [""]
+    line = lines[min(error.lineno, len(lines)) - 1]
+    start = max(0, error.colno - 41)
+    return InvalidInput(
+        f"The JSON in {where} is broken at line {error.lineno}, column {error.colno}: {error.msg}.\n"
+        f"  {line[start : start + 80]}\n  {' ' * (error.colno - 1 - start)}^",
+        line=error.lineno,
+        column=error.colno,
+    )
+
+
+def named_type(value: object) -> str:
+    names = {list: "a list", str: "a text", bool: "a truth value", int: "a number", float: "a number"}
+    return names.get(type(value), "null")

@@ -1,0 +1,35 @@
+"""Waking a run after something was written into its log."""
+
+from __future__ import annotations
+
+from smithers.cli.views.workers import local_workers
+from smithers.errors import ServerError
+from smithers.project import Project
+
+
+def wake(project: Project, run_id: str) -> bool:
+    """Whether a worker was told. Without one nothing is lost: a worker looks at every open run when it starts.
+
+    A local server is neither started nor asked here; one elsewhere (`TEMPORAL_ADDRESS`) is.
+    """
+    if not local_workers(project) and not project.temporal_address:
+        return False
+    from smithers.temporal.bell import ring
+
+    try:
+        ring(project, run_id)
+    except (ServerError, OSError):
+        return False
+    return True
+
+
+def carried_on(project: Project, run_id: str, *, woken: bool) -> str:
+    """What will carry the run on, as one sentence."""
+    if woken and project.temporal_address:
+        return f"The run was rung through the Temporal server at {project.temporal_address}."
+    if woken:
+        return "A worker of this project is running and goes on with it."
+    return (
+        f"No worker is running here: `smithers up --resume {run_id}` goes on with it, "
+        "and so does `smithers start` in this project."
+    )

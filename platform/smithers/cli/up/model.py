@@ -1,0 +1,134 @@
+"""What a viewer knows of a run: folded from its events, so that it costs as much as happens, not as much as there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from smithers.cli.status import FINAL
+from smithers.cli.views.events import Event, Reader
+from smithers.engine.entry import Entry, Json, node_key
+from smithers.engine.frame import NodeRow
+
+STATES = {
+    "NodePending": "pending",
+    "NodeStarted": "running",
+    "NodeFinished": "finished",
+    "NodeFailed": "failed",
+    "NodeCancelled": "cancelled",
+    "NodeSkipped": "skipped",
+    "NodeRetrying": "ready",
+    "NodeWaitingApproval": "waiting-approval",
+    "NodeWaitingTimer": "waiting-timer",
+    "ApprovalGranted": "finished",
+    "ApprovalDenied": "failed",
+    "TimerFired": "finished",
+}
+RUNNING = "running"
+CODE = "waiting-code"
+
+
+@dataclass(slots=True)
+class Seen:
+    """One node, as far as the viewer has followed it."""
+
+    node: str
+    iteration: str
+    state: str = "pending"
+    attempt: int = 0
+    kind: str = "task"
+    label: str = ""
+    ordinal: int = 0
+    detail: Json | None = None
+    since_ms: int = 0
+    """When its body began, or when it began to wait."""
+    took_ms: int = 0
+    due_ms: int = 0
+    """When a timer fires."""
+    error: Json | None = None
+    says: str = ""
+    """The last line it wrote."""
+
+    @property
+    def title(self) -> str:
+        return str((self.detail or {}).get("title") or self.label or self.node)
+
+
+@dataclass(slots=True)
+class RunModel:
+    run_id: str
+    workflow: str
+    created_ms: int
+    status: str = RUNNING
+    position: int = 0
+    nodes: dict[str, Seen] = field(default_factory=dict[str, Seen])
+    code_error: Json | None = None
+    """Why the code does not render, while it does not."""
+    is_stale: bool = True
+    """Nodes have come that only the store can describe: their kind, label and place."""
+    reader: Reader = field(default_factory=Reader)
+
+    def take(self, entries: Iterable[Entry]) -> list[Event]:
+        """Follows the log and returns what happened."""
+        events: list[Event] = []
+        for entry in entries:
+            self.position = entry.seq
+            events += self.reader.events(entry)
+            self.follow_run(entry)
+        for event in events:
+            if event.node:
+                self.follow_node(event)
+        return events
+
+    def follow_run(self, entry: Entry) -> None:
+        if entry.kind == "frame":
+            self.status, self.code_error = entry.data.get("status", self.status), None
+        elif entry.kind == "render_failed":
+            self.status, self.code_error = CODE, entry.data.get("error") or {}
+        elif entry.kind in ("resumed", "redriven", "follow", "decided", "fired"):
+            self.status = RUNNING
+
+    def follow_node(self, event: Event) -> None:
+        state = STATES.get(event.type)
+        if state is None:
+            return
+        seen = self.seen(event.node, event.iteration)
+        seen.state, seen.attempt = state, event.attempt or seen.attempt
+        if event.type in ("NodeStarted", "NodeWaitingApproval", "NodeWaitingTimer"):
+            seen.since_ms = event.at_ms
+        elif state in FINAL:
+            seen.took_ms = event.fields.get("durationMs") or max(0, event.at_ms - (seen.since_ms or event.at_ms))
+        seen.error = event.fields.get("error")
+
+    def seen(self, node: str, iteration: str) -> Seen:
+        key = node_key(node, iteration)
+        if key not in self.nodes:
+            self.nodes[key] = Seen(node, iteration)
+            self.is_stale = True
+        return self.nodes[key]
+
+    def describe(self, rows: Iterable[NodeRow]) -> None:
+        """Takes what the store says of the nodes: everything for new ones, place and words for known ones."""
+        for row in rows:
+            is_new = node_key(row.node, row.iteration) not in self.nodes
+            seen = self.seen(row.node, row.iteration)
+            seen.kind, seen.label, seen.ordinal, seen.detail = row.kind, row.label, row.ordinal, row.detail
+            if is_new:
+                seen.state, seen.attempt = row.state, row.attempt
+        self.is_stale = False
+
+    def in_state(self, *states: str) -> list[Seen]:
+        return [seen for seen in self.nodes.values() if seen.state in states]
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in FINAL
+
+    @property
+    def approvals(self) -> list[Seen]:
+        return sorted(self.in_state("waiting-approval"), key=lambda seen: seen.ordinal)
+
+    @property
+    def waits_for_person(self) -> bool:
+        """Nothing goes on until somebody answers."""
+        return self.status in ("waiting-approval", "waiting-event") and not self.in_state("waiting-timer", RUNNING)

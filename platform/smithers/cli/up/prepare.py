@@ -1,0 +1,181 @@
+"""What happens before a run is carried on: everything that can be wrong is found before anything is made."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from smithers.cli.argv import LATEST
+from smithers.cli.guard import Order
+from smithers.cli.status import FINAL
+from smithers.engine.entry import EndedRun, Fact, Json
+from smithers.errors import InputError, RunExists, WorkflowFileError, WrongState
+from smithers.project import Project
+from smithers.store import open_store
+from smithers.store.records import Append, NewRun, Run
+
+if TYPE_CHECKING:
+    from smithers.store.interface import Store
+    from smithers.worker.code import LoadedCode
+
+LETTERS: Final = "abcdefghjkmnpqrstvwxyz"
+ALPHABET: Final = LETTERS + "0123456789"
+RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run that is stored and may be carried on."""
+
+    run_id: str
+    workflow: str
+    created_ms: int
+    after: int
+    """Position of the log behind which everything is new."""
+    code: LoadedCode | None
+    """None for a run that is over: there is nothing to host."""
+
+    def wire(self) -> Json:
+        return {
+            "runId": self.run_id,
+            "workflow": self.workflow,
+            "createdMs": self.created_ms,
+            "after": self.after,
+            "over": self.code is None,
+        }
+
+
+def prepare(project: Project, order: Order) -> Prepared:
+    return resumed(project, order) if order.resume else started(project, order)
+
+
+def new_run_id() -> str:
+    """Ten letters and digits, a letter first: easy to shorten, never read as a number. 49 bits."""
+    return secrets.choice(LETTERS) + "".join(secrets.choice(ALPHABET) for _ in range(9))
+
+
+def check_run_id(run_id: str) -> None:
+    """It becomes a workflow id, a file name, and a word on command lines."""
+    if not RUN_ID.fullmatch(run_id) or run_id == LATEST or run_id.endswith("."):
+        raise InputError(
+            f"--run-id {run_id!r} cannot name a run: use up to 100 letters, digits, dots, dashes and underscores, a "
+            f"letter or digit first, and not {LATEST!r}.",
+            run_id=run_id,
+        )
+
+
+def started(project: Project, order: Order) -> Prepared:
+    """A new run. Raises `AuthoringError` and `InputError` with nothing made."""
+    code, input = checked(order)
+    if order.run_id:
+        check_run_id(order.run_id)
+    store = open_store(project, create=True)
+    try:
+        run = create(store, order, code, input)
+    finally:
+        store.close()
+    return Prepared(run.run_id, run.workflow, run.created_ms, 0, code)
+
+
+def checked(order: Order) -> tuple[LoadedCode, Json]:
+    from smithers.engine.check import check_input, preflight
+    from smithers.worker.code import load
+
+    code = load(Path(order.file))
+    input = check_input(code.workflow, order.input)
+    preflight(code.workflow, order.input)
+    return code, input
+
+
+def create(store: Store, order: Order, code: LoadedCode, input: Json) -> Run:
+    run_id = order.run_id or new_run_id()
+    new = NewRun(run_id, code.workflow.name, input, code.digest, str(code.source), order.options)
+    try:
+        return store.create_run(new)
+    except RunExists as error:
+        if not order.run_id:
+            return create(store, order, code, input)
+        raise RunExists(
+            f"There is a run {run_id!r} already. `smithers up --resume {run_id}` goes on with it; leave --run-id out for "
+            "a new one.",
+            run_id=run_id,
+        ) from error
+
+
+def resumed(project: Project, order: Order) -> Prepared:
+    """A run that is there: opened again if it had failed, moved to new code if that was asked for."""
+    store = open_store(project, create=False)
+    try:
+        run = store.run(order.run_id)
+        before = run.head
+        if run.status in ("finished", "cancelled"):
+            return Prepared(run.run_id, run.workflow, run.created_ms, run.head, None)
+        code = code_of(run, order)
+        if run.status == "failed":
+            run = reopen(store, run, order.by)
+        if code.digest != run.digest:
+            follow(store, run, code)
+        return Prepared(run.run_id, run.workflow, run.created_ms, before, code)
+    finally:
+        store.close()
+
+
+def code_of(run: Run, order: Order) -> LoadedCode:
+    """The code to host. Raises `WrongState` where it is not the run's and nobody asked to follow it."""
+    from smithers.worker.code import load
+
+    path = Path(order.file or run.source)
+    if not path.exists() and not order.file:
+        raise WorkflowFileError(
+            f"The workflow file of run {run.run_id} is gone: {path}. Where is it now? "
+            f"`smithers up FILE --resume {run.run_id}`.",
+            file=str(path),
+        )
+    code = load(path)
+    if code.workflow.name != run.workflow:
+        raise WrongState(
+            f"{path} holds the workflow {code.workflow.name!r}, but run {run.run_id} is of {run.workflow!r}.",
+            run_id=run.run_id,
+        )
+    if code.digest != run.digest and not order.follow:
+        raise changed_code(run, code, path)
+    return code
+
+
+def changed_code(run: Run, code: LoadedCode, path: Path) -> WrongState:
+    difference = plan_difference(run, code)
+    shown = f"\nWhat the new code would change:\n{difference}" if difference else ""
+    return WrongState(
+        f"{path} has changed since run {run.run_id} began (its code is {run.digest[:12]}, this is {code.digest[:12]})."
+        f"{shown}\nTo go on with the new code: smithers up --resume {run.run_id} --follow\n"
+        "To go on with the old code: put the file back as it was.",
+        code="CODE_CHANGED",
+        run_id=run.run_id,
+        digest=run.digest,
+        new_digest=code.digest,
+    )
+
+
+def plan_difference(run: Run, code: LoadedCode) -> str:
+    """What the run's plan would be under the new code, against what it is. Empty where nothing can say it."""
+    return ""
+
+
+def reopen(store: Store, run: Run, by: str) -> Run:
+    """A failed run goes on from what failed, with the outputs it has."""
+    fact = Fact("resumed", f"resumed:{run.epoch + 1}", {"by": by}, EndedRun(("failed",)))
+    store.append(Append(run.run_id, (fact,)))
+    return store.run(run.run_id)
+
+
+def follow(store: Store, run: Run, code: LoadedCode) -> None:
+    fact = Fact("follow", f"follow:{code.digest}", {"digest": code.digest, "source": str(code.source)})
+    outcome = store.append(Append(run.run_id, (fact,))).outcomes[0]
+    if outcome != "stored" and store.run(run.run_id).status not in FINAL:
+        raise WrongState(
+            f"Run {run.run_id} has followed the code {code.digest[:12]} before and left it; it cannot go back to it.",
+            run_id=run.run_id,
+        )

@@ -1,0 +1,106 @@
+"""What the worker process does: `python -m smithers.cli.up.worker_process FD LABEL`. See `guard.py` for the other end.
+
+It checks everything before it makes anything: the file is loaded, the input validated, the tree rendered twice. Only
+then the store is opened, the run stored, and a worker started.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Final
+
+from smithers.cli.guard import Order
+from smithers.cli.present import error_exit
+from smithers.cli.up.prepare import prepare
+from smithers.engine.entry import Json
+from smithers.errors import SmithersError
+from smithers.project import Project
+from smithers.worker import watchdog
+
+if TYPE_CHECKING:
+    from smithers.worker.code import LoadedCode
+    from smithers.worker.embedded import EmbeddedWorker
+
+DRAIN_S: Final = 10.0
+
+
+class Line:
+    """The socket to the process that talks to the person. Messages wait in a queue until they are asked for."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.lock = threading.Lock()
+        # Signal handlers put into it too, which is safe with this kind of queue only.
+        self.heard: SimpleQueue[Json] = SimpleQueue()
+        threading.Thread(target=self.listen, name="line", daemon=True).start()
+
+    def listen(self) -> None:
+        with self.connection.makefile("rb") as incoming:
+            try:
+                for line in incoming:
+                    self.heard.put(json.loads(line))
+            finally:
+                # The other side is dead. As if both were one process, this one dies with it: the log has everything.
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def say(self, message: Json) -> None:
+        with self.lock:
+            self.connection.sendall(json.dumps(message, default=repr).encode() + b"\n")
+
+
+def main() -> int:
+    line = Line(socket.socket(fileno=int(sys.argv[1])))
+    order = Order(**line.heard.get())
+    # Ctrl-C is for the other process. A handler is not inherited by the programs that tasks run; SIG_IGN would be.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGTERM, lambda *_: line.heard.put({"stop": DRAIN_S}))
+    stop_watchdog = watchdog.watch()
+    serve(line, order)
+    line.say({"bye": True})
+    stop_watchdog()
+    return 0
+
+
+def serve(line: Line, order: Order) -> None:
+    project = Project(Path(order.root))
+    try:
+        prepared = prepare(project, order)
+        line.say({"ready": prepared.wire()})
+        if prepared.code is not None:
+            host(line, project, prepared.run_id, prepared.code)
+    except SmithersError as error:
+        line.say({"refused": error.wire() | {"status": error_exit(error)}})
+
+
+def host(line: Line, project: Project, run_id: str, code: LoadedCode) -> None:
+    from smithers.worker.embedded import EmbeddedWorker
+
+    worker = EmbeddedWorker(project, code, None)
+    worker.start()
+    worker.ring(run_id)
+    worker.stop(obey(line, worker, run_id))
+    # The SDK's native objects must go while the interpreter is whole: otherwise it may crash while it exits.
+    del worker
+    gc.collect()
+
+
+def obey(line: Line, worker: EmbeddedWorker, run_id: str) -> float:
+    """Serves until told to stop. Returns for how long tasks may go on, in seconds."""
+    while True:
+        message = line.heard.get()
+        if "stop" in message:
+            return float(message["stop"])
+        if "ring" in message:
+            worker.ring(run_id)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""Reasons as lines of text."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from smithers.cli.times import now_ms, span
+from smithers.cli.views.why import Reason, Why
+
+SYMBOLS: Final = {
+    "task": "→",
+    "queue": "○",
+    "backoff": "↻",
+    "timer": "⏱",
+    "failure": "✗",
+    "code": "✗",
+    "worker": "!",
+    "more": " ",
+}
+UNTIMED: Final = ("task", "failure")
+"""Their text says how long, or it does not matter."""
+
+
+def told(why: Why) -> list[str]:
+    lines = [f"{why.run.run_id} ({why.run.workflow}): {why.summary}"]
+    for reason in why.reasons:
+        lines += ["", *told_reason(reason)]
+    return lines
+
+
+def told_reason(reason: Reason) -> list[str]:
+    first, *rest = reason.text.splitlines()
+    is_timed = reason.since_ms and reason.kind not in UNTIMED
+    since = f" (for {span(now_ms() - reason.since_ms)})" if is_timed else ""
+    lines = [f"{SYMBOLS.get(reason.kind, '⏸')} {first}{since}", *(f"  {line}" for line in rest)]
+    if reason.unblock:
+        lines.append(f"  to go on: {reason.unblock}")
+    if reason.command:
+        lines.append(f"    {reason.command}")
+    return lines

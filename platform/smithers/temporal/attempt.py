@@ -1,0 +1,229 @@
+"""One attempt of one task, in this delivery: claim, body, end.
+
+The claim comes before the body, the end after it; what lies between may happen more than once, and says so (`nth`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+from smithers.engine.command import Command
+from smithers.engine.entry import Fact, Json
+from smithers.engine.judge import MOST_DEATHS
+from smithers.errors import KilledWorker, TaskError, TaskTimeout
+from smithers.flow.body import TaskBody
+from smithers.flow.task_context import CancelFlag, LineSink, TaskContext
+from smithers.store.interface import Store
+from smithers.store.records import Append
+from smithers.temporal import facts
+from smithers.temporal.claims import Begin, Claims, Over
+from smithers.temporal.order import Order
+from smithers.temporal.running import BodyTable, Ended, Running
+from smithers.temporal.spool import Spool
+
+SPOOL_MS: Final = 1000
+"""The result of work that took longer is on disk before anything else is tried with it."""
+
+
+class HandOver(Exception):
+    """This worker shuts down: the order is to be delivered to another one, now."""
+
+
+class BodyDied(Exception):
+    """The process in which a body ran alone is gone."""
+
+
+class Bodies(Protocol):
+    """Runs the author's code."""
+
+    def run(self, body: TaskBody, context: TaskContext, command: Command, *, alone: bool) -> Ended:
+        """Runs a body to its end and says how it ended. `alone` is in a process of its own; raises `BodyDied` if that
+        goes away. Errors of the body do not come through."""
+        ...
+
+    def sink(self, run_id: str, command: Command) -> LineSink:
+        """Where the lines of an attempt go."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One time that Temporal handed us an order."""
+
+    worker: str
+    """Identity of this process."""
+    digest: str = ""
+    """Of the code whose queue it came through; empty for steps without a task."""
+    driver: str = ""
+    """Temporal run id."""
+    attempt: int = 1
+    superseded: Callable[[], bool] = lambda: False
+    """Whether Temporal has given this delivery up, as far as we were told."""
+    stopping: Callable[[], bool] = lambda: False
+    """Whether this worker shuts down."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Workshop:
+    """What every attempt in this process uses."""
+
+    store: Store
+    bodies: Bodies
+    table: BodyTable
+    spool: Spool
+    grace_s: float = 5.0
+    """How long a body may take no notice of its cancel flag before the step goes on without it."""
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    shop: Workshop
+    order: Order
+    delivery: Delivery
+    command: Command
+    body: Callable[[], TaskBody]
+    """Called once, on the step's own thread, before the body begins. It may read the store."""
+    careful: bool = False
+    """Look for claims first. Without it, only when ours turns out to be there already."""
+    running: Running | None = field(default=None, init=False)
+    nth: int = field(default=0, init=False)
+
+    def end(self, claimed: int = 0) -> Ended | None:
+        """Blocks until the attempt has ended; None if somebody else has ended it. `claimed` is a claim we hold.
+
+        Raises `HandOver` when the worker shuts down. The body stays in the table until `forget`.
+        """
+        found = self.start(claimed, 0) if claimed else self.begin()
+        while isinstance(found, Running):
+            self.running, self.nth = found, found.nth
+            ended = self.wait(found)
+            if ended["outcome"] != "died":
+                return ended
+            self.append(facts.claim_ended("died", self.claimed(found.nth), str(ended["why"])))
+            self.forget()
+            self.careful = True
+            found = self.begin()
+        return found
+
+    def forget(self) -> None:
+        if self.running is not None:
+            self.shop.table.forget(self.running)
+
+    # The claim
+
+    def begin(self) -> Running | Ended | None:
+        found = self.claims().look() if self.careful else Begin(1, 0)
+        while isinstance(found, Begin):
+            if found.deaths >= MOST_DEATHS:
+                return failed(killed(found.deaths), 0)
+            if self.is_cancelling():
+                return {"outcome": "cancelled", "ms": 0}
+            self.wait_for_others()
+            outcome = self.append(facts.claim(self.command, found.nth, self.by()))
+            if outcome == "stored":
+                return self.start(found.nth, found.deaths)
+            if outcome == "rejected":
+                return None
+            self.careful = True
+            found = self.claims().look()
+        return None if isinstance(found, Over) else found
+
+    def claims(self) -> Claims:
+        shop, order = self.shop, self.order
+        by, superseded = self.delivery.worker, self.delivery.superseded
+        return Claims(shop.store, shop.table, shop.spool, order.run, self.command, order.epoch, by, superseded)
+
+    def by(self) -> Json:
+        delivery = self.delivery
+        return {
+            "owner": self.order.n,
+            "driver": delivery.driver,
+            "delivery": delivery.attempt,
+            "worker": delivery.worker,
+        }
+
+    def claimed(self, nth: int) -> Json:
+        return {**facts.place(self.command), "nth": nth}
+
+    def is_cancelling(self) -> bool:
+        """Asked only where a cancel can have come first: a first delivery follows its plan at once."""
+        if not self.careful and not self.order.child:
+            return False
+        node = self.shop.store.node(self.order.run, self.command.node, self.command.iteration)
+        return node.state in ("cancelling", "cancelled")
+
+    def wait_for_others(self) -> None:
+        """Until bodies of earlier attempts have returned: two attempts of one task never run at the same time."""
+        for other in self.shop.table.others(self.order.run, self.command):
+            other.stop("cancel")
+            while not other.errand.wait(0.25):
+                if self.delivery.stopping():
+                    raise HandOver
+
+    def append(self, fact: Fact) -> str:
+        return self.shop.store.append(Append(self.order.run, (fact,), epoch=self.order.epoch)).outcomes[0]
+
+    # The body
+
+    def start(self, nth: int, deaths: int) -> Running:
+        command, bodies = self.command, self.shop.bodies
+        flag = CancelFlag()
+        context = self.context(nth, flag)
+        body = self.body()
+        alone = deaths > 0 or bool((command.payload or {}).get("isolated"))
+
+        def work() -> Ended:
+            try:
+                ended = bodies.run(body, context, command, alone=alone)
+            except BodyDied as error:
+                return {"outcome": "died", "why": str(error)}
+            handed_over = ended["outcome"] == "cancelled" and flag.reason == "shutdown"
+            return {**ended, "outcome": "stopped"} if handed_over else ended
+
+        return self.shop.table.start(self.order.run, command, nth, flag, work)
+
+    def context(self, nth: int, flag: CancelFlag) -> TaskContext:
+        command, run = self.command, self.order.run
+        deadline = now() + timedelta(milliseconds=command.timeout_ms) if command.timeout_ms else None
+        sink = self.shop.bodies.sink(run, command)
+        return TaskContext(run, command.node, command.iteration, command.attempt, nth, deadline, now, flag, sink)
+
+    def wait(self, running: Running) -> Ended:
+        ended = running.outcome(self.shop.grace_s)
+        if ended is not None and ended["outcome"] != "stopped":
+            if ended.get("ms", 0) >= SPOOL_MS:
+                self.shop.spool.put(self.order.run, running.n, running.command.attempt, ended)
+            return ended
+        ms = round((time.monotonic() - running.began) * 1000, 3)
+        match running.flag.reason:
+            case "deadline":
+                return failed(late(running.command), ms)
+            case "cancel":
+                return {"outcome": "cancelled", "ms": ms}
+            case _:
+                self.append(facts.claim_ended("released", self.claimed(running.nth), "its worker shuts down"))
+                self.forget()
+                raise HandOver
+
+
+def failed(error: TaskError, ms: float) -> Ended:
+    return {"outcome": "failed", "error": {**error.wire(), "retryable": error.retryable}, "ms": ms}
+
+
+def late(command: Command) -> TaskTimeout:
+    return TaskTimeout(f"The task took longer than its timeout, {command.timeout_ms / 1000:g} s.")
+
+
+def killed(deaths: int) -> KilledWorker:
+    return KilledWorker(
+        f"The process died {deaths} times while this task ran, the last times alone in a process of its own. Most "
+        "likely it ran out of memory, or native code crashed. It is not tried again."
+    )
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

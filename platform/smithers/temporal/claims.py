@@ -1,0 +1,113 @@
+"""What a delivery finds before it begins a body: somebody may have begun it already, and may still be at it.
+
+Deaths are counted here, and only here: a claim that has no end and whose process is gone. A hand-over, a store that
+was away, and a claim whose body was never begun do not count. They are told apart by who made the claim:
+
+    a body in this process        attach to it
+    a result in the spool         use it
+    this process, but no body     the claim was stored and the answer lost: `released`
+    a process here that lives     Temporal gave it up too early: wait for it, up to a minute
+    a process that is gone, or
+    that cannot be seen           `died`
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from smithers.engine.command import Command
+from smithers.engine.entry import Json, Kind
+from smithers.store.interface import Store
+from smithers.store.records import Append
+from smithers.temporal.facts import claim_ended
+from smithers.temporal.identity import Identity
+from smithers.temporal.running import BodyTable, Ended, Running
+from smithers.temporal.spool import Spool
+
+WAIT_S: Final = 60.0
+LOOK_EVERY_S: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The body is to begin."""
+
+    nth: int
+    deaths: int
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """The command was closed by somebody else."""
+
+
+Found = Begin | Over | Running | Ended
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """The claims on one attempt of one task."""
+
+    store: Store
+    table: BodyTable
+    spool: Spool
+    run_id: str
+    command: Command
+    epoch: int
+    worker: str
+    superseded: Callable[[], bool]
+
+    def look(self) -> Found:
+        claims = self.read()
+        if not claims:
+            return Begin(1, 0)
+        newest = claims[-1]
+        held = self.held(newest)
+        if held is None and not self.marked(newest):
+            held = self.wait(newest)
+            if held is None:
+                self.mark(newest)
+        if held is not None:
+            return held
+        handed_over = sum(len(self.store.entries_by_key(self.run_id, f"released:{n}:")) for n in {c["n"] for c in claims})
+        return Begin(newest["nth"] + 1, len(claims) - handed_over)
+
+    def read(self) -> list[Json]:
+        c = self.command
+        entries = self.store.entries_by_key(self.run_id, f"claim:{c.node}:{c.iteration}:a{c.attempt}:")
+        return sorted((entry.data for entry in entries), key=lambda data: data["nth"])
+
+    def held(self, claim: Json) -> Running | Ended | None:
+        running = self.table.get(self.run_id, claim["n"])
+        if running is not None and running.nth == claim["nth"]:
+            return running
+        return self.spool.get(self.run_id, claim["n"], self.command.attempt)
+
+    def marked(self, claim: Json) -> bool:
+        suffix = f"{claim['n']}:{claim['nth']}"
+        return any(self.store.entries_by_key(self.run_id, f"{kind}:{suffix}") for kind in ("died", "released"))
+
+    def wait(self, claim: Json) -> Over | Ended | None:
+        """While the claim's process lives on this machine. None once it is certain, or time, to begin again."""
+        owner = Identity.read(claim["worker"])
+        until = time.monotonic() + WAIT_S
+        while owner is not None and claim["worker"] != self.worker and owner.standing() == "alive":
+            spooled = self.spool.get(self.run_id, claim["n"], self.command.attempt)
+            if spooled is not None:
+                return spooled
+            if self.superseded() or not self.store.command(self.run_id, self.command.n)[1]:
+                return Over()
+            if self.marked(claim) or time.monotonic() > until:
+                return None
+            time.sleep(LOOK_EVERY_S)
+        return None
+
+    def mark(self, claim: Json) -> None:
+        owner = Identity.read(claim["worker"])
+        lives = claim["worker"] == self.worker or (owner is not None and owner.standing() == "alive")
+        kind: Kind = "released" if lives else "died"
+        why = "its process lives, but the body does not run there" if lives else "its process is gone"
+        self.store.append(Append(self.run_id, (claim_ended(kind, claim, why),), epoch=self.epoch))

@@ -1,0 +1,291 @@
+"""Planning for the runs that a process works on: one planner per run, kept warm, used by one thread at a time.
+
+Two ways lead into the log. `together` stores a fact, the frame that follows from it and the claim of a burst's next
+task in one transaction; it is for a run in which nothing else is in flight. `plan_all` stores a frame for all facts
+that wait for one; the facts are in the log already. Whoever loses a race reads on and plans again.
+
+The author's code runs in here (rendering), so it runs on another thread with a deadline, never under the store's lock,
+and a planner whose rendering failed or never came back is thrown away.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from smithers.engine.command import Command
+from smithers.engine.entry import Entry, Fact, Json
+from smithers.engine.fold import UNPLANNED_KINDS
+from smithers.engine.frame import Plan
+from smithers.engine.plan import Outdated, Planner
+from smithers.errors import RenderError, StoreError
+from smithers.flow.body import TaskBody
+from smithers.store.interface import Store
+from smithers.store.records import Append, Appended, PlanWrite
+from smithers.temporal.errands import Errands, Overdue
+from smithers.temporal.order import Carried
+from smithers.temporal.task_body import Code, by_value
+
+T = TypeVar("T")
+FINAL: Final = ("finished", "failed", "cancelled")
+EVERYTHING: Final = 2**62
+FRAMES_KEPT: Final = 512
+MOST_TRIES: Final = 100
+"""Races that one plan may lose. Each means that another process has stored a frame, so there is progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A frame in the log."""
+
+    covers: int
+    owner: int
+    numbers: tuple[int, ...]
+
+
+@dataclass(slots=True, eq=False)
+class RunPlans:
+    """What this process knows of one run. Everything but `planner` being None is a copy of the log."""
+
+    run_id: str
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    planner: Planner | None = None
+    claims: dict[int, int] = field(default_factory=dict[int, int])
+    """The newest claim of each command that has one and is open."""
+    frames: deque[Stored] = field(default_factory=lambda: deque[Stored](maxlen=FRAMES_KEPT))
+    failed: set[int] = field(default_factory=set[int])
+    """Positions whose plan failed with the code at hand."""
+
+    def note(self, entries: Sequence[Entry], digest: str) -> None:
+        for entry in entries:
+            data = entry.data
+            match entry.kind:
+                case "claim":
+                    self.claims[data["n"]] = data["nth"]
+                case "ended" | "settled":
+                    self.claims.pop(data["n"], None)
+                case "frame":
+                    numbers = tuple(command[0] for command in data.get("commands", ()))
+                    self.frames.append(Stored(data["covers"], data.get("owner", 0), numbers))
+                case "render_failed" if data["digest"] == digest:
+                    self.failed.add(data["covers"])
+                case _:
+                    pass
+
+    def covering(self, position: int) -> Stored | None:
+        """The frame that a fact led to; None if it is not known any more."""
+        found = None
+        for frame in reversed(self.frames):
+            if frame.covers < position:
+                return found
+            found = frame
+        return None
+
+    def forget(self) -> None:
+        self.planner = None
+        self.claims.clear()
+        self.frames.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """What became of a fact that was to be stored with its plan."""
+
+    outcome: str
+    position: int
+    """Of the fact; 0 if it was not stored."""
+    plan: Plan | None
+    """The frame that was stored with it."""
+    at_ms: int = 0
+    claimed: bool = False
+    """Whether the fact in `after` was stored."""
+
+
+class Plans:
+    """All runs of one digest in one process."""
+
+    def __init__(self, store: Store, code: Code, *, render_s: float = 10.0, kept: int = 200) -> None:
+        self.store = store
+        self.code = code
+        self.digest = code.digest
+        self.render_s = render_s
+        self._kept = kept
+        self._runs: OrderedDict[str, RunPlans] = OrderedDict()
+        self._lock = threading.Lock()
+        self._renderers = Errands("render")
+
+    def of(self, run_id: str) -> RunPlans:
+        with self._lock:
+            run = self._runs.get(run_id)
+            if run is None:
+                run = self._runs[run_id] = RunPlans(run_id)
+            self._runs.move_to_end(run_id)
+            while len(self._runs) > self._kept:
+                self._runs.popitem(last=False)
+        return run
+
+    # One at a time: the caller holds `run.lock` in everything below
+
+    def caught_up(self, run: RunPlans) -> Planner:
+        """The planner at the end of the log. Raises `RenderError`."""
+        if run.planner is not None:
+            entries = self.store.entries(run.run_id, after=run.planner.position)
+            if not entries:
+                return run.planner
+            planner = run.planner
+            try:
+                self.render(run, lambda: planner.apply(entries))
+            except Outdated:
+                run.planner = None
+            else:
+                run.note(entries, self.digest)
+                return planner
+        return self.rebuilt(run)
+
+    def rebuilt(self, run: RunPlans) -> Planner:
+        entries = self.store.entries(run.run_id)
+        run.forget()
+        run.note(entries, self.digest)
+        run.planner = self.render(run, lambda: Planner.build(self.code.workflow, run.run_id, entries))
+        return run.planner
+
+    def render(self, run: RunPlans, call: Callable[[], T]) -> T:
+        """Runs planner code on another thread. Whatever goes wrong, this planner is not used again."""
+        try:
+            return self._renderers.within(self.render_s, call)
+        except Overdue:
+            run.planner = None
+            raise RenderError(
+                f"Rendering did not come back within {self.render_s:g} s. The workflow's function, its parts and the "
+                "`until` of its loops must be quick: move waiting and work into tasks.",
+                code="RENDER_TIMEOUT",
+            ) from None
+        except Outdated:
+            raise
+        except BaseException as error:
+            run.planner = None
+            if isinstance(error, RenderError):
+                raise
+            raise RenderError(f"Rendering raised {type(error).__name__}: {error}") from error
+
+    def together(self, run: RunPlans, fact: Fact, owner: int, epoch: int, claim: Callable[[Plan], Fact | None]) -> Combined:
+        """Stores a fact with its frame and what `claim` makes of the plan. The planner is at the log's end, as far as
+        is known. If rendering fails, or others have written, the fact alone is stored."""
+        planner = run.planner
+        assert planner is not None
+        seen = planner.position
+        plan: Plan | None = None
+        after: Fact | None = None
+        failure: RenderError | None = None
+
+        def look_ahead() -> Plan | None:
+            planner.ahead(fact)
+            return planner.plan()
+
+        try:
+            plan = self.render(run, look_ahead)
+        except RenderError as error:
+            failure = error
+        if plan is not None:
+            after = claim(plan)
+        write = None if plan is None else self.write_of(plan, owner, -1)
+        request = Append(run.run_id, (fact,), write, epoch, seen, True, self.digest, (after,) if after else ())
+        try:
+            appended = self.store.append(request)
+        except BaseException:
+            run.planner = None  # it is ahead of the log
+            raise
+        if failure is not None and appended.outcomes[0] == "stored":
+            self.report(run, failure, epoch, appended.entries[0].seq)
+        return self.landed(run, plan, appended)
+
+    def landed(self, run: RunPlans, plan: Plan | None, appended: Appended) -> Combined:
+        outcome = appended.outcomes[0]
+        entry = appended.entries[0] if outcome == "stored" else None
+        position = 0 if entry is None else entry.seq
+        if plan is None or not appended.planned or run.planner is None:
+            run.planner = None
+            return Combined(outcome, position, None)
+        assert entry is not None
+        run.planner.stored(appended.entries)
+        run.note(appended.entries, self.digest)
+        return Combined(outcome, position, plan, entry.at_ms, appended.outcomes[-1] == "stored" and len(appended.outcomes) > 1)
+
+    def plan_all(self, run: RunPlans, upto: int, owner: int, epoch: int) -> Planner | None:
+        """Stores frames until one covers `upto`; every fact there is with `EVERYTHING`. None where the run waits for
+        other code."""
+        for _ in range(MOST_TRIES):
+            try:
+                planner = self.caught_up(run)
+                if not planner.due or planner.planned >= upto or planner.status in FINAL:
+                    return planner
+                position = planner.state.last_fact
+                if position in run.failed:
+                    return None
+                plan = self.render(run, planner.plan)
+            except RenderError as error:
+                self.report(run, error, epoch)
+                return None
+            if plan is None:
+                return planner
+            if not self.commit(run, planner, plan, owner, epoch):
+                return None
+        raise StoreError(f"Run {run.run_id!r}: {MOST_TRIES} plans in a row were overtaken.")
+
+    def commit(self, run: RunPlans, planner: Planner, plan: Plan, owner: int, epoch: int) -> bool:
+        """False where another digest is to plan. Overtaken plans are a reason to try again."""
+        request = Append(run.run_id, (), self.write_of(plan, owner, plan.covers), epoch, code=self.digest)
+        try:
+            appended = self.store.append(request)
+        except BaseException:
+            run.planner = None
+            raise
+        if appended.planned:
+            planner.stored(appended.entries)
+            if planner.position >= appended.entries[-1].seq:
+                run.note(appended.entries, self.digest)
+            return True
+        run.planner = None
+        return self.store.run(run.run_id).digest == self.digest
+
+    def write_of(self, plan: Plan, owner: int, covers: int) -> PlanWrite:
+        frame = Fact("frame", plan.key, {**plan.frame, "owner": owner})
+        return PlanWrite(
+            plan.base, covers, owner, frame, plan.commands, plan.closed, plan.nodes, plan.status, plan.error, self.digest
+        )
+
+    def report(self, run: RunPlans, error: RenderError, epoch: int, covers: int = 0) -> None:
+        """Says why the run waits for code, once per position and digest."""
+        covers = covers or last_fact(self.store.entries(run.run_id))
+        wire = error.wire()
+        data: Json = {"covers": covers, "digest": self.digest, "error": {**wire, "where": error.data.get("where", "")}}
+        fact = Fact("render_failed", f"render_failed:{covers}:{self.digest}", data)
+        self.store.append(Append(run.run_id, (fact,), epoch=epoch, code=self.digest))
+        run.failed.add(covers)
+
+    # For those who run tasks
+
+    def body(self, run: RunPlans, command: Command) -> TaskBody:
+        """Raises `RenderError` where the tree does not have that task (any more)."""
+        body = by_value(self.code, command)
+        if body is not None:
+            return body
+        with run.lock:
+            planner = self.caught_up(run)
+            return self.render(run, lambda: planner.body(command.node, command.iteration))
+
+
+def last_fact(entries: Sequence[Entry]) -> int:
+    """Position of the last entry that asks for a plan; 0 if there is none."""
+    return next((entry.seq for entry in reversed(entries) if entry.kind in UNPLANNED_KINDS), 0)
+
+
+def carried(plan: Plan, owner: int, at_ms: int) -> tuple[Carried, ...]:
+    """A stored plan's commands as the store would give them back. It counts delays from the frame's time."""
+    return tuple(
+        Carried(c.n, c.kind, owner, c.target, at_ms + c.delay_ms if c.delay_ms > 0 else c.due_ms, c.timeout_ms)
+        for c in plan.commands
+    )

@@ -1,0 +1,58 @@
+"""A task's body as a worker needs it: from the command's payload where that says everything, else by rendering.
+
+By value costs no planner and takes no lock, so a worker that has just started can run a task of a run with a long log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Protocol, cast
+
+from pydantic import BaseModel
+
+from smithers.engine.command import Command
+from smithers.engine.entry import Json
+from smithers.errors import WorkflowFileError
+from smithers.flow.body import TaskBody
+from smithers.flow.call import Call
+from smithers.flow.task import Task
+from smithers.flow.workflow import AnyWorkflow
+
+
+class Code(Protocol):
+    """The author's code, loaded."""
+
+    @property
+    def workflow(self) -> AnyWorkflow: ...
+
+    @property
+    def digest(self) -> str: ...
+
+    def resolve(self, name: str) -> Any:
+        """What `module:qualname` stands for. Raises `WorkflowFileError`."""
+        ...
+
+
+def by_value(code: Code, command: Command) -> TaskBody | None:
+    """None where the payload does not hold enough: a function with free variables, or outputs of others."""
+    payload = command.payload or {}
+    if payload.get("deps") or not (payload.get("fn") or "static" in payload):
+        return None
+    try:
+        return TaskBody(task_of(code, command, payload), {})
+    except WorkflowFileError:  # a local class or function, which only rendering can reach
+        return None
+
+
+def task_of(code: Code, command: Command, payload: Json) -> Task[Any]:
+    model = cast("type[BaseModel]", code.resolve(payload["output"]))
+    timeout = timedelta(milliseconds=command.timeout_ms) if command.timeout_ms else None
+    body: BaseModel | Call[Any] | Callable[..., Any]
+    if "static" in payload:
+        body = model.model_validate(payload["static"])
+    else:
+        body = code.resolve(payload["fn"])
+        if payload.get("args") or payload.get("kwargs"):
+            body = Call(body, tuple(payload["args"]), payload["kwargs"])
+    return Task(command.node, output=model, timeout=timeout, isolated=bool(payload.get("isolated")))[body]

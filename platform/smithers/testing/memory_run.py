@@ -1,0 +1,163 @@
+"""One run in memory: a list as the log, the real planner, and every event by hand.
+
+It is the twin of the store, the step and the driver together. What it checks before it appends (is the command open,
+does the node wait) is what the store checks in its transaction, so that a test cannot do what a run could not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from smithers.engine.check import check_input
+from smithers.engine.command import Command
+from smithers.engine.entry import Entry, Json, Kind, ended_key, node_key
+from smithers.engine.frame import NodeRow, Plan
+from smithers.engine.plan import Planner
+from smithers.errors import WrongState
+from smithers.flow.workflow import AnyWorkflow
+
+M = TypeVar("M", bound=BaseModel)
+WORK = ("run", "child", "timer")
+
+
+@dataclass(slots=True)
+class InMemoryRun:
+    """A run of `workflow`. With `rebuild`, the planner is thrown away and built from the log after every entry."""
+
+    workflow: AnyWorkflow
+    input: Json = field(default_factory=dict[str, Any])
+    options: Json = field(default_factory=dict[str, Any])
+    rebuild: bool = False
+    run_id: str = "test"
+    paused: bool = False
+    """Facts are appended, but nobody plans: as when no worker lives."""
+    now_ms: int = 0
+    log: list[Entry] = field(default_factory=list[Entry])
+    plans: list[Plan] = field(default_factory=list[Plan])
+    nodes: dict[str, NodeRow] = field(default_factory=dict[str, NodeRow])
+    open: dict[int, Command] = field(default_factory=dict[int, Command])
+    due_ms: dict[int, int] = field(default_factory=dict[int, int])
+    keys: set[str] = field(default_factory=set[str])
+    planner: Planner = field(init=False)
+
+    def __post_init__(self) -> None:
+        checked = check_input(self.workflow, self.input)
+        self.append("started", "started", {"input": checked, "digest": "", "options": self.options})
+        self.planner = Planner.build(self.workflow, self.run_id, self.log)
+        self.plan()
+
+    @property
+    def status(self) -> str:
+        return self.planner.status
+
+    @property
+    def error(self) -> Json | None:
+        return self.plans[-1].error
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in ("finished", "failed", "cancelled")
+
+    @property
+    def work(self) -> list[Command]:
+        """What is in flight: tasks and timers, by number."""
+        return [command for command in self.open.values() if command.kind in WORK]
+
+    @property
+    def waiting(self) -> list[NodeRow]:
+        """Approvals that ask."""
+        return [row for row in self.nodes.values() if row.state == "waiting-approval"]
+
+    def append(self, kind: Kind, key: str, data: Json) -> Entry:
+        if key in self.keys:
+            raise WrongState(f"the log has {key!r} already")
+        self.keys.add(key)
+        self.now_ms += 1
+        entry = Entry(len(self.log) + 1, kind, key, data, self.now_ms)
+        self.log.append(entry)
+        return entry
+
+    def tell(self, kind: Kind, key: str, data: Json) -> None:
+        """Appends a fact and plans."""
+        if self.is_over and kind != "resumed":
+            raise WrongState(f"the run is {self.status}")
+        entry = self.append(kind, key, data)
+        if self.rebuild or kind == "resumed":
+            self.planner = Planner.build(self.workflow, self.run_id, self.log)
+        else:
+            self.planner.apply([entry])
+        self.plan()
+
+    def plan(self) -> None:
+        """Plans for all facts so far, unless paused. Does nothing where none is new."""
+        plan = None if self.paused else self.planner.plan()
+        if plan is None:
+            return
+        self.plans.append(plan)
+        entry = self.append("frame", plan.key, plan.frame)
+        for command in plan.commands:
+            self.open[command.n] = command
+            self.due_ms[command.n] = command.due_ms or (self.now_ms + command.delay_ms if command.delay_ms else 0)
+        for n in plan.closed:
+            self.open.pop(n, None)
+        self.nodes.update((node_key(row.node, row.iteration), row) for row in plan.nodes)
+        if self.rebuild:
+            self.planner = Planner.build(self.workflow, self.run_id, self.log)
+        else:
+            self.planner.stored([entry])
+
+    def close(self, n: int) -> Command:
+        command = self.open.pop(n, None)
+        if command is None or command.kind not in WORK:
+            raise WrongState(f"command {n} is not open")
+        return command
+
+    def end(self, n: int, outcome: str, **more: Any) -> None:
+        command = self.close(n)
+        data = {"n": n, "node": command.node, "iteration": command.iteration, "attempt": command.attempt}
+        key = ended_key(command.node, command.iteration, command.attempt)
+        self.tell("ended", key, {**data, "outcome": outcome, **more})
+
+    def finish(self, n: int, output: BaseModel | Json) -> None:
+        value = output.model_dump(mode="json") if isinstance(output, BaseModel) else output
+        self.end(n, "finished", output=value)
+
+    def fail(self, n: int, message: str = "scripted failure", *, retryable: bool = True, code: str = "TASK_FAILED") -> None:
+        self.end(n, "failed", error={"code": code, "message": message, "retryable": retryable})
+
+    def cancelled(self, n: int) -> None:
+        """The body stopped because it was asked to."""
+        self.end(n, "cancelled")
+
+    def lose(self, n: int) -> None:
+        """The command's activity ended without an answer, and is settled."""
+        self.close(n)
+        self.tell("settled", f"settled:{n}", {"n": n, "why": "lost"})
+
+    def fire(self, n: int) -> None:
+        command = self.close(n)
+        self.now_ms = max(self.now_ms, self.due_ms[n])
+        self.tell("fired", f"fired:{n}", {"n": n, "node": command.node, "iteration": command.iteration})
+
+    def decide(self, node: str, *, approved: bool, iteration: str = "", note: str | None = None, by: str = "tester") -> None:
+        key = node_key(node, iteration)
+        if key not in self.nodes or self.nodes[key].state != "waiting-approval":
+            raise WrongState(f"{key} does not wait for a decision")
+        data = {"node": node, "iteration": iteration, "approved": approved, "note": note, "by": by}
+        self.tell("decided", f"decided:{key}", data)
+
+    def cancel(self, reason: str = "") -> None:
+        self.tell("cancel", "cancel", {"by": "tester", "reason": reason})
+
+    def resume(self) -> None:
+        self.tell("resumed", f"resumed:{len(self.log)}", {"by": "tester"})
+
+    def output(self, model: type[M], node: str, iteration: str = "") -> M:
+        """Raises `KeyError` where there is none."""
+        memory = self.planner.state.nodes[node_key(node, iteration)]
+        if not memory.has_output:
+            raise KeyError(node_key(node, iteration))
+        return model.model_validate(memory.output)

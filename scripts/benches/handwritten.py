@@ -1,0 +1,111 @@
+"""The other side: what an engineer writes on Temporal's SDK by hand for the same work, storing nothing elsewhere.
+
+One worker process with the SDK's defaults, no workflow sandbox (as ours), the same server. It runs in this process, on
+a thread with a loop of its own, as our embedded worker does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import uuid
+from collections.abc import Coroutine, Generator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from temporalio import activity, workflow
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+T = TypeVar("T")
+QUEUE = "by-hand"
+LIMIT = timedelta(seconds=30)
+AT_MOST = 1000
+"""Activities that the worker runs at once; the workflow's own cap is lower."""
+
+
+@activity.defn
+async def nothing(number: int) -> int:
+    return number
+
+
+@workflow.defn
+class InSequence:
+    @workflow.run
+    async def run(self, count: int) -> int:
+        total = 0
+        for number in range(count):
+            total += await workflow.execute_activity(nothing, number, start_to_close_timeout=LIMIT)
+        return total
+
+
+@workflow.defn
+class InParallel:
+    @workflow.run
+    async def run(self, count: int, cap: int) -> int:
+        slots = asyncio.Semaphore(cap)
+
+        async def one(number: int) -> int:
+            async with slots:
+                return await workflow.execute_activity(nothing, number, start_to_close_timeout=LIMIT)
+
+        return sum(await asyncio.gather(*[one(number) for number in range(count)]))
+
+
+class ByHand:
+    """A running worker with a client, to be called from a plain thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, client: Client) -> None:
+        self.loop = loop
+        self.client = client
+
+    def sequence(self, count: int) -> float:
+        """Tasks per second of one workflow, from its start until its result is here."""
+        return self._rate(InSequence.__name__, [count], count)
+
+    def parallel(self, count: int, cap: int) -> float:
+        return self._rate(InParallel.__name__, [count, cap], count)
+
+    def _rate(self, name: str, args: list[Any], count: int) -> float:
+        begun = time.perf_counter()
+        call = self.client.execute_workflow(name, args=args, id=f"by-hand-{uuid.uuid4()}", task_queue=QUEUE)
+        result: Any = finished(self.loop, call)
+        took = time.perf_counter() - begun
+        if result != count * (count - 1) // 2:
+            raise RuntimeError(f"{name} of {count} gave {result}")
+        return count / took
+
+
+def finished(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+
+@contextmanager
+def by_hand(address: str, namespace: str) -> Generator[ByHand]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="by-hand", daemon=True)
+    thread.start()
+    client = finished(loop, Client.connect(address, namespace=namespace))
+    worker = finished(loop, made(client))
+    running = asyncio.run_coroutine_threadsafe(worker.run(), loop)
+    try:
+        yield ByHand(loop, client)
+    finally:
+        finished(loop, worker.shutdown())
+        running.result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def made(client: Client) -> Worker:
+    return Worker(
+        client,
+        task_queue=QUEUE,
+        workflows=[InSequence, InParallel],
+        activities=[nothing],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        max_concurrent_activities=AT_MOST,
+    )

@@ -1,0 +1,129 @@
+"""What must hold for every tree and every order of events. Seeds are plain numbers, so that a failure can be run again
+by itself: `life(SEED)`."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from smithers.engine.plan import Planner
+from smithers.errors import SmithersError
+from smithers.testing.memory_run import InMemoryRun
+from tests.unit.engine.trees import grown_workflow, happen, life
+
+SEEDS = range(400)
+FINAL = ("finished", "failed", "cancelled")
+
+
+def alive(seed: int) -> tuple[InMemoryRun, random.Random] | None:
+    try:
+        return InMemoryRun(grown_workflow(seed)), random.Random(seed)
+    except SmithersError:
+        return None
+
+
+def test_warm_planner_makes_the_frames_of_a_cold_one() -> None:
+    compared = 0
+    for seed in SEEDS:
+        warm, events = life(seed)
+        cold, same = life(seed, rebuild=True)
+        assert events == same, f"seed {seed}"
+        if warm is None or cold is None:
+            assert warm is cold
+            continue
+        assert [plan.frame for plan in warm.plans] == [plan.frame for plan in cold.plans], f"seed {seed}"
+        assert [plan.commands for plan in warm.plans] == [plan.commands for plan in cold.plans], f"seed {seed}"
+        compared += 1
+    assert compared > len(SEEDS) * 0.7
+
+
+def test_warm_tree_is_the_cold_tree_after_every_event() -> None:
+    for seed in SEEDS[:100]:
+        started = alive(seed)
+        if started is None:
+            continue
+        run, dice = started
+        while not run.is_over and len(run.log) < 200:
+            try:
+                happen(run, dice)
+            except SmithersError:
+                break
+            if run.planner.due or run.planner.state.cancelled is not None or run.is_over:
+                continue  # the warm tree moves when it plans, and a run that is being cancelled does not render
+            cold = Planner.build(run.workflow, run.run_id, run.log)
+            assert list(cold.tree.leaves) == sorted(run.planner.tree.leaves, key=list(cold.tree.leaves).index), f"seed {seed}"
+
+
+def test_no_task_starts_twice_and_commands_have_no_gaps() -> None:
+    for seed in SEEDS:
+        run, _ = life(seed)
+        if run is None:
+            continue
+        commands = [command for plan in run.plans for command in plan.commands]
+        assert [command.n for command in commands] == list(range(1, len(commands) + 1)), f"seed {seed}"
+        lost = {entry.data["n"] for entry in run.log if entry.kind == "settled"}
+        starts = [(c.node, c.iteration, c.attempt) for c in commands if c.kind in ("run", "child") and c.n not in lost]
+        assert len(starts) == len(set(starts)), f"seed {seed}"
+
+
+def test_a_run_that_is_not_over_can_go_on() -> None:
+    """Every state that is not final has something in flight, timed or answerable; so every life ends."""
+    for seed in SEEDS:
+        run, happened = life(seed, most=2000)
+        if run is None:
+            continue
+        assert run.status in FINAL, f"seed {seed} after {len(happened)} events: {run.status}"
+        assert not run.work, f"seed {seed} ended with work in flight"
+
+
+def test_caps_of_groups_hold() -> None:
+    for seed in SEEDS[:200]:
+        started = alive(seed)
+        if started is None:
+            continue
+        run, dice = started
+        while not run.is_over and len(run.log) < 200:
+            groups = [g for leaf in run.planner.tree.leaves.values() for g in leaf.ancestors() if g.cap is not None]
+            assert all(group.running <= (group.cap or 0) for group in groups), f"seed {seed}"
+            try:
+                happen(run, dice)
+            except SmithersError:
+                break
+
+
+def test_earlier_frames_are_a_prefix_of_later_ones() -> None:
+    """A planner built from any prefix of the log makes the next frame that the log already has."""
+    for seed in SEEDS[:60]:
+        run, _ = life(seed)
+        if run is None:
+            continue
+        for plan in run.plans:
+            before = [entry for entry in run.log if entry.seq <= plan.covers]
+            again = Planner.build(run.workflow, run.run_id, before).plan()
+            assert again is not None
+            assert again.frame == plan.frame, f"seed {seed}, frame {plan.number}"
+
+
+DIGEST = """
+import hashlib, json
+from tests.unit.engine.trees import life
+lives = [life(seed) for seed in range(60)]
+text = json.dumps([[plan.frame for plan in run.plans] for run, _ in lives if run], sort_keys=False)
+print(hashlib.sha256(text.encode()).hexdigest())
+"""
+
+
+@pytest.mark.parametrize("seeds", [("0", "1"), ("7", "12345")])
+def test_frames_do_not_depend_on_the_hash_seed(seeds: tuple[str, str]) -> None:
+    root = Path(__file__).parents[3]
+
+    def digest(hash_seed: str) -> str:
+        env = {"PYTHONHASHSEED": hash_seed, "PATH": "/usr/bin:/bin", "PYTHONPATH": f"{root}:{root / 'platform'}"}
+        ran = subprocess.run([sys.executable, "-c", DIGEST], env=env, cwd=root, capture_output=True, text=True, check=True)
+        return ran.stdout
+
+    assert digest(seeds[0]) == digest(seeds[1])

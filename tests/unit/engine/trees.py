@@ -1,0 +1,184 @@
+"""Generated workflows: random trees whose parts read outputs, and a driver that lets anything happen in any order."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from smithers import Approval, Branch, Child, Context, Loop, Parallel, Sequence, Task, Timer, Turn, call
+from smithers.errors import SmithersError
+from smithers.flow.workflow import AnyWorkflow, Workflow
+from smithers.testing.memory_run import InMemoryRun
+
+
+class Out(BaseModel):
+    n: int
+
+
+def work(n: int = 0) -> Out:
+    return Out(n=n)
+
+
+@dataclass
+class Grower:
+    """Grows one tree from a seed. Ids are given out in the order of growth, so that reads can name earlier tasks."""
+
+    dice: random.Random
+    ids: int = 0
+    tasks: list[str] = field(default_factory=list[str])
+
+    def fresh(self, kind: str) -> str:
+        self.ids += 1
+        return f"{kind}{self.ids}"
+
+    def grow(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        kinds = ["task"] * 4 + ["approval", "timer"]
+        if depth:
+            kinds += ["sequence", "sequence", "parallel", "parallel", "loop", "part", "part", "branch"]
+        return getattr(self, f"a_{self.dice.choice(kinds)}")(depth, known)
+
+    def several(self, depth: int, known: tuple[str, ...]) -> list[Callable[[Context[Any]], Child]]:
+        grown: list[Callable[[Context[Any]], Child]] = []
+        for _ in range(self.dice.randint(1, 4)):
+            before = len(self.tasks)
+            grown.append(self.grow(depth - 1, known))
+            known = (*known, *self.tasks[before:])
+        return grown
+
+    def a_task(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        id, dice = self.fresh("task"), self.dice
+        self.tasks.append(id)
+        props: dict[str, Any] = {
+            "retries": dice.choice([0, 0, 1]),
+            "continue_on_fail": dice.random() < 0.3,
+            "skip_if": dice.random() < 0.1,
+            "isolated": dice.random() < 0.1,
+        }
+        if known and dice.random() < 0.2:
+            props["depends_on"] = [dice.choice(known)]
+        return lambda ctx: Task(id, output=Out, **props)[work]
+
+    def a_approval(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        id, on_deny = self.fresh("ask"), self.dice.choice(["fail", "continue", "skip"])
+        return lambda ctx: Approval(id, title="?", on_deny=on_deny)
+
+    def a_timer(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        id = self.fresh("timer")
+        return lambda ctx: Timer(id, duration="1m")
+
+    def a_sequence(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        inner = self.several(depth, known)
+        return lambda ctx: Sequence[(one(ctx) for one in inner)]
+
+    def a_parallel(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        inner, cap, fast = self.several(depth, known), self.dice.choice([None, 1, 2]), self.dice.random() < 0.3
+        return lambda ctx: Parallel(max_concurrency=cap, fail_fast=fast)[(one(ctx) for one in inner)]
+
+    def a_loop(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        id, inner, passes = self.fresh("loop"), self.several(depth, known), self.dice.randint(1, 3)
+        plain, on_max = self.dice.random() < 0.5, self.dice.choice(["fail", "return-last"])
+
+        def make(ctx: Context[Any]) -> Child:
+            def body(turn: Turn) -> Child:
+                return [one(ctx) for one in inner]
+
+            def until(turn: Turn) -> bool:
+                return turn.iteration >= passes
+
+            children = Sequence[(one(ctx) for one in inner)] if plain else body
+            return Loop(id, until=until, max_iterations=3, on_max_reached=on_max)[children]
+
+        return make
+
+    def a_part(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        inner, read = self.several(depth, known), self.dice.choice([*known, ""])
+        how = self.dice.choice(["output", "output_maybe", "latest"])
+
+        def make(ctx: Context[Any]) -> Child:
+            def part() -> Child:
+                value: Any = getattr(ctx, how)(Out, read) if read else None
+                extra = [Task(f"{inner_id}-{i}", output=Out)[call(work, i)] for i in range(value.n % 3)] if value else []
+                return [*extra, *(one(ctx) for one in inner)]
+
+            return part
+
+        inner_id = self.fresh("extra")
+        return make
+
+    def a_branch(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        yes, no = self.grow(depth - 1, known), self.grow(depth - 1, known)
+        read = self.dice.choice([*known, ""])
+
+        def make(ctx: Context[Any]) -> Child:
+            def part() -> Child:
+                found = ctx.output_maybe(Out, read) if read else None
+                return Branch(found is not None and found.n % 2, then=yes(ctx), otherwise=no(ctx))
+
+            return part
+
+        return make
+
+
+def grown_workflow(seed: int, depth: int = 3) -> AnyWorkflow:
+    """The same workflow for the same seed, in any process."""
+    dice = random.Random(seed)
+    grower = Grower(dice)
+    inner = grower.several(depth, ())
+    return Workflow("grown", lambda ctx: Sequence[(one(ctx) for one in inner)], None)
+
+
+def happen(run: InMemoryRun, dice: random.Random) -> str:
+    """Lets one thing happen that could happen, and says which."""
+    events: list[tuple[str, Callable[[], None]]] = []
+    for command in run.work:
+        n = command.n
+        if command.kind == "timer":
+            events.append((f"fire {n}", lambda n=n: run.fire(n)))
+        elif run.planner.state.nodes[f"{command.node}:{command.iteration}"].cancelling:
+            events.append((f"cancelled {n}", lambda n=n: run.cancelled(n)))
+            events.append((f"finish late {n}", lambda n=n: run.finish(n, Out(n=n))))
+        else:
+            events += [(f"finish {n}", lambda n=n: run.finish(n, Out(n=n)))] * 6
+            events.append((f"fail {n}", lambda n=n: run.fail(n)))
+            events.append((f"lose {n}", lambda n=n: run.lose(n)))
+    for row in run.waiting:
+        if f"decided:{row.node}:{row.iteration}" in run.keys:
+            continue
+        for yes in (True, True, False):
+            events.append((f"decide {row.node} {yes}", lambda r=row, y=yes: run.decide(r.node, approved=y, iteration=r.iteration)))
+    if dice.random() < 0.01 and run.planner.state.cancelled is None:
+        events = [("cancel", run.cancel)]
+    if not events:
+        run.paused = False
+        run.plan()
+        return "plan"
+    run.paused = dice.random() < 0.25
+    what, act = dice.choice(events)
+    act()
+    return what
+
+
+def resumes(run: InMemoryRun, dice: random.Random) -> bool:
+    """Resumes a failed run once or twice, to see that it goes on from where it failed."""
+    if run.status != "failed" or dice.random() < 0.7:
+        return False
+    run.paused = False
+    run.resume()
+    return not run.is_over
+
+
+def life(seed: int, *, rebuild: bool = False, most: int = 300) -> tuple[InMemoryRun | None, list[str]]:
+    """Runs a grown workflow to its end with random events. None where the tree itself is refused."""
+    dice = random.Random(seed * 7919 + 1)
+    happened: list[str] = []
+    try:
+        run = InMemoryRun(grown_workflow(seed), rebuild=rebuild)
+        while len(happened) < most and (not run.is_over or resumes(run, dice)):
+            happened.append(happen(run, dice))
+    except SmithersError as error:
+        return None, [*happened, type(error).__name__, str(error.data.get("code", ""))]
+    return run, happened
