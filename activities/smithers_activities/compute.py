@@ -1,11 +1,12 @@
 """Runs one compute body in this process and says how it ended.
 
-A body without a timeout runs in the calling thread. A body with one runs in a thread of its own, as Python cannot
-interrupt a function: at the deadline its cancel flag is set, and one that goes on beyond a short grace is left behind.
-The caller then gets the timeout with a `Zombie`, which it must wait for before the next attempt begins: a body that
-still runs may still act. Work that ignores its flag belongs into a process of its own (`Task(isolated=True)`).
+`perform` runs it in the calling thread, for as long as it takes. Python cannot interrupt a function, so `run` gives a
+body with a deadline a thread of its own: at the deadline its cancel flag is set, and a body that goes on beyond a short
+grace is left behind. The caller then gets the timeout with a `Zombie`, which it must wait for before the next attempt
+begins: a body that still runs may still act. Work that takes no notice of its flag belongs into a process of its own
+(`Task(isolated=True)`).
 
-A coroutine is driven by `asyncio.run` in the same thread, and cancelled when the flag is set.
+A coroutine is driven by `asyncio.run` in the body's thread, and cancelled when the flag is set.
 
 Whatever the body raises becomes part of the outcome. Nothing but `KeyboardInterrupt` comes through.
 """
@@ -15,35 +16,23 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from typing import Any, Final, Literal, cast
 
 from smithers.errors import SmithersError, TaskCancelled, TaskTimeout
 from smithers.flow.body import TaskBody
-from smithers.flow.policy import duration
-from smithers.flow.task_context import CancelFlag, LineSink, TaskContext
+from smithers.flow.policy import duration, milliseconds
+from smithers.flow.task_context import CancelFlag, TaskContext
 from smithers_activities import failure
 from smithers_activities.binding import arguments
 from smithers_activities.capture import capturing, kept
-from smithers_activities.lines import TaskLines
+from smithers_activities.lines import TaskLines, storable
 from smithers_activities.output import validated
 
 GRACE: Final = timedelta(seconds=2)
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """Which attempt it is, by the log's numbers."""
-
-    run_id: str
-    node_id: str
-    iteration: str
-    attempt: int
-    delivery: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +53,7 @@ class Zombie:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended, as the log keeps it."""
+    """How an attempt ended."""
 
     outcome: Literal["finished", "failed", "cancelled"]
     output: Any = None
@@ -74,52 +63,28 @@ class Outcome:
     ms: int = 0
     zombie: Zombie | None = field(default=None, compare=False)
 
+    def wire(self) -> dict[str, Any]:
+        """As the log keeps it."""
+        what = {"output": self.output} if self.outcome == "finished" else {"error": self.error}
+        return {"outcome": self.outcome, **what, "ms": self.ms}
+
 
 class Stopped(BaseException):
     """Thrown into a body from outside where that is possible. No `Exception`, so that the body does not swallow it."""
 
 
-def run(
-    body: TaskBody, attempt: Attempt, sink: LineSink, flag: CancelFlag | None = None, *, grace: timedelta = GRACE
-) -> Outcome:
-    """Runs a body to its end, or to its deadline and a grace.
+def perform(body: TaskBody, context: TaskContext) -> Outcome:
+    """Runs a body in the calling thread.
 
-    `flag` asks it to stop, with the reason: `cancel` and `shutdown` give the outcome `cancelled` unless the body
-    returns an output all the same. What the body prints and logs goes to `sink`.
+    The context's flag asks it to stop, with the reason: `cancel` and `shutdown` give the outcome `cancelled` unless
+    the body returns an output all the same; after `deadline` an output comes too late. What the body prints and logs
+    goes to the context's sink, line by line and bounded.
     """
-    timeout = body.task.timeout
-    limit = None if timeout is None else duration(timeout, "timeout")
-    lines = kept(sink)
-    context = begun(attempt, limit, lines, flag or CancelFlag())
-    if limit is None or body.static is not None:
-        return perform(body, context, lines)
-    return watched(partial(perform, body, context, lines), body, context, grace)
-
-
-def begun(attempt: Attempt, limit: timedelta | None, sink: TaskLines, flag: CancelFlag) -> TaskContext:
-    """The context of an attempt that begins now."""
-    return TaskContext(
-        attempt.run_id,
-        attempt.node_id,
-        attempt.iteration,
-        attempt.attempt,
-        attempt.delivery,
-        None if limit is None else now() + limit,
-        now,
-        flag,
-        sink,
-    )
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-def perform(body: TaskBody, context: TaskContext, lines: TaskLines) -> Outcome:
-    """Runs a body in the calling thread, for as long as it takes."""
     begin = time.perf_counter()
     output = error = None
-    with capturing(lines):
+    if not isinstance(context.sink, TaskLines):
+        context = replace(context, sink=kept(context.sink))
+    with capturing(cast("TaskLines", context.sink)):
         try:
             output = validated(invoke(body, context), body.task.output, body.task.id)
         except KeyboardInterrupt:
@@ -130,6 +95,31 @@ def perform(body: TaskBody, context: TaskContext, lines: TaskLines) -> Outcome:
     if error is None and context.flag.reason != "deadline":
         return Outcome("finished", output, ms=ms)
     return stopped(error, body, context, ms)
+
+
+def run(body: TaskBody, context: TaskContext, *, grace: timedelta = GRACE) -> Outcome:
+    """Runs a body to its end, or to its deadline and a grace."""
+    if context.deadline is None or body.static is not None:
+        return perform(body, context)
+    outcomes: list[Outcome] = []
+    ended = threading.Event()
+    surroundings = contextvars.copy_context()
+
+    def body_thread() -> None:
+        try:
+            outcomes.append(surroundings.run(perform, body, context))
+        finally:
+            ended.set()
+
+    thread = threading.Thread(target=body_thread, name=f"task {context.node_id}", daemon=True)
+    begin = time.perf_counter()
+    thread.start()
+    if not ended.wait((context.time_left() or timedelta()).total_seconds()):
+        context.flag.set("deadline")
+        if not ended.wait(grace.total_seconds()):
+            ms = round((time.perf_counter() - begin) * 1000)
+            return replace(stopped(None, body, context, ms), zombie=Zombie(thread))
+    return outcomes[0]
 
 
 def invoke(body: TaskBody, context: TaskContext) -> object:
@@ -161,29 +151,6 @@ def drive(awaitable: Awaitable[object], flag: CancelFlag) -> object:
     return asyncio.run(main())
 
 
-def watched(perform: Callable[[], Outcome], body: TaskBody, context: TaskContext, grace: timedelta) -> Outcome:
-    """Runs a body in a thread of its own and keeps its deadline."""
-    outcomes: list[Outcome] = []
-    ended = threading.Event()
-    surroundings = contextvars.copy_context()
-
-    def body_thread() -> None:
-        try:
-            outcomes.append(surroundings.run(perform))
-        finally:
-            ended.set()
-
-    thread = threading.Thread(target=body_thread, name=f"task {context.node_id}", daemon=True)
-    begin = time.perf_counter()
-    thread.start()
-    if not ended.wait((context.time_left() or timedelta()).total_seconds()):
-        context.flag.set("deadline")
-        if not ended.wait(grace.total_seconds()):
-            ms = round((time.perf_counter() - begin) * 1000)
-            return replace(stopped(None, body, context, ms), zombie=Zombie(thread))
-    return outcomes[0]
-
-
 def stopped(error: BaseException | None, body: TaskBody, context: TaskContext, ms: int) -> Outcome:
     """The outcome of a body that raised, or that returned too late.
 
@@ -201,14 +168,14 @@ def stopped(error: BaseException | None, body: TaskBody, context: TaskContext, m
 
 def timed_out(body: TaskBody, context: TaskContext) -> TaskTimeout:
     limit = body.task.timeout
-    assert limit is not None
-    span = duration(limit, "timeout")
+    span = None if limit is None else duration(limit, "timeout")
+    after = "its deadline" if span is None else f"its timeout of {span.total_seconds():g} s"
     return TaskTimeout(
-        f"Task {context.node_id!r} took longer than its timeout of {span.total_seconds():g} s "
-        f"(attempt {context.attempt}). Give it more time, or less to do.",
+        f"Task {context.node_id!r} took longer than {after} (attempt {context.attempt}). "
+        "Give it more time, or less to do.",
         node_id=context.node_id,
         attempt=context.attempt,
-        timeout_ms=round(span / timedelta(milliseconds=1)),
+        timeout_ms=0 if span is None else milliseconds(span),
     )
 
 
@@ -218,7 +185,7 @@ def caused(reason: SmithersError, error: BaseException | None) -> dict[str, Any]
         return failure.wire(reason)
     found = failure.wire(reason.with_traceback(error.__traceback__))
     if isinstance(error, Exception) and not isinstance(error, type(reason)):
-        found["data"]["raised"] = failure.clean(failure.told(error))
+        found["data"]["raised"] = storable(failure.told(error))
     return found
 
 

@@ -13,6 +13,7 @@ from pydantic_core import to_json
 
 import smithers.errors
 from smithers.errors import SmithersError, TaskError
+from smithers_activities.lines import storable
 
 HOPELESS: Final = (
     TypeError,
@@ -48,7 +49,7 @@ def wire(error: BaseException) -> dict[str, Any]:
     }
     return {
         "code": found["code"],
-        "message": clean(found["message"][:LONGEST_MESSAGE]),
+        "message": storable(found["message"][:LONGEST_MESSAGE]),
         "retryable": retryable(error),
         "data": plain(data),
     }
@@ -104,14 +105,9 @@ def beyond_ours(frames: TracebackType | None) -> TracebackType | None:
     return frames
 
 
-def clean(text: str) -> str:
-    """Text that can be stored: half characters are written out."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
 def plain(data: dict[str, Any]) -> dict[str, Any]:
     """Whatever an author has put into an error, as JSON."""
     try:
         return json.loads(to_json(data, fallback=repr, inf_nan_mode="null", serialize_unknown=True))
     except ValueError:
-        return {name: clean(str(value)) for name, value in data.items()}
+        return {name: storable(str(value)) for name, value in data.items()}

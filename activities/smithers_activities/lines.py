@@ -45,7 +45,7 @@ class TaskLines:
         """One whole line."""
         kept = self._admit(text)
         if kept is not None:
-            self._sink.write(stream, kept)
+            self._sink.write(stream, storable(kept))
 
     def feed(self, stream: str, chunk: str) -> None:
         """A piece of text as it was printed. A carriage return starts its line anew, as a terminal would show it."""
@@ -88,6 +88,13 @@ class Lines:
     """A `LineSink` made of a function."""
 
     write: Callable[[str, str], None]
+
+
+def storable(text: str) -> str:
+    """Text that any database takes: half characters and NUL are written out."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 def shown(line: str) -> str:

@@ -12,6 +12,7 @@ SmithersError
 ├── TaskError                 one attempt of a task failed
 │   ├── InvalidOutput         its output does not fit its model
 │   ├── TaskTimeout, TaskCancelled
+│   ├── BodyDied              the process it ran alone in is gone
 │   ├── KilledWorker          its process died three times
 │   └── NonRetryable          the author says that trying again is useless
 ├── StoreError
@@ -142,6 +143,12 @@ class TaskCancelled(TaskError):
 
     code = "TASK_CANCELLED"
     retryable = False
+
+
+class BodyDied(TaskError):
+    """The process in which a task ran alone ended without an answer."""
+
+    code = "BODY_DIED"
 
 
 class KilledWorker(TaskError):

@@ -16,10 +16,13 @@ from scripts.checks.finding import Finding, Report
 from scripts.checks.tree import Tree
 from scripts.checks.typing_cases import FOLDER, Diagnostic, compare, expected
 
+ASIDE = Path(__file__).resolve().parents[2] / ".tools/bin"
+"""Where `scripts/install` puts what the machine lacks."""
 
-def program(name: str, root: Path) -> str:
-    """A program of our environment, else one that `scripts/install` has put aside, else one on PATH."""
-    for folder in (Path(sys.executable).parent, root / ".tools/bin"):
+
+def program(name: str) -> str:
+    """A program of our environment, else one that was put aside, else one on PATH."""
+    for folder in (Path(sys.executable).parent, ASIDE):
         if (folder / name).exists():
             return str(folder / name)
     return shutil.which(name) or name
@@ -28,7 +31,7 @@ def program(name: str, root: Path) -> str:
 def run(root: Path, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     quiet = {**os.environ, "NO_COLOR": "1", "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1", "UV_PYTHON_DOWNLOADS": "never"}
     return subprocess.run(
-        [program(command[0], root), *command[1:]],
+        [program(command[0]), *command[1:]],
         cwd=root,
         env=quiet,
         stdin=subprocess.DEVNULL,

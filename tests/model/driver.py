@@ -76,7 +76,7 @@ def go(case: Case, state: State, driver: Driver) -> State:
     if driver.closing or not wanted or any(a.n == 0 for a in mine):
         return put(state, driver)
     above = 0 if driver.full and case.rules.safe_above else driver.mark
-    fetch = Act(driver.id, 0, driver.epoch, above=above, settle=driver.settle, cancel=driver.cancel)
+    fetch = Act(driver.id, 0, driver.epoch, driver.id, above=above, settle=driver.settle, cancel=driver.cancel)
     empty: frozenset[int] = frozenset()
     return put(schedule(state, fetch), driver._replace(bell=False, full=False, settle=empty, cancel=empty))
 
@@ -118,7 +118,7 @@ def one(case: Case, state: State, driver: Driver, command: Command) -> tuple[Sta
         return state, driver._replace(cancel=driver.cancel | {n})
     match command.kind:
         case "run":
-            return schedule(state, Act(driver.id, n, driver.epoch)), driver
+            return schedule(state, Act(driver.id, n, driver.epoch, driver.id)), driver
         case "timer":
             return state, driver._replace(timers=driver.timers | {n})
         case "child":
@@ -136,7 +136,7 @@ def _child(case: Case, state: State, driver: Driver, n: int) -> tuple[State, Dri
     )
     if there:
         return state, driver
-    child = Act(-driver.home, n, driver.epoch)
+    child = Act(-driver.home, n, driver.epoch, driver.id)
     return schedule(state, child), driver._replace(watched=driver.watched | {n})
 
 
@@ -154,7 +154,7 @@ def fires(case: Case, state: State, driver: Driver, n: int) -> State:
     driver = driver._replace(timers=driver.timers - {n})
     if driver.closing:
         return put(state, driver)
-    return go(case, schedule(state, Act(driver.id, n, driver.epoch)), driver)
+    return go(case, schedule(state, Act(driver.id, n, driver.epoch, driver.id)), driver)
 
 
 def never_started(case: Case, state: State, act: Act) -> State:

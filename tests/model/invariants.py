@@ -74,10 +74,13 @@ def _announced(state: State) -> str:
     """Once the run is final, a body may still run only if some delivery has been given up: it ran twice then."""
     if not state.log.view.final:
         return ""
-    live = {(a.d, a.n, a.epoch, a.delivery) for a in state.acts if a.phase == "running"}
+    epoch = state.log.view.epoch
+    live = {(a.d, a.n, a.delivery) for a in state.acts if a.phase == "running" and a.epoch == epoch}
+    ran = dict(state.ran)
     for e in state.execs:
-        if e.pc == "body" and (e.d, e.n, e.epoch, e.delivery) in live and dict(state.ran).get(attempt_of(state.log.view.command(e.cur)), 0) < 2:
-            return f"the run is announced while the only body of command {e.cur} runs"
+        if e.pc == "body" and e.epoch == epoch and (e.d, e.n, e.delivery) in live:
+            if ran.get(attempt_of(state.log.view.command(e.cur)), 0) < 2:
+                return f"the run is announced while the only body of command {e.cur} runs"
     return ""
 
 

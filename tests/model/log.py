@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from .records import FINAL, Case, Command, Entry, Frame
 
-PLANWORTHY = frozenset({"started", "ended", "decided", "fired", "cancel", "settled", "resumed"})
+PLANWORTHY = frozenset({"started", "ended", "decided", "fired", "cancel", "settled", "resumed", "follow"})
 Claim = tuple[int, int, tuple[int, int]]
 
 
@@ -26,6 +26,8 @@ class View(NamedTuple):
     fired: frozenset[int] = frozenset()
     settled: frozenset[int] = frozenset()
     cancel: bool = False
+    broken: bool = False
+    """Rendering has failed, and the run follows no newer code yet."""
     resumes: int = 0
     facts: tuple[tuple[int, int, int], ...] = ()
     """Facts no frame covers: position, number, owner."""
@@ -137,6 +139,10 @@ def _fact(case: Case, view: View, entry: Entry) -> View:
             return view._replace(done=view.done | {entry.node})
         case "cancel":
             return view._replace(cancel=True)
+        case "render_failed":
+            return view._replace(broken=True)
+        case "follow":
+            return view._replace(broken=False)
         case "resumed":
             return view._replace(status="running", epoch=view.epoch + 1, resumes=view.resumes + 1)
         case "epoch":

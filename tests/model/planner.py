@@ -19,7 +19,7 @@ class Draft(NamedTuple):
 
 def plan(case: Case, view: View, owner: int) -> Frame | None:
     """None if every fact is covered, or the run has ended."""
-    if not view.facts or view.final:
+    if not view.facts or view.final or view.broken:
         return None
     states = {node.name: progress(case, view, node) for node in case.flow}
     draft = _draft(case, view, states)

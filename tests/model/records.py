@@ -42,6 +42,8 @@ class Rules(NamedTuple):
     """The first act of every Temporal run is a fetch."""
     sweeper: bool = True
     """Runs with unplanned facts or without a driver are rung."""
+    sweep_unclaimed: bool = True
+    """So are runs with an open command that nobody has claimed for a while."""
     lease_sweeper: bool = True
     """A child's command whose workflow is gone is settled."""
     owner_answers: bool = True
@@ -58,6 +60,8 @@ class Rules(NamedTuple):
     """A burst goes on only while its claim is the newest of its command."""
     burst_in_one: bool = True
     """A burst goes on only in the transaction that stored its fact and the frame."""
+    settle_fenced: bool = True
+    """A fetch does not settle what a newer Temporal run has begun."""
     newer_delivery: bool = True
     """A delivery that meets the claim of a newer delivery of its step ends."""
     child_epoch: bool = True
@@ -100,6 +104,8 @@ class Faults(NamedTuple):
     fail: int = 0
     """A body fails."""
     resume: int = 0
+    render: int = 0
+    """Rendering fails until somebody mends the code."""
 
 
 class Command(NamedTuple):
@@ -152,6 +158,8 @@ class Act(NamedTuple):
     d: int
     n: int
     epoch: int
+    gen: int
+    """The driver it was started by: Temporal runs are ordered."""
     delivery: int = 1
     phase: str = "queued"
     """queued, running, answered."""
@@ -169,6 +177,7 @@ class Exec(NamedTuple):
     n: int
     delivery: int
     epoch: int
+    gen: int
     pc: str = "look"
     """look, body, plan, write."""
     cur: int = 0

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 
 from .log import Log, View, append
 from .planner import plan
-from .records import Answer, Case, Command, Entry, Exec, Frame, Move, State, attempt_of, bump
+from .records import NONE, Answer, Case, Command, Entry, Exec, Frame, Move, State, attempt_of, bump
+
+NO_CLAIM = (0, 0, (0, 0))
 
 
 def moves(case: Case, state: State) -> Iterator[Move]:
@@ -56,7 +58,7 @@ def look(case: Case, state: State, e: Exec) -> State:
     if stale(case, view, e) or view.final:
         return put(state, e._replace(pc="plan"))
     if e.n == 0:
-        return _fetch(state, e)
+        return _fetch(case, state, e)
     if not case.rules.look_up:
         return put(ran(state, view.command(e.n)), e._replace(pc="body", cur=e.n))
     target = _target(view, e)
@@ -81,8 +83,8 @@ def _own_fact(view: View, e: Exec) -> int:
 
 def _claim(case: Case, state: State, e: Exec, target: int) -> State:
     view, command = state.log.view, state.log.view.command(target)
-    nth, owner, by = view.claims.get(target, (0, 0, (0, 0)))
-    if case.rules.newer_delivery and owner == e.n and by > (e.d, e.delivery):
+    nth, owner, by = view.claims.get(target, NO_CLAIM)
+    if case.rules.newer_delivery and owner == e.n and by > (e.gen, e.delivery):
         return put(state, e._replace(pc="plan"))
     log = state.log
     if view.cancelling(target):
@@ -97,7 +99,7 @@ def _claim(case: Case, state: State, e: Exec, target: int) -> State:
 
 def begin(state: State, e: Exec, log: Log, command: Command) -> State:
     """Stores the claim; the body begins with it."""
-    nth = log.view.claims.get(command.n, (0, 0, (0, 0)))[0] + 1
+    nth = log.view.claims.get(command.n, NO_CLAIM)[0] + 1
     log, outcome = append(log, fact("claim", command, e, nth=nth))
     if outcome != "stored":
         return put(state, e._replace(pc="plan"), log)
@@ -120,21 +122,23 @@ def fact(kind: str, command: Command, e: Exec, nth: int = 0, outcome: str = "") 
         "settled": f"settled:{command.n}",
         "fired": f"fired:{command.n}",
     }
-    by = (e.d, e.delivery) if kind == "claim" else (0, 0)
+    by = (e.gen, e.delivery) if kind == "claim" else (0, 0)
     return Entry(kind, keys[kind], command.n, command.node, command.attempt, nth, e.n, by, outcome, None, e.epoch)
 
 
-def _fetch(state: State, e: Exec) -> State:
+def _fetch(case: Case, state: State, e: Exec) -> State:
     log = state.log
     for n in sorted(e.settle & log.view.open):
-        command = log.view.command(n)
-        nth = log.view.claims.get(n, (0, 0, (0, 0)))[0]
+        nth, _, by = log.view.claims.get(n, NO_CLAIM)
+        if by[0] > e.gen and case.rules.settle_fenced:
+            continue
         if nth:
-            log, _ = append(log, fact("died", command, e, nth=nth))
-        log, _ = append(log, fact("settled", command, e))
+            log, _ = append(log, fact("died", log.view.command(n), e, nth=nth))
+        log, _ = append(log, fact("settled", log.view.command(n), e))
     for n in sorted(e.cancel & log.view.open):
-        log, _ = append(log, fact("ended", log.view.command(n), e, outcome="cancelled"))
-    return put(state, e._replace(pc="plan", mine=len(log), settle=frozenset(), cancel=frozenset()), log)
+        if log.view.claims.get(n, NO_CLAIM)[2][0] <= e.gen or not case.rules.settle_fenced:
+            log, _ = append(log, fact("ended", log.view.command(n), e, outcome="cancelled"))
+    return put(state, e._replace(pc="plan", mine=len(log), settle=NONE, cancel=NONE), log)
 
 
 # --- the body's end --------------------------------------------------------------------------------------------------
@@ -167,7 +171,7 @@ def combined(case: Case, state: State, e: Exec, outcome: str) -> State | None:
     """Fact, frame and the burst's next claim in one transaction; None where that cannot be."""
     if e.d < 0:
         return None
-    newest = state.log.view.claims.get(e.cur, (0, 0, (0, 0)))[0] == e.nth
+    newest = state.log.view.claims.get(e.cur, NO_CLAIM)[0] == e.nth
     log, result = append(state.log, fact("ended", state.log.view.command(e.cur), e, outcome=outcome))
     frame = plan(case, log.view, e.n) if result == "stored" else None
     if frame is None:
@@ -201,7 +205,7 @@ def frame_entry(frame: Frame, e: Exec) -> Entry:
 
 
 def due(case: Case, view: View, e: Exec) -> bool:
-    if stale(case, view, e) or view.final:
+    if stale(case, view, e) or view.final or view.broken:
         return False
     if case.rules.answer_snapshot:
         return bool(view.facts)
@@ -215,6 +219,10 @@ def plans(case: Case, state: State, e: Exec) -> Iterator[Move]:
     position gives is the same as having read there. Without the compare and set it is not, and reading is a move of
     its own.
     """
+    if state.faults.render:
+        left = state.faults._replace(render=state.faults.render - 1)
+        log, _ = append(state.log, Entry("render_failed", f"render_failed:{len(state.log)}", epoch=e.epoch))
+        yield Move(("render fails", e.n, e.delivery, e.d), put(state._replace(faults=left), e, log), True)
     if not case.rules.plan_cas:
         yield Move(("read", e.n, e.delivery, e.d), put(state, e._replace(pc="write", seen=len(state.log))))
         return
@@ -228,7 +236,7 @@ def write(case: Case, state: State, e: Exec) -> State:
     seen, view = state.log.at(e.seen).view, state.log.view
     back = e._replace(pc="plan", seen=0)
     frame = plan(case, seen, e.n)
-    if frame is None or stale(case, view, e) or view.final:
+    if frame is None or stale(case, view, e) or view.final or view.broken:
         return put(state, back)
     if view.planned != seen.planned or view.frames != seen.frames:
         if case.rules.plan_cas:

@@ -39,7 +39,7 @@ def running(state: State, act: Act) -> bool:
 def _newer(state: State, act: Act, e: Exec) -> bool:
     """A delivery attaches only if it is the newer one, of the same kind, and of the run's epoch: the log comes first."""
     same = (act.d < 0) == (e.d < 0)
-    return same and act.epoch == state.log.view.epoch and (abs(act.d), act.delivery) > (abs(e.d), e.delivery)
+    return same and act.epoch == state.log.view.epoch and (act.gen, act.delivery) > (e.gen, e.delivery)
 
 
 def replace(state: State, act: Act, new: Act) -> State:
@@ -53,7 +53,7 @@ def deliver(case: Case, state: State, act: Act) -> State:
 
 def _arrives(state: State, act: Act) -> tuple[State, Exec]:
     state = replace(state, act, act._replace(phase="running"))
-    e = Exec(act.d, act.n, act.delivery, act.epoch, above=act.above, settle=act.settle, cancel=act.cancel)
+    e = Exec(act.d, act.n, act.delivery, act.epoch, act.gen, above=act.above, settle=act.settle, cancel=act.cancel)
     return state._replace(execs=tuple(sorted((*state.execs, e)))), e
 
 
@@ -61,7 +61,7 @@ def attach(state: State, act: Act, e: Exec) -> State:
     """The process that gets the delivery still runs the body: it answers for the new delivery now."""
     state = replace(state, act, act._replace(phase="running"))
     execs = [x for x in state.execs if x is not e]
-    e = e._replace(d=act.d, delivery=act.delivery, epoch=act.epoch)
+    e = e._replace(d=act.d, delivery=act.delivery, epoch=act.epoch, gen=act.gen)
     return state._replace(execs=tuple(sorted((*execs, e))))
 
 
@@ -82,6 +82,9 @@ def _people(state: State) -> Iterator[Move]:
         log, outcome = append(state.log, Entry("decided", f"decided:{node}", node=node))
         if outcome == "stored":
             yield Move(("approve", node), state._replace(log=log, ring=True))
+    if view.broken:
+        log, _ = append(state.log, Entry("follow", f"follow:{len(state.log)}"))
+        yield Move(("follow",), state._replace(log=log, ring=True))
     if state.faults.cancel:
         log, outcome = append(state.log, Entry("cancel", "cancel"))
         left = state.faults._replace(cancel=state.faults.cancel - 1)
@@ -107,12 +110,22 @@ def _bells(case: Case, state: State) -> Iterator[Move]:
     if state.faults.spurious:
         left = state.faults._replace(spurious=state.faults.spurious - 1)
         yield Move(("spurious ring",), drivers.ring(case, state._replace(faults=left)), True)
-    if case.rules.sweeper and not view.final and not busy and (home is None or view.facts):
+    if case.rules.sweeper and not busy and _overdue(case, state, home):
         yield Move(("sweep",), drivers.ring(case, state))
     if case.rules.lease_sweeper and home is not None:
         for n in sorted(view.open):
             if view.command(n).kind == "child" and _abandoned(state, home, n):
                 yield Move(("lease", n), _expire(state, n))
+
+
+def _overdue(case: Case, state: State, home: Driver | None) -> bool:
+    view = state.log.view
+    if home is None or view.final:
+        return (home is None) != view.final
+    if view.facts and not view.broken:
+        return True
+    unclaimed = any(n not in view.claims and n not in home.seen for n in view.open)
+    return case.rules.sweep_unclaimed and unclaimed
 
 
 def _abandoned(state: State, home: Driver, n: int) -> bool:
@@ -122,9 +135,9 @@ def _abandoned(state: State, home: Driver, n: int) -> bool:
 
 def _expire(state: State, n: int) -> State:
     command = state.log.view.command(n)
-    nobody = Exec(0, 0, 0, 0)
+    nobody = Exec(0, 0, 0, 0, 0)
     log = state.log
-    nth = log.view.claims.get(n, (0, 0, (0, 0)))[0]
+    nth = log.view.claims.get(n, step.NO_CLAIM)[0]
     if nth:
         log, _ = append(log, step.fact("died", command, nobody, nth=nth))
     log, _ = append(log, step.fact("settled", command, nobody))

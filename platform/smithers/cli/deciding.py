@@ -57,9 +57,8 @@ def settle(
             here.out.document(document)
         elif not here.out.is_json:
             symbol = "✓" if answer.approved else "✗"
-            here.out.line(
-                f'{symbol} {answer.verb} {named(row.node, row.iteration)} of {run.run_id} "{title_of(row)}" by {answer.by}'
-            )
+            what = f'{named(row.node, row.iteration)} of {run.run_id} "{title_of(row)}"'
+            here.out.line(f"{symbol} {answer.verb} {what} by {answer.by}")
             if not resume:
                 here.out.note(carried_on(here.project, run.run_id, woken=woken))
         project = here.project

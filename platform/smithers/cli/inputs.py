@@ -23,7 +23,8 @@ def read_input(given: str | None) -> Json:
         raise InvalidInput(f"The JSON in {where} is nested too deeply.") from None
     if not isinstance(value, dict):
         raise InvalidInput(
-            f"The input must be a JSON object with named fields, not {named_type(value)}: {text.strip()[:60]!r} in {where}. "
+            f"The input must be a JSON object with named fields, not {named_type(value)}: {text.strip()[:60]!r} in "
+            f"{where}. "
             'Write for example --input \'{"name": "Ann"}\'.'
         )
     return value  # pyright: ignore[reportUnknownVariableType]
@@ -64,5 +65,5 @@ def broken(text: str, where: str, error: ValueError) -> InvalidInput:
 
 
 def named_type(value: object) -> str:
-    names = {list: "a list", str: "a text", bool: "a truth value", int: "a number", float: "a number"}
-    return names.get(type(value), "null")
+    names = {"list": "a list", "str": "a text", "bool": "a truth value", "int": "a number", "float": "a number"}
+    return names.get(type(value).__name__, "null")

@@ -65,7 +65,7 @@ def jsonable(value: Any) -> Any:
         return {str(key): jsonable(one) for key, one in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     if isinstance(value, list | tuple):
         return [jsonable(one) for one in value]  # pyright: ignore[reportUnknownVariableType]
-    return value if isinstance(value, str | int | float | bool | None) else repr(value)
+    return value if value is None or isinstance(value, str | int | float) else repr(value)
 
 
 def red(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smithers.cli.views.workers import local_workers
+from smithers.cli.views.workers import has_bells
 from smithers.errors import ServerError
 from smithers.project import Project
 
@@ -12,15 +12,18 @@ def wake(project: Project, run_id: str) -> bool:
 
     A local server is neither started nor asked here; one elsewhere (`TEMPORAL_ADDRESS`) is.
     """
-    if not local_workers(project) and not project.temporal_address:
+    if not has_bells(project) and not project.temporal_address:
         return False
-    from smithers.temporal.bell import ring
+    from smithers.temporal import bell
 
+    if bell.ring_through_worker(project, run_id):
+        return True
     try:
-        ring(project, run_id)
+        if project.temporal_address:
+            bell.ring_ourselves(project, run_id)
     except (ServerError, OSError):
         return False
-    return True
+    return bool(project.temporal_address)
 
 
 def carried_on(project: Project, run_id: str, *, woken: bool) -> str:

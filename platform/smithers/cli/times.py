@@ -20,7 +20,8 @@ def iso(at_ms: int) -> str:
 
 
 def local(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000).astimezone().isoformat(sep=" ", timespec="seconds")
+    """In this machine's time zone, which people know without being told."""
+    return datetime.fromtimestamp(at_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def span(ms: int) -> str:

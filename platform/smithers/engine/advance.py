@@ -1,9 +1,10 @@
 """Moves the mounted tree on after something changed, until nothing moves any more.
 
-Four kinds of work, in this order: leaves whose facts came in are judged; parts that have read something that changed
-are rendered again, outermost first; groups with a child that became final go on; leaves that wait for a node that
-became final are looked at again. Each kind may make more of the others. Every step is small and idempotent, and a
-final status never changes back, so the end does not depend on the order; the order only makes it cheap.
+Facts are taken in together, in the order of a cold start: slots are counted, parts that have read something that
+changed render again (outermost first), failures mark the groups around them, and only then leaves are judged, groups
+go on and waiting leaves are looked at again. This order is what makes a plan over several facts the same whether the
+tree was there before them or is mounted after them. Every step is small and idempotent, and a final status never
+changes back.
 
 A sequence goes on from its cursor, a parallel group counts, so that one completion costs the depth of the tree and
 not its width. The one move backwards (a part that was over renders again and has something new) remounts the whole
@@ -16,6 +17,7 @@ sequence there is nothing to wait for: it fails with its child.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -72,28 +74,53 @@ class Advance:
             self.dirty[part] = None
 
     def settle(self) -> None:
+        """Takes in all facts that came since the last plan, then moves on until nothing moves."""
         if self.tree.root.status == IDLE:
-            self.recall_failures()
+            self.recall_failures(self.tree.leaves.values())
             self.activate(self.tree.root)
-        while True:
-            if self.touched:
-                self.look(next(iter(self.touched)))
-            elif self.dirty:
-                self.render_again(min(self.dirty, key=lambda part: part.path()))
-            elif self.groups:
+        else:
+            self.take_in()
+        while self.dirty or self.groups:
+            if self.dirty:
+                self.render_again(self.outermost())
+            else:
                 group = self.groups.pop()
                 group.queued = False
                 if group.attached:
                     self.go_on(group)
-            else:
-                return
 
-    def recall_failures(self) -> None:
+    def take_in(self) -> None:
+        """As a cold start does it: first everything renders with all the facts, then failures, then the rest."""
+        for key in self.touched:
+            self.land(key)
+        seen = len(self.tree.fresh)
+        rendered: list[PartGroup] = []
+        while self.dirty:
+            part = self.outermost()
+            del self.dirty[part]
+            if part.attached and part.status != FAILED:
+                rendered.append(part)
+                self.tree.again(part)
+        touched = [self.tree.leaves[key] for key in self.touched if key in self.tree.leaves]
+        self.touched.clear()
+        self.recall_failures([*touched, *self.tree.fresh[seen:]])
+        for leaf in touched:
+            if leaf.status == ACTIVE:
+                self.changes.leaves[leaf.key] = leaf
+                self.start(leaf)
+        for part in rendered:
+            if part.attached:
+                self.put_back(part)
+
+    def outermost(self) -> PartGroup:
+        return min(self.dirty, key=lambda part: part.path())
+
+    def recall_failures(self, leaves: Iterable[Leaf]) -> None:
         """Marks groups in which something has failed before anything goes on, as it was when it failed."""
         state = self.tree.state
         failed: list[Mount] = [
             leaf
-            for leaf in self.tree.leaves.values()
+            for leaf in leaves
             if leaf.key in state.nodes
             and judge(leaf.element, state.nodes[leaf.key]) == "failed"
             and not getattr(leaf.element, "continue_on_fail", False)
@@ -115,35 +142,21 @@ class Advance:
 
     # leaves
 
-    def look(self, key: str) -> None:
-        del self.touched[key]
+    def land(self, key: str) -> None:
+        """Counts a leaf with a new fact as no longer in flight. One that is not mounted any more is only remembered."""
         leaf = self.tree.leaves.get(key)
         if leaf is None:
             self.tree.down[key] = None
-        if leaf is None or leaf.status in FINAL:
-            return
-        if land(leaf):
-            self.free(leaf)
-        self.changes.leaves[key] = leaf
-        if leaf.status == ACTIVE:
-            self.start(leaf)
-
-    def look_cancelled(self, key: str) -> None:
-        """In a run that is being cancelled nothing goes on; only the slots are counted."""
-        del self.touched[key]
-        leaf = self.tree.leaves.get(key)
-        if leaf is None:
-            self.tree.down[key] = None
-        else:
-            land(leaf)
+        elif land(leaf):
             self.changes.leaves[key] = leaf
+            self.free(leaf)
 
     def free(self, leaf: Leaf) -> None:
         for group in leaf.ancestors():
             if group.parked:
                 self.changes.freed[group] = None
-            if group.failing and not group.running and group.status == ACTIVE:
-                self.go_on_parallel(group)
+            if group.failing and not group.running:
+                self.queue(group)
 
     def start(self, leaf: Leaf) -> None:
         """Does what the log says of a leaf whose turn it is."""
@@ -420,14 +433,15 @@ class Advance:
 
     def render_again(self, part: PartGroup) -> None:
         del self.dirty[part]
-        if not part.attached or part.status == FAILED:
-            return
-        was_final = part.status in FINAL
-        was_active = part.status != IDLE
-        self.tree.again(part)
-        if was_final:
+        if part.attached and part.status != FAILED:
+            self.tree.again(part)
+            self.put_back(part)
+
+    def put_back(self, part: PartGroup) -> None:
+        """Lets a part that has been rendered again go on from where it was."""
+        if part.status == DONE:
             self.reopen(part)
-        elif was_active:
+        elif part.status == ACTIVE:
             part.status = IDLE
             self.activate(part)
 
@@ -448,7 +462,7 @@ class Advance:
         self.groups.clear()
         self.waiters.clear()
         tree.put_up_root()
-        self.recall_failures()
+        self.recall_failures(tree.leaves.values())
         self.activate(tree.root)
 
 

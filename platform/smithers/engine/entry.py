@@ -21,6 +21,7 @@ Kind = Literal[
     "resumed",
     "retried",
     "redriven",
+    "signal",
     "rejected",
 ]
 Json = dict[str, Any]

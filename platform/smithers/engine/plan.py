@@ -156,8 +156,11 @@ class Planner:
         """Ends whatever people have seen. What a cold start renders beyond that is not told any more."""
         advance = self.advance
         self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.key in self.state.nodes]
-        for key in list(advance.touched):
-            advance.look_cancelled(key)
+        for key in advance.touched:
+            advance.land(key)
+            if key in self.tree.leaves:
+                advance.changes.leaves[key] = self.tree.leaves[key]
+        advance.touched.clear()
         for leaf in list(self.tree.leaves.values()):
             memory = self.state.nodes.get(leaf.key)
             if memory is None:

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from smithers.engine.entry import node_key
-from smithers.engine.mounts import ACTIVE, IDLE, Group, Leaf, LoopGroup, Mount, PartGroup
+from smithers.engine.mounts import Group, Leaf, LoopGroup, Mount, PartGroup
 from smithers.engine.reads import Reads, Skipped, Suspended
 from smithers.engine.scope import OUTSIDE
 from smithers.engine.state import State
@@ -71,7 +71,8 @@ class Tree:
     def orphans(self) -> list[str]:
         """Keys of nodes that left the tree while they were open."""
         nodes = self.state.nodes
-        return [key for key in sorted(self.down) if key in nodes and key not in self.leaves and self.state.is_at_stake(key)]
+        gone = (key for key in sorted(self.down) if key in nodes and key not in self.leaves)
+        return [key for key in gone if self.state.is_at_stake(key)]
 
     def home(self, node: str) -> str | None:
         """The loops around a node id, by slashes; None for an id that never was in the tree."""
@@ -177,8 +178,8 @@ class Tree:
         now = dict(captured(function))
         names = ", ".join(name for name, value in held if now.get(name) != value)
         raise RenderError(
-            f"{what} at {show(where)} uses {names}, which has changed since the element was written: every function made "
-            f"in that loop sees its last value. Bind it with call(function, {names}), or with a default argument.",
+            f"{what} at {show(where)} uses {names}, which has changed since the element was written: every function "
+            f"made in that loop sees its last value. Bind it with call(function, {names}), or with a default argument.",
             code="LATE_BINDING",
         )
 
@@ -230,13 +231,11 @@ class Tree:
                 pass
 
     def again(self, part: PartGroup) -> None:
-        """Renders a part once more, in its place. It is active afterwards if it was, and its children are idle."""
+        """Renders a part once more, in its place. Its own status stays; its children are idle."""
         self.take_down_children(part)
         part.failing = False
         part.parked.clear()
         self.render(part)
-        if part.status != IDLE:
-            part.status = ACTIVE
 
 
 def take_off(leaf: Leaf) -> None:

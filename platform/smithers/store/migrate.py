@@ -17,18 +17,18 @@ from smithers.errors import StoreUnavailable
 SCRIPTS = Path(__file__).parent / "migrations"
 
 
-def upgrade(url: str, *, scripts: Path = SCRIPTS, to: str = "head") -> None:
+def upgrade(url: str, *, to: str = "head") -> None:
     """One transaction under the database's write lock; who comes second finds nothing left to do."""
-    _run(url, scripts, command.upgrade, to)
+    _run(url, command.upgrade, to)
 
 
-def downgrade(url: str, *, scripts: Path = SCRIPTS, to: str = "base") -> None:
-    _run(url, scripts, command.downgrade, to)
+def downgrade(url: str, *, to: str = "base") -> None:
+    _run(url, command.downgrade, to)
 
 
-def _run(url: str, scripts: Path, action: Callable[[Config, str], None], to: str) -> None:
+def _run(url: str, action: Callable[[Config, str], None], to: str) -> None:
     config = Config()
-    config.set_main_option("script_location", str(scripts))
+    config.set_main_option("script_location", str(SCRIPTS))
     engine = _engine(url)
     try:
         with engine.begin() as connection:

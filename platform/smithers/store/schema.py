@@ -7,7 +7,8 @@ Within the database a run is a small integer (`runs.id`, called `run` elsewhere)
 both stand in every row of the large tables. An entry's `id` is `run * 2**32 + seq`, a command's `run * 2**32 + n`: one
 integer as primary key is SQLite's rowid, so that a run's rows lie together, in order, without an index beside them, and
 rows of some kilobytes need no page of their own as they would WITHOUT ROWID.
-`entries.data` and `commands.payload` hold JSON text; what is longer than `texts.INLINE_BYTES` is a blob, see `texts.py`.
+`entries.data` and `commands.payload` hold JSON text; what is longer than `texts.INLINE_BYTES` is a blob, see
+`texts.py`.
 
 SQLAlchemy is imported here, in `generate.py` and in `migrate.py` only. What runs every day uses the SQL text in
 `ddl.py` (generated from this file) and `sql.py`.

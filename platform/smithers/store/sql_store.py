@@ -54,7 +54,9 @@ class SqlStore(Store):
                     run_id=new.run_id,
                 )
             encoder.write(connection)
-            connection.execute(sql.INSERT_ENTRY, (made[0] * sql.PER_RUN + 1, made[0], "started", "started", text, now, 0))
+            connection.execute(
+                sql.INSERT_ENTRY, (made[0] * sql.PER_RUN + 1, made[0], "started", "started", text, now, 0)
+            )
 
         self._database.write(work)
         return self.run(new.run_id)

@@ -9,74 +9,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from smithers.engine.command import Command
 from smithers.engine.entry import Fact, Json
 from smithers.engine.judge import MOST_DEATHS
 from smithers.errors import KilledWorker, TaskError, TaskTimeout
 from smithers.flow.body import TaskBody
-from smithers.flow.task_context import CancelFlag, LineSink, TaskContext
-from smithers.store.interface import Store
+from smithers.flow.task_context import CancelFlag, TaskContext
 from smithers.store.records import Append
 from smithers.temporal import facts
 from smithers.temporal.claims import Begin, Claims, Over
 from smithers.temporal.order import Order
-from smithers.temporal.running import BodyTable, Ended, Running
-from smithers.temporal.spool import Spool
+from smithers.temporal.running import Ended, Running
+from smithers.temporal.workshop import BodyDied, Delivery, HandOver, Workshop
 
 SPOOL_MS: Final = 1000
 """The result of work that took longer is on disk before anything else is tried with it."""
-
-
-class HandOver(Exception):
-    """This worker shuts down: the order is to be delivered to another one, now."""
-
-
-class BodyDied(Exception):
-    """The process in which a body ran alone is gone."""
-
-
-class Bodies(Protocol):
-    """Runs the author's code."""
-
-    def run(self, body: TaskBody, context: TaskContext, command: Command, *, alone: bool) -> Ended:
-        """Runs a body to its end and says how it ended. `alone` is in a process of its own; raises `BodyDied` if that
-        goes away. Errors of the body do not come through."""
-        ...
-
-    def sink(self, run_id: str, command: Command) -> LineSink:
-        """Where the lines of an attempt go."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One time that Temporal handed us an order."""
-
-    worker: str
-    """Identity of this process."""
-    digest: str = ""
-    """Of the code whose queue it came through; empty for steps without a task."""
-    driver: str = ""
-    """Temporal run id."""
-    attempt: int = 1
-    superseded: Callable[[], bool] = lambda: False
-    """Whether Temporal has given this delivery up, as far as we were told."""
-    stopping: Callable[[], bool] = lambda: False
-    """Whether this worker shuts down."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Workshop:
-    """What every attempt in this process uses."""
-
-    store: Store
-    bodies: Bodies
-    table: BodyTable
-    spool: Spool
-    grace_s: float = 5.0
-    """How long a body may take no notice of its cancel flag before the step goes on without it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -193,7 +142,7 @@ class Attempt:
         return TaskContext(run, command.node, command.iteration, command.attempt, nth, deadline, now, flag, sink)
 
     def wait(self, running: Running) -> Ended:
-        ended = running.outcome(self.shop.grace_s)
+        ended = running.outcome(self.shop.settings.grace_s)
         if ended is not None and ended["outcome"] != "stopped":
             if ended.get("ms", 0) >= SPOOL_MS:
                 self.shop.spool.put(self.order.run, running.n, running.command.attempt, ended)

@@ -61,7 +61,7 @@ class Claims:
     superseded: Callable[[], bool]
 
     def look(self) -> Found:
-        claims = self.read()
+        claims = read_claims(self.store, self.run_id, self.command)
         if not claims:
             return Begin(1, 0)
         newest = claims[-1]
@@ -74,11 +74,6 @@ class Claims:
             return held
         handed_over = sum(len(self.store.entries_by_key(self.run_id, f"released:{n}:")) for n in {c["n"] for c in claims})
         return Begin(newest["nth"] + 1, len(claims) - handed_over)
-
-    def read(self) -> list[Json]:
-        c = self.command
-        entries = self.store.entries_by_key(self.run_id, f"claim:{c.node}:{c.iteration}:a{c.attempt}:")
-        return sorted((entry.data for entry in entries), key=lambda data: data["nth"])
 
     def held(self, claim: Json) -> Running | Ended | None:
         running = self.table.get(self.run_id, claim["n"])
@@ -111,3 +106,10 @@ class Claims:
         kind: Kind = "released" if lives else "died"
         why = "its process lives, but the body does not run there" if lives else "its process is gone"
         self.store.append(Append(self.run_id, (claim_ended(kind, claim, why),), epoch=self.epoch))
+
+
+def read_claims(store: Store, run_id: str, command: Command) -> list[Json]:
+    """All claims on the attempt that the command is for, also those under earlier numbers, in their order."""
+    c = command
+    entries = store.entries_by_key(run_id, f"claim:{c.node}:{c.iteration}:a{c.attempt}:")
+    return sorted((entry.data for entry in entries), key=lambda data: data["nth"])

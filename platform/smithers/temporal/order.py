@@ -90,8 +90,10 @@ class Order:
 
     @staticmethod
     def read(wire: Json) -> Order:
-        signals = tuple(Signal(*signal) for signal in wire.get("signals", ()))
-        return Order(**{"n": FETCH, **wire, "settle": tuple(wire.get("settle", ())), "signals": signals})
+        fields: Json = {"n": FETCH, **wire}
+        fields["settle"] = tuple(wire.get("settle", ()))
+        fields["signals"] = tuple(Signal(*signal) for signal in wire.get("signals", ()))
+        return Order(**fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,9 @@ class Answer:
 
     @staticmethod
     def read(wire: object) -> Answer:
-        fields = cast("Json", wire)
-        commands = tuple(Carried.read(command) for command in fields.get("commands", ()))
-        return Answer(**{**fields, "commands": commands})
+        fields: Json = dict(cast("Json", wire))
+        fields["commands"] = tuple(Carried.read(command) for command in fields.get("commands", ()))
+        return Answer(**fields)
 
 
 def sparse(**fields: object) -> Json:

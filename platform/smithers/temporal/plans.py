@@ -253,9 +253,8 @@ class Plans:
 
     def write_of(self, plan: Plan, owner: int, covers: int) -> PlanWrite:
         frame = Fact("frame", plan.key, {**plan.frame, "owner": owner})
-        return PlanWrite(
-            plan.base, covers, owner, frame, plan.commands, plan.closed, plan.nodes, plan.status, plan.error, self.digest
-        )
+        changes = plan.commands, plan.closed, plan.nodes, plan.status, plan.error
+        return PlanWrite(plan.base, covers, owner, frame, *changes, self.digest)
 
     def report(self, run: RunPlans, error: RenderError, epoch: int, covers: int = 0) -> None:
         """Says why the run waits for code, once per position and digest."""

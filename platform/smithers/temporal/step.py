@@ -47,348 +47,256 @@ one before it); claims in the frame's transaction for all commands (a claim woul
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from functools import partial
+from typing import Final
 
-from smithers.engine.command import ENDING, Command
-from smithers.engine.entry import Fact, Json, OpenCommand, OpenRun, claim_key, ended_key
-from smithers.engine.fold import UNPLANNED_KINDS
+from smithers.engine.command import Command
+from smithers.engine.entry import Fact
 from smithers.engine.frame import Plan
-from smithers.engine.judge import MOST_DEATHS
-from smithers.errors import CommandNotFound, KilledWorker, RenderError, RunNotFound, SmithersError, StaleEpoch, TaskTimeout
+from smithers.engine.plan import Planner
+from smithers.errors import RenderError, StaleEpoch, StoreError
 from smithers.flow.body import TaskBody
-from smithers.flow.task_context import CancelFlag, LineSink, TaskContext
 from smithers.store.interface import Store
 from smithers.store.records import Append, Run
-from smithers.temporal.claims import Begin, Claims, Over, mark
-from smithers.temporal.failure import error_of
-from smithers.temporal.order import FETCH, STALE, Answer, Carried, Done, Order, code_queue
-from smithers.temporal.pace import Pace
-from smithers.temporal.plans import FINAL, Plans, RunPlans, carried
-from smithers.temporal.running import BodyTable, Ended, Running
-from smithers.temporal.spool import Spool
+from smithers.temporal import facts
+from smithers.temporal.attempt import Attempt
+from smithers.temporal.claims import read_claims
+from smithers.temporal.order import Answer, Carried, Done, Order, code_queue
+from smithers.temporal.plans import EVERYTHING, FINAL, Plans, RunPlans, carried
+from smithers.temporal.running import Ended
+from smithers.temporal.workshop import Delivery, Workshop
 
-SPOOL_MS: Final = 1000
-"""Work that took longer is kept on disk before anything else is tried."""
-
-
-class HandOver(Exception):
-    """This worker shuts down: the command is to be delivered to another one, now."""
+MOST_PLAN_DEATHS: Final = 3
+"""How often a plan may take its process with it before the run waits for other code."""
 
 
-class BodyDied(Exception):
-    """The process in which a body ran alone is gone. The worker is not."""
-
-
-class Bodies(Protocol):
-    """Runs the author's code."""
-
-    def run(self, body: TaskBody, context: TaskContext, command: Command, *, alone: bool) -> object:
-        """The output as JSON. `alone` is in a process of its own. Raises whatever the body raises, or `BodyDied`."""
-        ...
-
-    def sink(self, run_id: str, command: Command) -> LineSink: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    burst_s: float = 1.0
-    """How long a step goes on with work that it planned itself; 0 is not at all."""
-    render_s: float = 10.0
-    grace_s: float = 5.0
-    """How long a body may take no notice of its cancel flag before the step goes on without it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One time that Temporal handed us an order."""
-
-    worker: str
-    """Identity of this process."""
-    driver: str = ""
-    """Temporal run id."""
-    attempt: int = 1
-    superseded: Callable[[], bool] = lambda: False
-    """Whether Temporal has given this delivery up, as far as we were told."""
-    stopping: Callable[[], bool] = lambda: False
-    """Whether this worker shuts down."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Steps:
-    """The steps of one project and one digest in this process."""
-
-    project: str
-    store: Store
-    bodies: Bodies
-    table: BodyTable
-    spool: Spool
-    ring: Callable[[str], None]
-    plans: Plans | None = None
-    """None in a worker without the code: it can append and read, and says that the plan must be made elsewhere."""
-    settings: Settings = Settings()
-    pace: Pace = field(default_factory=Pace)
-
-    def run(self, order: Order, delivery: Delivery) -> Answer:
-        """Raises `HandOver` and `StoreUnavailable`, after which the same order is to be delivered again."""
-        try:
-            step = Step(self, order, delivery)
-            return step.fetch() if order.n == FETCH else step.carry_out()
-        except (StaleEpoch, RunNotFound, CommandNotFound):
-            return Answer(done=STALE)
-
-
+@dataclass(slots=True, eq=False)
 class Step:
     """One delivery of one order."""
 
-    def __init__(self, steps: Steps, order: Order, delivery: Delivery) -> None:
-        self.steps = steps
-        self.store = steps.store
-        self.order = order
-        self.delivery = delivery
-        self.run: RunPlans | None = steps.plans.of(order.run) if steps.plans is not None and not order.child else None
-        self.careful = delivery.attempt > 1
-        """An earlier delivery ended without an answer: facts are stored before anything is planned."""
-        self.began = time.monotonic()
-        self.mine = 0
-        """Position of our last fact, which a frame must cover before we answer."""
-        self.owned: tuple[Carried, ...] | None = None
-        """The open commands we own, where that is known without asking the store."""
-        self.queue: deque[Command] = deque()
-        """Work of this burst that has no claim yet."""
+    shop: Workshop
+    order: Order
+    delivery: Delivery
+    store: Store = field(init=False)
+    careful: bool = field(init=False)
+    """An earlier delivery ended without an answer: look first, and store facts before anything is planned."""
+    plans: Plans | None = field(init=False)
+    run: RunPlans | None = field(init=False)
+    began: float = field(init=False, default_factory=time.monotonic)
+    mine: int = field(init=False, default=0)
+    """Position of our last fact, which a frame must cover before we answer."""
+    waiting: list[Command] = field(init=False, default_factory=list[Command])
+    """Work of this burst that has no claim yet."""
+    owned: tuple[Carried, ...] | None = field(init=False, default=None)
+    """The open commands we own, where that is known without asking the store."""
+    done: Done = field(init=False, default="")
 
-    # A fetch
+    def __post_init__(self) -> None:
+        self.store = self.shop.store
+        self.careful = self.delivery.attempt > 1
+        self.hold(self.delivery.digest)
 
-    def fetch(self) -> Answer:
-        run = self.store.run(self.order.run)
-        if run.epoch != self.order.epoch:
-            return Answer(done=STALE)
-        self.report()
-        if self.order.child:
-            self.steps.ring(self.order.run)
-            return Answer()
-        if run.status in FINAL and not self.plan_is_due(run):
-            return Answer(done=final(run.status), queue=self.queue_of(run))
-        elsewhere = self.plan_is_due(run) and not self.plan(run.digest)
-        run = self.store.run(self.order.run)
-        rows = self.store.open_commands(self.order.run, above=self.order.above)
-        done = final(run.status) if any(row.command.kind in ENDING for row in rows) else ""
-        commands = tuple(Carried.of(row) for row in rows)
-        return Answer(commands, done, self.queue_of(run), elsewhere and run.status not in FINAL)
+    def hold(self, digest: str) -> None:
+        self.plans = self.shop.codes.get(digest)
+        self.run = None if self.plans is None else self.plans.of(self.order.run)
 
-    def report(self) -> None:
-        """Appends what the driver has seen: lost commands, a native cancel, native signals."""
-        facts: list[Fact] = []
-        for n in self.order.settle:
-            facts += self.settlement(n)
-        if self.order.cancel:
-            facts.append(Fact("cancel", "cancel", {"by": "temporal", "reason": "cancelled in Temporal"}, OpenRun()))
-        for signal in self.order.signals:
-            data = {"name": signal.name, "payload": signal.value}
-            facts.append(Fact("signal", f"signal:{signal.name}:{signal.key}", data, OpenRun()))
-        if facts:
-            self.append(*facts)
-
-    def settlement(self, n: int) -> list[Fact]:
-        """Closes a command that ended without an answer, and those that its step was bursting."""
-        facts: list[Fact] = []
-        owned = self.store.open_commands(self.order.run, owner=n)
-        row, is_open = self.store.command(self.order.run, n)
-        for command in ([row.command] if is_open else []) + [row.command for row in owned]:
-            claims = self.claims(command).read()
-            if command.n != n and not (claims and claims[-1]["owner"] == n and claims[-1]["n"] == command.n):
-                continue
-            why = "its activity ended without an answer"
-            if claims and claims[-1]["n"] == command.n:
-                facts.append(mark("died", claims[-1], why))
-            about = {"n": command.n, "node": command.node, "iteration": command.iteration, "why": why}
-            facts.append(Fact("settled", f"settled:{command.n}", about, OpenCommand(command.n)))
-        return facts
-
-    def plan_is_due(self, run: Run) -> bool:
-        later = self.store.entries(run.run_id, after=run.planned)
-        return any(entry.kind in UNPLANNED_KINDS for entry in later)
-
-    def queue_of(self, run: Run) -> str:
-        return code_queue(self.steps.project, run.digest)
-
-    # A command
-
-    def carry_out(self) -> Answer:
+    def answer(self) -> Answer:
+        if self.careful:
+            self.current()
         row, is_open = self.store.command(self.order.run, self.order.n)
-        if row.epoch > self.order.epoch:
-            return Answer(done=STALE)
         command = row.command if is_open else self.unfinished()
-        nth = 0
+        if command is None:
+            self.mine = EVERYTHING
+        claimed = False
         while command is not None:
-            command, nth = self.carry_out_one(command, nth)
+            command, claimed = self.carry_out(command, claimed), True
         if self.order.child:
-            self.steps.ring(self.order.run)
+            self.shop.ring(self.order.run)
             return Answer()
         return self.reply()
 
+    def current(self) -> Run:
+        """Raises `StaleEpoch` if this step works for an older epoch."""
+        run = self.store.run(self.order.run)
+        if run.epoch != self.order.epoch:
+            raise StaleEpoch
+        return run
+
     def unfinished(self) -> Command | None:
         """What an earlier delivery of this step was bursting when it ended."""
+        self.careful = True
         for row in self.store.open_commands(self.order.run, owner=self.order.n):
-            claims = self.claims(row.command).read()
-            if claims and claims[-1]["owner"] == self.order.n and claims[-1]["n"] == row.command.n:
-                self.careful = True
+            if self.is_claimed(row.command, self.order.n):
                 return self.store.command(self.order.run, row.command.n)[0].command
         return None
 
-    def carry_out_one(self, command: Command, nth: int) -> tuple[Command | None, int]:
-        """Returns the next command of the burst with its claim, or None. `nth` is 0 where nothing is claimed yet."""
+    def is_claimed(self, command: Command, by: int) -> bool:
+        """Whether the newest claim on the command is that of step `by`."""
+        claims = read_claims(self.store, self.order.run, command)
+        return bool(claims) and claims[-1]["n"] == command.n and claims[-1]["owner"] == by
+
+    def carry_out(self, command: Command, claimed: bool) -> Command | None:
+        """Does one command. Returns the next one of the burst, with our claim on it."""
         if command.kind == "timer":
-            about = {"n": command.n, "node": command.node, "iteration": command.iteration}
-            self.append(Fact("fired", f"fired:{command.n}", about, OpenCommand(command.n)))
-            return None, 0
-        started = self.start(command, nth, 0) if nth else self.begin(command)
-        if started is None:
-            return None, 0
-        ended = started if isinstance(started, dict) else self.wait_for(started)
-        nth = 0 if isinstance(started, dict) else started.nth
-        next_one = self.end(command, nth, ended)
-        if not isinstance(started, dict):
-            self.steps.table.forget(started)
-        return next_one, 1
+            self.store_fact(facts.fired(command))
+            return None
+        body = partial(self.body_of, command)
+        attempt = Attempt(self.shop, self.order, self.delivery, command, body, self.careful)
+        ended = attempt.end(claimed=1 if claimed else 0)
+        self.careful = attempt.careful
+        if ended is None:
+            self.mine = EVERYTHING
+            return None
+        self.shop.pace.note(command, ended["ms"])
+        following = self.end(attempt, ended)
+        attempt.forget()
+        return following
 
-    def claims(self, command: Command) -> Claims:
-        steps, order, delivery = self.steps, self.order, self.delivery
-        return Claims(
-            self.store, steps.table, steps.spool, order.run, command, order.epoch, delivery.worker, delivery.superseded
-        )
+    def body_of(self, command: Command) -> TaskBody:
+        if self.plans is None or self.run is None:
+            raise StoreError(f"Step {self.order.n} came to a worker without the run's code.")
+        return self.plans.body(self.run, command)
 
-    def begin(self, command: Command) -> Running | Ended | None:
-        """Claims and starts the body, or finds it running, or finds its result. None if it is over already."""
-        found = Begin(1, 0) if not self.careful else self.claims(command).look()
-        while isinstance(found, Begin):
-            if found.deaths >= MOST_DEATHS:
-                return killed()
-            if self.is_cancelling(command):
-                return {"outcome": "cancelled", "ms": 0}
-            self.wait_for_others(command)
-            outcome = self.append(self.claim(command, found.nth))
-            if outcome == "stored":
-                return self.start(command, found.nth, found.deaths)
-            if outcome == "rejected":
-                return None
-            self.careful = True
-            found = self.claims(command).look()
-        return None if isinstance(found, Over) else found
+    # The end of a body
 
-    def claim(self, command: Command, nth: int) -> Fact:
-        c, order, delivery = command, self.order, self.delivery
-        data: Json = {
-            "n": c.n,
-            "node": c.node,
-            "iteration": c.iteration,
-            "attempt": c.attempt,
-            "nth": nth,
-            "owner": order.n,
-            "driver": delivery.driver,
-            "delivery": delivery.attempt,
-            "worker": delivery.worker,
-        }
-        return Fact("claim", claim_key(c.node, c.iteration, c.attempt, nth), data, OpenCommand(c.n, closes=False))
-
-    def is_cancelling(self, command: Command) -> bool:
-        """Read from the store only where a cancel can have come first: a first delivery follows its plan at once."""
-        if not self.careful and not self.order.child:
-            return False
-        return self.store.node(self.order.run, command.node, command.iteration).state in ("cancelling", "cancelled")
-
-    def wait_for_others(self, command: Command) -> None:
-        """Until bodies of earlier attempts have returned: two attempts of one task never run at the same time."""
-        for other in self.steps.table.others(self.order.run, command):
-            other.stop("cancel")
-            while not other.errand.wait(0.25):
-                if self.delivery.stopping():
-                    raise HandOver
-
-    # The body
-
-    def start(self, command: Command, nth: int, deaths: int) -> Running:
-        steps = self.steps
-        flag = CancelFlag()
-        context = TaskContext(
-            self.order.run,
-            command.node,
-            command.iteration,
-            command.attempt,
-            nth,
-            datetime.now(UTC) + timedelta(milliseconds=command.timeout_ms) if command.timeout_ms else None,
-            lambda: datetime.now(UTC),
-            flag,
-            steps.bodies.sink(self.order.run, command),
-        )
-        body = self.body(command)
-        alone = deaths > 0 or bool((command.payload or {}).get("isolated"))
-
-        def work() -> Ended:
-            began = time.perf_counter()
-            ended = outcome_of(lambda: steps.bodies.run(body(), context, command, alone=alone), flag)
-            ended["ms"] = round((time.perf_counter() - began) * 1000)
-            return ended
-
-        return steps.table.start(self.order.run, command, nth, flag, work)
-
-    def body(self, command: Command) -> Callable[[], TaskBody]:
-        plans = self.steps.plans
-        if plans is None:
-            raise RenderError("This worker does not hold the run's code.")
-        run = plans.of(self.order.run)
-        return lambda: plans.body(run, command.node, command.iteration)
-
-    def wait_for(self, running: Running) -> Ended:
-        """Blocks until the body has returned, or the step is to go on without it."""
-        running.watch(self.steps.settings.grace_s)
-        ended = running.outcome()
-        reason = running.flag.reason
-        if ended is not None and ended["outcome"] == "died":
-            self.append(mark("died", self.claim(running.command, running.nth).data, ended["why"]))
-            again = self.begin_again(running)
-            return again
-        if reason == "shutdown" and (ended is None or ended["outcome"] == "stopped"):
-            why = "its worker shuts down"
-            self.append(mark("released", self.claim(running.command, running.nth).data, why))
-            self.steps.table.forget(running)
-            raise HandOver
-        if ended is None or ended["outcome"] == "stopped":
-            return stopped(reason == "deadline", running)
-        if ended["ms"] >= SPOOL_MS:
-            self.steps.spool.put(self.order.run, running.n, running.command.attempt, ended)
-        return ended
-
-    def begin_again(self, running: Running) -> Ended:
-        """After a body took the process in which it ran alone with it."""
-        self.steps.table.forget(running)
-        self.careful = True
-        found = self.begin(running.command)
-        if found is None:
-            return {"outcome": "cancelled", "ms": 0}
-        return found if isinstance(found, dict) else self.wait_for(found)
-
-    # The fact
-
-    def end(self, command: Command, nth: int, ended: Ended) -> Command | None:
-        """Stores the end of a body, with its plan where that is possible. Returns the next command of the burst."""
-        key = ended_key(command.node, command.iteration, command.attempt)
-        about = {"n": command.n, "node": command.node, "iteration": command.iteration, "attempt": command.attempt}
-        fact = Fact("ended", key, {**about, **ended}, OpenCommand(command.n))
-        self.steps.pace.note(command, ended.get("ms", 0))
+    def end(self, attempt: Attempt, ended: Ended) -> Command | None:
+        """Stores the end of a body, with its plan where that can be. Returns the next command of the burst."""
+        command, spool, run_id = attempt.command, self.shop.spool, self.order.run
+        fact = facts.ended(command, ended)
         self.owned = None
         try:
-            with self.lock():
-                next_one = self.end_together(command, nth, fact)
-                if self.mine == 0:
-                    self.append(fact)
-        except SmithersError:
-            if not self.steps.spool.get(self.order.run, command.n, command.attempt):
-                self.steps.spool.put(self.order.run, command.n, command.attempt, ended)
+            done, following = self.end_together(attempt, fact)
+            if not done:
+                self.store_fact(fact)
+        except StaleEpoch:
             raise
-        self.steps.spool.drop(self.order.run, command.n, command.attempt)
-        return next_one
+        except StoreError:
+            spool.put(run_id, command.n, command.attempt, ended)
+            raise
+        spool.drop(run_id, command.n, command.attempt)
+        return following
+
+    def end_together(self, attempt: Attempt, fact: Fact) -> tuple[bool, Command | None]:
+        """One transaction for the fact, its frame and the next claim, where nothing else is in flight in this run."""
+        run, plans = self.run, self.plans
+        if run is None or plans is None or self.order.child or self.careful:
+            return False, None
+        if run.planner is not None and run.planner.in_flight > 1 + len(self.waiting):
+            return False, None  # by what is known without asking: the usual case in parallel work
+        with run.lock:
+            if not self.is_alone(run, plans, attempt.command):
+                return False, None
+            candidates: list[Command] = []
+
+            def claim_next(plan: Plan) -> Fact | None:
+                candidates.extend(self.waiting)
+                candidates.extend(plan.commands)
+                go_on = self.goes_on(run, attempt, plan, candidates)
+                return facts.claim(candidates[0], 1, attempt.by()) if go_on else None
+
+            result = plans.together(run, fact, self.order.n, self.order.epoch, claim_next)
+        self.note_end(fact, result.outcome, result.position)
+        if result.plan is None:
+            return True, None
+        if result.claimed:
+            self.waiting = candidates[1:]
+            return True, candidates[0]
+        self.own(result.plan, result.at_ms)
+        return True, None
+
+    def is_alone(self, run: RunPlans, plans: Plans, command: Command) -> bool:
+        """Whether everything in flight is ours, and the planner stands at the end of the log."""
+        try:
+            planner = run.planner if run.planner is not None and self.in_burst else plans.caught_up(run)
+        except RenderError:
+            return False
+        return command.n in planner.state.by_command and planner.in_flight == 1 + len(self.waiting)
+
+    @property
+    def in_burst(self) -> bool:
+        """Nobody has written since our last transaction, or ours would have been refused."""
+        return self.mine > 0
+
+    def goes_on(self, run: RunPlans, attempt: Attempt, plan: Plan, candidates: list[Command]) -> bool:
+        """Whether the burst goes on with the first of the candidates."""
+        if plan.status in FINAL or not candidates or time.monotonic() - self.began > self.shop.settings.burst_s:
+            return False
+        if self.shop.settings.burst_s <= 0 or self.delivery.stopping() or self.delivery.superseded():
+            return False
+        if run.claims.get(attempt.command.n, attempt.nth) != attempt.nth:
+            return False
+        if not all(command.kind == "run" and command.burst for command in candidates):
+            return False
+        pace = self.shop.pace
+        return not pace.is_long(candidates[0]) if len(candidates) == 1 else all(map(pace.is_short, candidates))
+
+    def own(self, plan: Plan, at_ms: int) -> None:
+        waiting = [Carried.from_command(c, self.order.n) for c in self.waiting if c.n not in plan.closed]
+        self.owned = (*waiting, *carried(plan, self.order.n, at_ms))
+        if plan.status in FINAL:
+            self.done = final(plan.status)
+
+    def store_fact(self, fact: Fact) -> None:
+        request = Append(self.order.run, (fact,), epoch=self.order.epoch, keep_rejected=True, code=self.delivery.digest)
+        appended = self.store.append(request)
+        outcome = appended.outcomes[0]
+        self.note_end(fact, outcome, appended.entries[0].seq if outcome == "stored" else 0)
+
+    def note_end(self, fact: Fact, outcome: str, position: int) -> None:
+        if outcome == "duplicate":
+            same = self.store.entries_by_key(self.order.run, fact.key)
+            position = next((entry.seq for entry in same if entry.key == fact.key), 0)
+        self.mine = position or EVERYTHING
+
+    # The answer
+
+    def reply(self) -> Answer:
+        if self.owned is not None:
+            return Answer(self.owned, self.done)
+        if self.run is None or self.plans is None:
+            run = self.store.run(self.order.run)
+            return Answer(queue=code_queue(self.shop.project, run.digest), elsewhere=True)
+        planner = self.plan(self.mine)
+        if planner is None:
+            return self.reply_without_plan(self.plans.digest)
+        return Answer(self.open_commands(self.run), final(planner.status) if planner.status in FINAL else "")
+
+    def plan(self, upto: int) -> Planner | None:
+        """Plans, unless that has been done. Of a plan that may have killed its process, deliveries are counted."""
+        run, plans, spool = self.run, self.plans, self.shop.spool
+        assert run is not None and plans is not None
+        with run.lock:
+            if not self.careful:
+                return plans.plan_all(run, upto, self.order.n, self.order.epoch)
+            if spool.begin_plan(self.order.run, self.order.n) > MOST_PLAN_DEATHS:
+                error = RenderError("Rendering took its process with it.", code="RENDER_DIED")
+                plans.report(run, error, self.order.epoch)
+            planner = plans.plan_all(run, upto, self.order.n, self.order.epoch)
+            spool.end_plan(self.order.run, self.order.n)
+            return planner
+
+    def reply_without_plan(self, digest: str) -> Answer:
+        run = self.store.run(self.order.run)
+        queue = code_queue(self.shop.project, run.digest)
+        return Answer(queue=queue, elsewhere=run.digest != digest)
+
+    def open_commands(self, run: RunPlans) -> tuple[Carried, ...]:
+        """Ours, and those of the frame that covers our fact. After a loss, all."""
+        if self.careful or self.mine == EVERYTHING:
+            return tuple(map(Carried.of, self.store.open_commands(self.order.run)))
+        rows = self.store.open_commands(self.order.run, owner=self.order.n)
+        frame = run.covering(self.mine)
+        if frame is None:
+            rows = self.store.open_commands(self.order.run)
+        elif frame.owner != self.order.n and frame.numbers:
+            rows += [
+                row
+                for row in self.store.open_commands(self.order.run, above=frame.numbers[0] - 1, owner=frame.owner)
+                if row.command.n in frame.numbers
+            ]
+        return tuple(map(Carried.of, rows))
+
+
+def final(status: str) -> Done:
+    return status  # type: ignore[return-value]

@@ -48,11 +48,10 @@ def by_value(code: Code, command: Command) -> TaskBody | None:
 def task_of(code: Code, command: Command, payload: Json) -> Task[Any]:
     model = cast("type[BaseModel]", code.resolve(payload["output"]))
     timeout = timedelta(milliseconds=command.timeout_ms) if command.timeout_ms else None
-    body: BaseModel | Call[Any] | Callable[..., Any]
+    task = Task(command.node, output=model, timeout=timeout, isolated=bool(payload.get("isolated")))
     if "static" in payload:
-        body = model.model_validate(payload["static"])
-    else:
-        body = code.resolve(payload["fn"])
-        if payload.get("args") or payload.get("kwargs"):
-            body = Call(body, tuple(payload["args"]), payload["kwargs"])
-    return Task(command.node, output=model, timeout=timeout, isolated=bool(payload.get("isolated")))[body]
+        return task[model.model_validate(payload["static"])]
+    function: Callable[..., Any] = code.resolve(payload["fn"])
+    if payload.get("args") or payload.get("kwargs"):
+        return task[Call(function, tuple(payload["args"]), payload["kwargs"])]
+    return task[function]

@@ -5,3 +5,7 @@ one event at a time.
 """
 
 from smithers.testing.memory_run import InMemoryRun as InMemoryRun
+from smithers.testing.simulate import Failure as Failure
+from smithers.testing.simulate import Simulated as Simulated
+from smithers.testing.simulate import fails as fails
+from smithers.testing.simulate import simulate as simulate

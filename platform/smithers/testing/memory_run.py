@@ -125,8 +125,8 @@ class InMemoryRun:
         value = output.model_dump(mode="json") if isinstance(output, BaseModel) else output
         self.end(n, "finished", output=value)
 
-    def fail(self, n: int, message: str = "scripted failure", *, retryable: bool = True, code: str = "TASK_FAILED") -> None:
-        self.end(n, "failed", error={"code": code, "message": message, "retryable": retryable})
+    def fail(self, n: int, message: str = "scripted failure", *, retryable: bool = True) -> None:
+        self.end(n, "failed", error={"code": "TASK_FAILED", "message": message, "retryable": retryable})
 
     def cancelled(self, n: int) -> None:
         """The body stopped because it was asked to."""
@@ -142,11 +142,11 @@ class InMemoryRun:
         self.now_ms = max(self.now_ms, self.due_ms[n])
         self.tell("fired", f"fired:{n}", {"n": n, "node": command.node, "iteration": command.iteration})
 
-    def decide(self, node: str, *, approved: bool, iteration: str = "", note: str | None = None, by: str = "tester") -> None:
+    def decide(self, node: str, *, approved: bool, iteration: str = "", note: str | None = None) -> None:
         key = node_key(node, iteration)
         if key not in self.nodes or self.nodes[key].state != "waiting-approval":
             raise WrongState(f"{key} does not wait for a decision")
-        data = {"node": node, "iteration": iteration, "approved": approved, "note": note, "by": by}
+        data = {"node": node, "iteration": iteration, "approved": approved, "note": note, "by": "tester"}
         self.tell("decided", f"decided:{key}", data)
 
     def cancel(self, reason: str = "") -> None:

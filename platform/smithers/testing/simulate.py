@@ -1,0 +1,177 @@
+"""Runs a whole workflow in memory: scripted tasks, scripted decisions, a clock that jumps from timer to timer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel
+
+from smithers.engine.command import Command
+from smithers.engine.entry import Json, node_key
+from smithers.errors import SmithersError
+from smithers.flow.task_context import CancelFlag, TaskContext
+from smithers.flow.workflow import AnyWorkflow
+from smithers.testing.memory_run import InMemoryRun
+
+M = TypeVar("M", bound=BaseModel)
+MOST_EVENTS: Final = 100_000
+"""A run that goes on beyond this is taken for endless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A scripted failure of one attempt."""
+
+    message: str
+    retryable: bool = True
+
+
+def fails(message: str = "scripted failure", *, retryable: bool = True) -> Failure:
+    """One failing attempt, as a scripted result: `results={"build": [fails(), Built(ok=True)]}`."""
+    return Failure(message, retryable)
+
+
+Result = BaseModel | Failure | Exception
+Script = Mapping[str, Result | list[Result]]
+
+
+@dataclass(slots=True)
+class Simulated:
+    """How a simulated run ended, or what it waits for."""
+
+    run: InMemoryRun
+    started: list[str] = field(default_factory=list[str])
+    """Keys of the attempts in the order they began: `build`, and inside loops `build:2`."""
+    lines: list[str] = field(default_factory=list[str])
+    """What the real functions printed and logged."""
+
+    @property
+    def status(self) -> str:
+        return self.run.status
+
+    @property
+    def error(self) -> Json | None:
+        return self.run.error
+
+    @property
+    def waiting(self) -> list[str]:
+        """Ids of the approvals that ask."""
+        return [row.node for row in self.run.waiting]
+
+    @property
+    def elapsed(self) -> timedelta:
+        """How far the clock has jumped."""
+        return timedelta(milliseconds=self.run.now_ms)
+
+    def output(self, model: type[M], node: str, iteration: str = "") -> M:
+        """Raises `KeyError` where there is none."""
+        return self.run.output(model, node, iteration)
+
+    def state(self, node: str, iteration: str = "") -> str:
+        """The node's state as people see it. Raises `KeyError` for a node that was never in the tree."""
+        return self.run.nodes[node_key(node, iteration)].state
+
+
+def simulate(
+    workflow: AnyWorkflow,
+    input: Json | BaseModel | None = None,
+    *,
+    results: Script | None = None,
+    decisions: Mapping[str, bool] | None = None,
+    rebuild: bool = False,
+) -> Simulated:
+    """Runs until the run is over or waits for a decision that is not scripted.
+
+    `results` stand in for a task's body, by node id: a value, a failure, or a list with one for each attempt or pass
+    (the last one repeats). Tasks without one really run. Retries and timers take no time. With `rebuild` the planner's
+    memory is thrown away after every event, as a crash would. Raises what `up` would refuse: `InvalidInput`,
+    `RenderError`.
+    """
+    given = input.model_dump(mode="json") if isinstance(input, BaseModel) else dict(input or {})
+    simulated = Simulated(InMemoryRun(workflow, given, rebuild=rebuild))
+    scripts = {id: iter_of(script) for id, script in (results or {}).items()}
+    for _ in range(MOST_EVENTS):
+        if simulated.run.is_over or not (decide(simulated, decisions or {}) or work(simulated, scripts)):
+            return simulated
+    raise SmithersError(f"The workflow goes on after {MOST_EVENTS} events: an endless loop needs a scripted end.")
+
+
+def iter_of(script: Result | list[Result]) -> Any:
+    if isinstance(script, list):
+        return chain(script, repeat(script[-1]))
+    return repeat(script)
+
+
+def decide(simulated: Simulated, decisions: Mapping[str, bool]) -> bool:
+    for row in simulated.run.waiting:
+        if row.node in decisions:
+            simulated.run.decide(row.node, approved=decisions[row.node], iteration=row.iteration)
+            return True
+    return False
+
+
+def work(simulated: Simulated, scripts: Mapping[str, Any]) -> bool:
+    """Does the first task in flight; with none, the timer that is due first."""
+    run = simulated.run
+    tasks = [command for command in run.work if command.kind != "timer"]
+    if tasks:
+        attempt(simulated, tasks[0], scripts)
+        return True
+    timers = sorted(run.work, key=lambda command: run.due_ms[command.n])
+    if timers:
+        run.fire(timers[0].n)
+    return bool(timers)
+
+
+def attempt(simulated: Simulated, command: Command, scripts: Mapping[str, Any]) -> None:
+    run, n = simulated.run, command.n
+    memory = run.planner.state.nodes[node_key(command.node, command.iteration)]
+    if memory.cancelling:
+        run.cancelled(n)
+        return
+    simulated.started.append(f"{command.node}:{command.iteration}" if command.iteration else command.node)
+    run.now_ms = max(run.now_ms, run.due_ms[n])
+    if command.node not in scripts:
+        really(simulated, command)
+        return
+    match next(scripts[command.node]):
+        case BaseModel() as value:
+            run.finish(n, value)
+        case Failure() as failure:
+            run.fail(n, failure.message, retryable=failure.retryable)
+        case error:
+            run.fail(n, f"{type(error).__name__}: {error}")
+
+
+def really(simulated: Simulated, command: Command) -> None:
+    """Calls the task's function as a worker would."""
+    from smithers_activities.compute import perform
+
+    run = simulated.run
+    context = TaskContext(
+        run_id=run.run_id,
+        node_id=command.node,
+        iteration=command.iteration,
+        attempt=command.attempt,
+        delivery=1,
+        deadline=None,
+        clock=lambda: datetime.fromtimestamp(run.now_ms / 1000, UTC),
+        flag=CancelFlag(),
+        sink=Kept(simulated.lines),
+    )
+    outcome = perform(run.planner.body(command.node, command.iteration), context)
+    run.end(command.n, outcome.outcome, output=outcome.output, error=outcome.error)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A sink that keeps lines in a list."""
+
+    lines: list[str]
+
+    def write(self, stream: str, text: str, /) -> None:
+        self.lines.append(text)

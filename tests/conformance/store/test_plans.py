@@ -1,4 +1,4 @@
-"""Plans: stored when they follow on what is planned and have seen what they say; facts stay whatever becomes of them."""
+"""Plans: stored when they follow on what is planned and have seen what they say; facts stay in any case."""
 
 from __future__ import annotations
 

@@ -70,5 +70,5 @@ def test_a_missing_certificate_is_the_callers_mistake(project: Project, monkeypa
     monkeypatch.setenv("TEMPORAL_TLS_CLIENT_CERT_PATH", "/nowhere/cert.pem")
     monkeypatch.setenv("TEMPORAL_TLS_CLIENT_KEY_PATH", "/nowhere/key.pem")
 
-    with pytest.raises(InputError, match="/nowhere/cert.pem"):
+    with pytest.raises(InputError, match=r"/nowhere/cert\.pem"):
         asyncio.run(connect(project, NOBODY, limit=timedelta(seconds=0.5)))

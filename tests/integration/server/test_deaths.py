@@ -111,6 +111,22 @@ def test_damaged_data_is_named_with_what_to_do(project: Project) -> None:
     local.ensure(project).close()
 
 
+def test_a_folder_that_cannot_be_used_is_named(project: Project) -> None:
+    project.state.write_text("a file")
+
+    with pytest.raises(ServerError, match=r"cannot be started in .*\.smithers/server: "):
+        local.ensure(project)
+
+
+def test_a_command_of_a_deleted_project_does_not_make_it_again(project: Project) -> None:
+    project.root.rmdir()
+
+    with pytest.raises(ServerError, match="No such file"):
+        local.ensure(project)
+
+    assert not project.root.exists()
+
+
 def test_a_supervisor_that_breaks_at_its_start_is_not_tried_for_ever(project: Project) -> None:
     (project.state / "server" / "data.json").mkdir(parents=True)  # cannot be replaced by a file
 

@@ -5,7 +5,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,8 +13,9 @@ from pydantic import BaseModel, computed_field
 
 from smithers import NonRetryable, Task, TaskContext, call
 from smithers.flow.body import TaskBody
+from smithers.flow.policy import duration
 from smithers.flow.task_context import CancelFlag
-from smithers_activities.compute import Attempt, Outcome, run
+from smithers_activities.compute import Outcome, run
 
 
 class Out(BaseModel):
@@ -34,26 +35,26 @@ class Sink:
         self.lines.append((stream, text))
 
 
-ATTEMPT = Attempt("r1", "work", "", 2, delivery=3)
+def context_of(sink: Sink, task: Task[Any], flag: CancelFlag | None = None) -> TaskContext:
+    deadline = None if task.timeout is None else now() + duration(task.timeout, "timeout")
+    return TaskContext("r1", task.id, "", 2, 3, deadline, now, flag or CancelFlag(), sink)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
 
 
 def ran(
-    body: Any, *, deps: Mapping[str, BaseModel] | None = None, flag: CancelFlag | None = None, **props: Any
-) -> Outcome:
-    return run_with(Sink(), body, deps=deps, flag=flag, **props)
-
-
-def run_with(
-    sink: Sink,
     body: Any,
     *,
+    sink: Sink | None = None,
     deps: Mapping[str, BaseModel] | None = None,
     flag: CancelFlag | None = None,
     grace: timedelta = timedelta(seconds=10),
     **props: Any,
 ) -> Outcome:
-    task: Task[Any] = Task("work", output=Out, **props)[body]
-    return run(TaskBody(task, deps or {}), ATTEMPT, sink, flag, grace=grace)
+    task: Task[Any] = Task("work", **{"output": Out, **props})[body]
+    return run(TaskBody(task, deps or {}), context_of(sink or Sink(), task, flag), grace=grace)
 
 
 def code_of(outcome: Outcome) -> str:
@@ -164,9 +165,7 @@ class Written(BaseModel, extra="forbid"):
 
 @pytest.mark.parametrize("hostile", [Ratio(ratio=float("nan")), Loose(value="half \ud83d"), Written()])
 def test_output_that_cannot_be_read_back_from_the_log_is_refused(hostile: BaseModel) -> None:
-    task = Task("work", output=type(hostile))[lambda: hostile]
-
-    outcome = run(TaskBody(task, {}), ATTEMPT, Sink())
+    outcome = ran(lambda: hostile, output=type(hostile))
 
     assert code_of(outcome) == "INVALID_OUTPUT"
 
@@ -252,7 +251,7 @@ def test_prints_logs_and_progress_go_to_the_sink_in_order() -> None:
         print("three", end="")
         return Out()
 
-    run_with(sink, body)
+    ran(body, sink=sink)
 
     assert sink.lines == [("stdout", "one"), ("log", "INFO two"), ("progress", "100%"), ("stdout", "three")]
 

@@ -78,14 +78,7 @@ def test_failure_names_all_four_ways(bare: Path) -> None:
     with pytest.raises(TemporalMissing) as caught:
         binary.find(said.append)
 
-    message = caught.value.message
-    assert [line[2:9] for line in message.splitlines() if re.match(r"  \d", line)] == [
-        "1. PATH",
-        "2. cach",
-        "3. down",
-        "4. buil",
-    ] or re.search(r"(?s)1\. PATH.*2\. cache.*3\. download.*4\. build", message)
-    assert "TEMPORAL_ADDRESS" in message
+    assert re.search(r"(?s)1\. PATH.*2\. cache.*3\. download.*4\. build.*TEMPORAL_ADDRESS", caught.value.message)
     assert said[0].startswith("temporal: downloading")
     assert sorted(path.name for path in binary.cached().parent.iterdir()) == [f"temporal-{VERSION}.lock"]
 

@@ -53,7 +53,8 @@ def test_certificates_are_read_by_either_name(elsewhere: None, tmp_path: Path, c
     )
 
     tls = config.get("tls")
-    assert tls is not None and not isinstance(tls, bool)
+    assert tls
+    assert not isinstance(tls, bool)
     assert (tls.client_cert, tls.client_private_key, tls.server_root_ca_cert) == (b"cert", b"key", b"ca")
 
 

@@ -8,7 +8,7 @@ from smithers.cli.output import Form
 from smithers.cli.views.approvals import Answer
 
 
-def command(
+def command(  # shape: parameters: one per option
     run: RunOption = None,
     node: NodeOption = None,
     named: NodeFlag = None,

@@ -38,7 +38,7 @@ class Wanted:
         return event.at_ms >= self.from_ms and (not self.categories or event.category in self.categories)
 
 
-def command(
+def command(  # shape: parameters: one per option
     run: RunArgument = None,
     node: Annotated[str | None, typer.Option("--node", "-n", help="Only events of this node.")] = None,
     category: Annotated[

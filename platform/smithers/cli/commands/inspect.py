@@ -10,7 +10,7 @@ from smithers.cli.options import FormOption, IntervalOption, RunArgument, WatchO
 from smithers.cli.output import Form
 from smithers.cli.session import Session, session
 from smithers.cli.times import ago, local, now_ms
-from smithers.cli.views.approvals import approval_wire, title_of
+from smithers.cli.views.approvals import approval_wire, pending, title_of
 from smithers.cli.views.nodes import named, node_wire, told_error
 from smithers.cli.views.runs import run_details
 from smithers.cli.watching import repeat
@@ -45,7 +45,7 @@ def command(
 
 def show(here: Session, run: Run, most: int) -> None:
     nodes = here.store.nodes(run.run_id)
-    waiting = [row for row in nodes if row.state == "waiting-approval"]
+    waiting = pending(here.store, run.run_id)
     if here.out.is_json:
         approvals = [approval_wire(row) for row in waiting]
         here.out.document(

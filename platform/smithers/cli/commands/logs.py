@@ -22,7 +22,7 @@ from smithers.store.records import LogLine, Run
 PAGE = 1000
 
 
-def command(
+def command(  # shape: parameters: one per option
     run: RunArgument = None,
     node: Annotated[str | None, typer.Option("--node", "-n", help="Only lines of this node.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
@@ -64,9 +64,10 @@ class Shown:
     def page(self, lines: Iterator[tuple[int, LogLine]], position: int, tail: int | None = None) -> int:
         """Returns the position of the last line there was, shown or not."""
         kept = lines if tail is None else iter(deque(lines, maxlen=tail))
-        for position, line in kept:
+        for at, line in kept:
+            position = at
             if line.stream != "progress" or self.progress:
-                self.write(position, line)
+                self.write(at, line)
         return position
 
     def write(self, position: int, line: LogLine) -> None:

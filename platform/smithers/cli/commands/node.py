@@ -22,7 +22,7 @@ from smithers.store.records import LogLine
 LINES = 20
 
 
-def command(
+def command(  # shape: parameters: one per option
     node: Annotated[str, typer.Argument(metavar="NODE", help="Node id.")],
     run: Annotated[
         str | None,

@@ -21,7 +21,7 @@ from smithers.project import Project, find_project
 UNFINISHED = ("running", "waiting-approval", "waiting-timer", "waiting-event", "waiting-code", "failed")
 
 
-def command(
+def command(  # shape: parameters: one per option
     file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="Workflow file.")] = None,
     input: Annotated[str | None, typer.Option("--input", "-i", help="JSON object, @file, or @- for stdin.")] = None,
     run: Annotated[str | None, typer.Option("--run-id", "-r", metavar="ID", help="Id for the new run.")] = None,

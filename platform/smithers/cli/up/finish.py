@@ -104,7 +104,7 @@ def reasons(store: Store, run: Run, outcome: Outcome) -> list[str]:
             lines += told_reason(reason)
     if outcome.status == WAITING:
         lines.append(
-            f"Then `smithers up --resume {run.run_id}` goes on with it, or a `smithers start` that runs in this project."
+            f"Then `smithers up --resume {run.run_id}` goes on with it, or a `smithers start` in this project."
         )
     return lines
 

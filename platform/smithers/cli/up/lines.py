@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from smithers.cli.output import OutputClosed, write
 from smithers.cli.times import clock, iso, now_ms, span
 from smithers.cli.up.model import RunModel, Seen
 from smithers.cli.up.screen import Screen
 from smithers.cli.views.events import Event
-from smithers.cli.views.nodes import told_error
+from smithers.cli.views.nodes import named, told_error
 
 
 class PlainScreen(Screen):
@@ -54,9 +55,9 @@ class PlainScreen(Screen):
 
 def told(model: RunModel, event: Event) -> str:
     """An event as a person wants to read it; empty for those that say nothing new."""
-    seen = model.seen(event.node, event.iteration) if event.node else None
-    if seen is not None:
-        return told_node(model, event, seen)
+    if event.node:
+        line = NODE_LINES.get(event.type)
+        return line(model, event, model.seen(event.node, event.iteration)) if line is not None else ""
     match event.type:
         case "RunFinished":
             return f"✓ finished in {span(event.at_ms - model.created_ms)}"
@@ -76,47 +77,59 @@ def told(model: RunModel, event: Event) -> str:
             return ""
 
 
-def told_node(model: RunModel, event: Event, seen: Seen) -> str:
-    name, attempt, turn = event.node, event.attempt, event.iteration or "0"
-    tried = f", attempt {attempt}" if attempt > 1 else ""
-    where = name if turn == "0" else f"{name} #{turn}"
-    match event.type:
-        case "NodeStarted":
-            return f"→ {name} (attempt {attempt}, iteration {turn})"
-        case "NodeFinished":
-            return f"✓ {where} ({span(event.fields.get('durationMs', seen.took_ms))}{tried})"
-        case "NodeFailed":
-            return (
-                f"✗ {where} failed{f' (attempt {attempt})' if tried else ''}: {told_error(event.fields.get('error'))}"
-            )
-        case "NodeRetrying":
-            return f"↻ {where} retrying (attempt {attempt})"
-        case "NodeCancelled":
-            return f"⊗ {where} cancelled"
-        case "NodeSkipped":
-            return f"↷ {where} skipped"
-        case "ApprovalRequested":
-            return waiting(model.run_id, seen)
-        case "ApprovalGranted" | "ApprovalDenied":
-            return told_decision(event, where)
-        case "NodeWaitingTimer":
-            return f"⏱ {where} waiting for timer{f' (fires {iso(seen.due_ms)})' if seen.due_ms else ''}"
-        case "TimerFired":
-            return f"✓ {where} fired"
-        case "WorkerDied":
-            return f"✗ the worker died while it ran {where}{tried}"
-        case "RetryTaskStarted":
-            return f"↻ {where} is to run again"
-        case _:
-            return ""
+Line = Callable[[RunModel, Event, Seen], str]
 
 
-def told_decision(event: Event, where: str) -> str:
+def started(_model: RunModel, event: Event, _seen: Seen) -> str:
+    return f"→ {event.node} (attempt {event.attempt}, iteration {event.iteration or 0})"
+
+
+def finished(_model: RunModel, event: Event, seen: Seen) -> str:
+    tried = f", attempt {event.attempt}" if event.attempt > 1 else ""
+    return f"✓ {named(event.node, event.iteration)} ({span(event.fields.get('durationMs', seen.took_ms))}{tried})"
+
+
+def failed(_model: RunModel, event: Event, _seen: Seen) -> str:
+    tried = f" (attempt {event.attempt})" if event.attempt > 1 else ""
+    return f"✗ {named(event.node, event.iteration)} failed{tried}: {told_error(event.fields.get('error'))}"
+
+
+def retrying(_model: RunModel, event: Event, _seen: Seen) -> str:
+    return f"↻ {named(event.node, event.iteration)} retrying (attempt {event.attempt})"
+
+
+def asked(model: RunModel, _event: Event, seen: Seen) -> str:
+    turn = f" --iteration {seen.iteration}" if seen.iteration else ""
+    return f'⏸ waits for approval: {seen.node} "{seen.title}" — smithers approve {model.run_id} {seen.node}{turn}'
+
+
+def decided(_model: RunModel, event: Event, _seen: Seen) -> str:
     symbol, verb = ("✓", "approved") if event.type == "ApprovalGranted" else ("✗", "denied")
     note = f": {event.fields['note']}" if event.fields.get("note") else ""
-    return f"{symbol} {where} {verb} by {event.fields.get('by') or 'somebody'}{note}"
+    return f"{symbol} {named(event.node, event.iteration)} {verb} by {event.fields.get('by') or 'somebody'}{note}"
 
 
-def waiting(run_id: str, seen: Seen) -> str:
-    turn = f" --iteration {seen.iteration}" if seen.iteration not in ("", "0") else ""
-    return f'⏸ waits for approval: {seen.node} "{seen.title}" — smithers approve {run_id} {seen.node}{turn}'
+def timed(_model: RunModel, event: Event, seen: Seen) -> str:
+    fires = f" (fires {iso(seen.due_ms)})" if seen.due_ms else ""
+    return f"⏱ {named(event.node, event.iteration)} waiting for timer{fires}"
+
+
+def plain(before: str, after: str = "") -> Line:
+    return lambda _model, event, _seen: f"{before}{named(event.node, event.iteration)}{after}"
+
+
+NODE_LINES: Final[dict[str, Line]] = {
+    "NodeStarted": started,
+    "NodeFinished": finished,
+    "NodeFailed": failed,
+    "NodeRetrying": retrying,
+    "NodeCancelled": plain("⊗ ", " cancelled"),
+    "NodeSkipped": plain("↷ ", " skipped"),
+    "ApprovalRequested": asked,
+    "ApprovalGranted": decided,
+    "ApprovalDenied": decided,
+    "NodeWaitingTimer": timed,
+    "TimerFired": plain("✓ ", " fired"),
+    "WorkerDied": plain("✗ the worker process died while it ran "),
+    "RetryTaskStarted": plain("↻ ", " is to run again"),
+}

@@ -1,4 +1,4 @@
-"""What a viewer knows of a run: folded from its events, so that it costs as much as happens, not as much as there is."""
+"""What a viewer knows of a run. It is folded from events, so that it costs what happens, not what there is."""
 
 from __future__ import annotations
 

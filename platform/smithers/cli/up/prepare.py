@@ -99,8 +99,8 @@ def create(store: Store, order: Order, code: LoadedCode, input: Json) -> Run:
         if not order.run_id:
             return create(store, order, code, input)
         raise RunExists(
-            f"There is a run {run_id!r} already. `smithers up --resume {run_id}` goes on with it; leave --run-id out for "
-            "a new one.",
+            f"There is a run {run_id!r} already. `smithers up --resume {run_id}` goes on with it; leave --run-id out "
+            "for a new one.",
             run_id=run_id,
         ) from error
 
@@ -159,7 +159,7 @@ def changed_code(run: Run, code: LoadedCode, path: Path) -> WrongState:
     )
 
 
-def plan_difference(run: Run, code: LoadedCode) -> str:
+def plan_difference(_run: Run, _code: LoadedCode) -> str:
     """What the run's plan would be under the new code, against what it is. Empty where nothing can say it."""
     return ""
 

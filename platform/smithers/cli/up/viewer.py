@@ -24,7 +24,7 @@ from smithers.cli.up.screen import Screen
 from smithers.cli.views.approvals import Answer, decide
 from smithers.cli.views.events import Event
 from smithers.cli.views.nodes import find_node, named
-from smithers.cli.views.why import code, plan_is_due
+from smithers.cli.views.why import code, due_facts
 from smithers.engine.entry import Json
 from smithers.errors import SmithersError, StoreUnavailable
 from smithers.project import Project
@@ -179,7 +179,7 @@ class Viewer:
             return
         self.store = store = open_store(self.project, create=False)
         run = store.run(data["runId"])
-        status = RUNNING if plan_is_due(store, run) else run.status
+        status = RUNNING if due_facts(store, run) else run.status
         if data["over"]:
             status = run.status
         self.model = RunModel(run.run_id, run.workflow, run.created_ms, status, position=data["after"])

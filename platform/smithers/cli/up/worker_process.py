@@ -13,12 +13,14 @@ import signal
 import socket
 import sys
 import threading
+import traceback
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from smithers.cli.guard import Order
 from smithers.cli.present import error_exit
+from smithers.cli.status import FAILED
 from smithers.cli.up.prepare import prepare
 from smithers.engine.entry import Json
 from smithers.errors import SmithersError
@@ -55,13 +57,21 @@ class Line:
         with self.lock:
             self.connection.sendall(json.dumps(message, default=repr).encode() + b"\n")
 
+    def stop(self, _number: int, _frame: object) -> None:
+        """A signal handler."""
+        self.heard.put({"stop": DRAIN_S})
+
+
+def noted(_number: int, _frame: object) -> None:
+    """A signal handler."""
+
 
 def main() -> int:
     line = Line(socket.socket(fileno=int(sys.argv[1])))
     order = Order(**line.heard.get())
     # Ctrl-C is for the other process. A handler is not inherited by the programs that tasks run; SIG_IGN would be.
-    signal.signal(signal.SIGINT, lambda *_: None)
-    signal.signal(signal.SIGTERM, lambda *_: line.heard.put({"stop": DRAIN_S}))
+    signal.signal(signal.SIGINT, noted)
+    signal.signal(signal.SIGTERM, line.stop)
     stop_watchdog = watchdog.watch()
     serve(line, order)
     line.say({"bye": True})
@@ -78,6 +88,10 @@ def serve(line: Line, order: Order) -> None:
             host(line, project, prepared.run_id, prepared.code)
     except SmithersError as error:
         line.say({"refused": error.wire() | {"status": error_exit(error)}})
+    except Exception as error:  # noqa: BLE001  a bug of ours; starting again would only repeat it
+        traceback.print_exc()
+        message = f"{type(error).__name__}: {error}. This is a bug in Smithers; the lines above help to find it."
+        line.say({"refused": {"code": "INTERNAL", "message": message, "data": {}, "status": FAILED}})
 
 
 def host(line: Line, project: Project, run_id: str, code: LoadedCode) -> None:

@@ -42,7 +42,12 @@ def approval_wire(row: NodeRow) -> Json:
 
 
 def pending(store: Store, run_id: str) -> list[NodeRow]:
-    return [row for row in store.nodes(run_id) if row.state == WAITING]
+    """Approvals that nobody has answered. A node keeps its state until somebody has planned for the answer."""
+    waiting = [row for row in store.nodes(run_id) if row.state == WAITING]
+    if not waiting:
+        return []
+    answered = {(entry.data["node"], entry.data["iteration"]) for entry in store.entries_by_key(run_id, "decided:")}
+    return [row for row in waiting if (row.node, row.iteration) not in answered]
 
 
 def choose(store: Store, run: Run, node: str | None, iteration: str | None) -> NodeRow:

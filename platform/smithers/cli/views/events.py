@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from smithers.cli.times import offset
-from smithers.cli.views.nodes import told_error
+from smithers.cli.views.nodes import named, told_error
 from smithers.engine.entry import Entry, Json, split_node_key
 
 ENDS: Final = {"finished": "RunFinished", "failed": "RunFailed", "cancelled": "RunCancelled"}
@@ -71,7 +71,7 @@ class Event:
     def line(self, start_ms: int) -> str:
         parts = [offset(self.at_ms - start_ms), SYMBOLS.get(self.type, "·"), self.type]
         if self.node:
-            parts.append(self.node if self.iteration in ("", "0") else f"{self.node} #{self.iteration}")
+            parts.append(named(self.node, self.iteration))
         if self.attempt > 1:
             parts.append(f"attempt {self.attempt}")
         parts += [f"{name}={cut(value)}" for name, value in self.fields.items() if value not in (None, "", [], {})]

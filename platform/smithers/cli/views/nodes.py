@@ -44,7 +44,7 @@ def shown_iteration(iteration: str) -> str:
 
 def named(node: str, iteration: str) -> str:
     """`review`, or `review #2.1` inside loops."""
-    return node if iteration in ("", "0") else f"{node} #{iteration}"
+    return f"{node} #{iteration}" if iteration else node
 
 
 def node_wire(row: NodeRow) -> Json:

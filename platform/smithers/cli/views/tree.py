@@ -54,7 +54,7 @@ SHAPES = {"approval": ("{{", "}}"), "timer": ("([", "])"), "loop": ("[[", "]]"),
 
 
 def mermaid(tree: Json) -> list[str]:
-    """Boxes by the tree, arrows by the order: what is in a sequence follows, what is in parallel stands side by side."""
+    """Boxes by the tree, arrows by the order: a sequence follows, what is parallel stands side by side."""
     lines = ["flowchart TD"]
     chart = Chart(lines)
     chart.sequence(tree.get("children", []), [])

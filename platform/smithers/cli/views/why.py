@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from smithers.cli.times import ago, iso, local, now_ms, span
-from smithers.cli.views.approvals import title_of
+from smithers.cli.views.approvals import pending, title_of, told_decision
 from smithers.cli.views.attempts import Attempt, attempts_of, node_entries
 from smithers.cli.views.nodes import named, shown_iteration
 from smithers.engine.entry import Entry, Json
@@ -24,7 +24,7 @@ class Reason:
     """One thing that the run waits for, or died of."""
 
     kind: str
-    """approval, timer, event, task, queue, backoff, worker, code, cancel, failure, more."""
+    """approval, timer, event, task, queue, backoff, plan, worker, code, cancel, failure, more."""
     text: str
     since_ms: int = 0
     unblock: str = ""
@@ -73,9 +73,10 @@ def explain(store: Store, run: Run, *, has_worker: bool) -> Why:
 
 def open_run(store: Store, run: Run, *, has_worker: bool) -> Why:
     reasons = [*cancel_request(store, run), *code(store, run), *people(store, run), *work(store, run)]
-    needs_worker = plan_is_due(store, run) or any(
-        reason.kind not in ("approval", "event", "code") for reason in reasons
-    )
+    unplanned = due_facts(store, run)
+    if unplanned:
+        reasons.append(Reason("plan", told_facts(unplanned), unplanned[-1].at_ms))
+    needs_worker = any(reason.kind not in ("approval", "event", "code") for reason in reasons)
     if not has_worker and (needs_worker or not reasons):
         reasons.append(
             Reason(
@@ -85,17 +86,17 @@ def open_run(store: Store, run: Run, *, has_worker: bool) -> Why:
                 command=f"smithers up --resume {run.run_id}",
             )
         )
-    return Why(run, summary(run, reasons), tuple(reasons))
+    return Why(run, summary(reasons), tuple(reasons))
 
 
-def summary(run: Run, reasons: list[Reason]) -> str:
+def summary(reasons: list[Reason]) -> str:
     kinds = {reason.kind for reason in reasons}
     waits = [name for kind, name in WAITS.items() if kind in kinds]
     if waits:
-        return f"It is {run.status}: it waits for {' and '.join(waits)}."
+        return f"It waits for {' and '.join(waits)}."
     if "task" in kinds:
-        return f"It is {run.status}: tasks are at work."
-    return f"It is {run.status}, and its next step is due."
+        return "It is running: tasks are at work."
+    return "It is running, and its next step is due."
 
 
 WAITS: Final = {
@@ -107,8 +108,15 @@ WAITS: Final = {
 }
 
 
-def plan_is_due(store: Store, run: Run) -> bool:
-    return any(entry.kind in UNPLANNED_KINDS for entry in store.entries(run.run_id, after=run.planned))
+def due_facts(store: Store, run: Run) -> list[Entry]:
+    """What has been stored and not been acted upon."""
+    return [entry for entry in store.entries(run.run_id, after=run.planned) if entry.kind in UNPLANNED_KINDS]
+
+
+def told_facts(facts: list[Entry]) -> str:
+    last = facts[-1]
+    what = told_decision(last) if last.kind == "decided" else f"Something new was stored ({last.kind})."
+    return f"{what} Its next step is due."
 
 
 def failure(store: Store, run: Run) -> Reason:
@@ -180,48 +188,20 @@ def code(store: Store, run: Run) -> list[Reason]:
 
 
 def people(store: Store, run: Run) -> list[Reason]:
-    found: list[Reason] = []
-    for row in store.nodes(run.run_id):
-        if row.state == "waiting-approval":
-            found.append(approval(store, run, row))
-        elif row.state == "waiting-event":
-            found.append(
-                Reason(
-                    "event",
-                    f"{named(row.node, row.iteration)} waits for an event.",
-                    node=row.node,
-                    iteration=row.iteration,
-                )
-            )
-    return found
+    return [approval(run, row) for row in pending(store, run.run_id)]
 
 
-def approval(store: Store, run: Run, row: NodeRow) -> Reason:
-    since = asked_ms(store, run, row)
-    choice = f" --iteration {row.iteration}" if row.iteration not in ("", "0") else ""
+def approval(run: Run, row: NodeRow) -> Reason:
+    choice = f" --iteration {row.iteration}" if row.iteration else ""
     return Reason(
         "approval",
         f'{named(row.node, row.iteration)} waits for an approval: "{title_of(row)}"',
-        since,
+        row.first_ms or run.updated_ms,
         "a person approves or denies it",
         f"smithers approve {run.run_id} {row.node}{choice}",
         row.node,
         row.iteration,
     )
-
-
-def asked_ms(store: Store, run: Run, row: NodeRow) -> int:
-    """When the frame that asks was stored. Frames are few against facts; the newest are looked at first."""
-    key = f"{row.node}:{row.iteration}"
-    frames = store.entries_by_key(run.run_id, "frame:")
-    for entry in sorted(frames, key=sequence, reverse=True):
-        if entry.data.get("nodes", {}).get(key) == "waiting-approval":
-            return entry.at_ms
-    return run.updated_ms
-
-
-def sequence(entry: Entry) -> int:
-    return entry.seq
 
 
 def work(store: Store, run: Run) -> list[Reason]:

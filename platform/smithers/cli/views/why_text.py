@@ -15,6 +15,7 @@ SYMBOLS: Final = {
     "failure": "✗",
     "code": "✗",
     "worker": "!",
+    "plan": "○",
     "more": " ",
 }
 UNTIMED: Final = ("task", "failure")

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smithers.project import Project
+from smithers.temporal.server.places import short_path
 
 
 @dataclass(frozen=True, slots=True)
 class LocalWorker:
     name: str
     socket: Path
+
+
+def has_bells(project: Project) -> bool:
+    """Whether any worker has put up a bell; it may be dead by now."""
+    return any((project.state / "bells").glob("*.sock"))
 
 
 def local_workers(project: Project) -> list[LocalWorker]:
@@ -25,7 +31,8 @@ def answers(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(0.2)
         try:
-            connection.connect(str(path))
+            with short_path(path) as address:
+                connection.connect(address)
         except OSError:
             return False
     return True

@@ -11,7 +11,7 @@ import re
 import subprocess
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from smithers.temporal.server.log import note
 from smithers.temporal.server.places import DATABASE, Places, read_json, write_json
@@ -32,8 +32,8 @@ class Stamp:
         kept = read_json(places.stamp)
         if not places.database.exists():
             return cls(port=_port(kept))
-        names: dict[Any, Any] = kept.get("namespaces") or {}
-        namespaces = {str(name): str(retention) for name, retention in names.items()}
+        names: object = kept.get("namespaces")
+        namespaces = cast(dict[str, str], names) if isinstance(names, dict) else {}
         return cls(str(kept.get("server", "")), str(kept.get("binary", "")), _port(kept), namespaces)
 
     def write(self, places: Places) -> None:

@@ -30,15 +30,18 @@ def start(root: Path, places: Places, binary: Path, settings: Settings) -> socke
     About 30 ms. Raises ServerError when the project's folder cannot be written or Python not be started.
     """
     try:
-        places.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        places.folder.parent.mkdir(exist_ok=True)  # never the project's folder itself: it may have been deleted
+        places.folder.mkdir(exist_ok=True, mode=0o700)
         with _lock(places) as lock:
             if lock is None:
                 return None
             with _listener(places) as listener:
                 _spawn(_orders(root, places, binary, settings, lock, listener.fileno()), places)
                 return connect(places)
-    except OSError as error:
-        raise ServerError(f"The local Temporal server cannot be started in {places.folder}: {error}.") from error
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ServerError(
+            f"The local Temporal server cannot be started in {places.folder}: {error}. {places.log} may say more."
+        ) from error
 
 
 def connect(places: Places) -> socket.socket | None:

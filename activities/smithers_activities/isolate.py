@@ -1,0 +1,218 @@
+"""Runs one task alone in a process of its own, which can be stopped and may die.
+
+The child is `python -m smithers.worker.isolated FD`, leader of its own session. It reads one job from stdin, loads the
+author's code, and sends JSON lines on the descriptor FD: `{"line": [stream, text]}` as they come, then one
+`{"ended": {...}}`. Its stdout and stderr are pipes, so what C code and the task's own child processes print is kept,
+too.
+
+It cannot outlive us: the kernel kills it when the thread that started it ends, and its stdin, which we hold open, ends
+when our process does, upon which it kills its whole group. To stop a body we send SIGTERM to the group (the child
+sets the cancel flag and throws `Stopped` into a sync body), and SIGKILL after a grace. When the body has ended,
+whatever it left running in its group is killed.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from smithers.errors import BodyDied, TaskTimeout
+from smithers.flow.body import TaskBody
+from smithers.flow.task_context import TaskContext
+from smithers_activities.capture import kept
+from smithers_activities.compute import GRACE, Outcome, stopped
+from smithers_activities.lines import TaskLines
+
+CHILD: Final = "smithers.worker.isolated"
+LOOK_EVERY_S: Final = 0.1
+"""How long a cancel or a death may go unseen."""
+LAST_WORDS_S: Final = 1.0
+"""How long pipes are read after the body has ended: somebody else may hold them open."""
+CHUNK_BYTES: Final = 1 << 16
+
+Job = dict[str, Any]
+"""What the child is told; `smithers.worker.isolated` writes and reads it."""
+
+
+def run(job: Job, body: TaskBody, context: TaskContext, *, grace: timedelta = GRACE) -> Outcome:
+    """Runs a body in a new process to its end, to its deadline, or until the flag is set.
+
+    Raises `BodyDied` if the process ends without an answer and without having been asked to stop.
+    """
+    lines = context.sink if isinstance(context.sink, TaskLines) else kept(context.sink)
+    begin = time.perf_counter()
+    child = Child.started(lines)
+    try:
+        child.send(job)
+        child.attend(context, grace)
+    finally:
+        status = child.finish()
+        lines.flush()
+    ms = round((time.perf_counter() - begin) * 1000)
+    if child.ended is not None and in_time(child.ended, context):
+        return Outcome(**child.ended)
+    if context.flag.reason is not None:
+        return stopped(None, body, context, ms)
+    raise died(status, context)
+
+
+def in_time(ended: dict[str, Any], context: TaskContext) -> bool:
+    """Whether what the child says stands: an output after the deadline does not."""
+    error: dict[str, Any] = ended.get("error") or {}
+    return context.flag.reason != "deadline" or error.get("code") == TaskTimeout.code
+
+
+def died(status: int, context: TaskContext) -> BodyDied:
+    how = f"exit status {status}" if status >= 0 else name_of(-status)
+    why = "; most likely it ran out of memory" if status == -signal.SIGKILL else ""
+    return BodyDied(
+        f"The process in which task {context.node_id!r} ran alone ended without an answer: {how}{why}.",
+        exit_code=status if status >= 0 else None,
+        signal=-status if status < 0 else None,
+    )
+
+
+def name_of(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+@dataclass(slots=True, eq=False)
+class Child:
+    """The process and the three pipes it writes to."""
+
+    process: subprocess.Popen[bytes]
+    control: int
+    lines: TaskLines
+    ended: dict[str, Any] | None = None
+    """How it says that the body ended."""
+    pipes: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+
+    @classmethod
+    def started(cls, lines: TaskLines) -> Child:
+        control, childs_end = os.pipe()
+        pipe = subprocess.PIPE
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", CHILD, str(childs_end)],
+                stdin=pipe,
+                stdout=pipe,
+                stderr=pipe,
+                pass_fds=(childs_end,),
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(control)
+            raise
+        finally:
+            os.close(childs_end)
+        child = cls(process, control, lines)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        child.pipes.register(control, selectors.EVENT_READ, Control(child.take))
+        child.pipes.register(process.stdout.fileno(), selectors.EVENT_READ, Text("stdout", lines))
+        child.pipes.register(process.stderr.fileno(), selectors.EVENT_READ, Text("stderr", lines))
+        return child
+
+    def send(self, job: Job) -> None:
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it died at once; its exit status says how
+            self.process.stdin.write(json.dumps({**job, "parent": os.getpid()}).encode() + b"\n")
+            self.process.stdin.flush()
+
+    def take(self, message: dict[str, Any]) -> None:
+        if "line" in message:
+            stream, text = message["line"]
+            self.lines.write(stream, text)
+        elif "ended" in message:
+            self.ended = message["ended"]
+
+    def attend(self, context: TaskContext, grace: timedelta) -> None:
+        """Reads what it writes until it has ended; stops it when it is time to."""
+        kill_at = None
+        while self.ended is None and self.process.poll() is None:
+            left = context.time_left()
+            if left is not None and not left:
+                context.flag.set("deadline")
+            if context.cancelled and kill_at is None:
+                self.signal(signal.SIGTERM)
+                kill_at = time.monotonic() + grace.total_seconds()
+            elif kill_at is not None and time.monotonic() >= kill_at:
+                self.signal(signal.SIGKILL)
+            self.read(min(LOOK_EVERY_S, left.total_seconds()) if left else LOOK_EVERY_S)
+
+    def read(self, timeout_s: float) -> bool:
+        """Passes on what there is; returns whether there was anything, or waits for it."""
+        ready = self.pipes.select(timeout_s)
+        for key, _ in ready:
+            chunk = os.read(key.fd, CHUNK_BYTES)
+            key.data.feed(chunk)
+            if not chunk:
+                self.pipes.unregister(key.fd)
+        return bool(ready)
+
+    def finish(self) -> int:
+        """Ends the whole group and reads what is left; returns the exit status, negative for a signal."""
+        if self.ended is not None:  # it is on its way out; let it go in peace
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(LAST_WORDS_S)
+        self.signal(signal.SIGKILL)
+        status = self.process.wait()
+        until = time.monotonic() + LAST_WORDS_S
+        while self.pipes.get_map() and time.monotonic() < until and self.read(0.01):
+            pass
+        for key in list(self.pipes.get_map().values()):
+            self.pipes.unregister(key.fileobj)
+        self.pipes.close()
+        os.close(self.control)
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+        return status
+
+    def signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # all gone; on macOS also: all are zombies
+            os.killpg(self.process.pid, number)
+
+
+class Control:
+    """The child's messages, put together from chunks."""
+
+    def __init__(self, take: Callable[[dict[str, Any]], None]) -> None:
+        self.take = take
+        self.partial = bytearray()
+
+    def feed(self, chunk: bytes) -> None:
+        *whole, rest = chunk.split(b"\n")
+        for piece in whole:
+            message = bytes(self.partial) + piece
+            self.partial.clear()
+            with contextlib.suppress(ValueError):  # the author's code has found the descriptor and wrote to it
+                self.take(json.loads(message))
+        self.partial += rest
+
+
+class Text:
+    """One of the child's standard streams."""
+
+    def __init__(self, stream: str, lines: TaskLines) -> None:
+        self.stream = stream
+        self.lines = lines
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def feed(self, chunk: bytes) -> None:
+        self.lines.feed(self.stream, self.decoder.decode(chunk, not chunk))

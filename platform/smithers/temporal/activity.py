@@ -1,0 +1,85 @@
+"""The one activity, as Temporal sees it: it unpacks an order, hands it to the step, and packs the answer.
+
+Failures that reach Temporal have fixed texts: what went wrong in detail is in the run's log, or in this worker's.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from smithers.engine.entry import Json
+from smithers.errors import StoreUnavailable
+from smithers.temporal.fetch import answer
+from smithers.temporal.order import STEP, Order
+from smithers.temporal.workshop import Delivery, HandOver, Workshop
+
+log = logging.getLogger(__name__)
+AT_ONCE = timedelta(milliseconds=1)
+
+
+class Pulse(Protocol):
+    """Heartbeats for everything that runs in this process."""
+
+    def begin(self, order: Order, task_token: bytes, beat: Callable[[], None]) -> object:
+        """Calls `beat` from time to time, on another thread, until `end`."""
+        ...
+
+    def end(self, key: object) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepActivity:
+    """The steps that come through one task queue."""
+
+    shop: Workshop
+    pulse: Pulse
+    worker: str
+    """Identity of this process."""
+    stopping: Callable[[], bool]
+    digest: str = ""
+    """Of the code whose queue it is; empty for the driver's queue."""
+
+    @activity.defn(name=STEP, no_thread_cancel_exception=True)
+    def step(self, wire: Json) -> Json:
+        order, info = Order.read(wire), activity.info()
+        surroundings = contextvars.copy_context()
+        key = self.pulse.begin(order, info.task_token, lambda: surroundings.run(activity.heartbeat))
+        run_id = info.workflow_run_id or ""
+        delivery = Delivery(self.worker, self.digest, run_id, info.attempt, given_up, self.stopping)
+        try:
+            return answer(self.shop, order, delivery).wire()
+        except HandOver:
+            raise again("The worker shuts down.", "HandOver", AT_ONCE) from None
+        except StoreUnavailable as error:
+            log.warning("run %s, step %d: the store is away: %s", order.run, order.n, error)
+            raise again("The store is away.", "StoreUnavailable", pause(info.attempt)) from None
+        except Exception as error:
+            log.exception("run %s, step %d failed", order.run, order.n)
+            text = "The step failed. Its worker's log says why."
+            raise again(text, type(error).__name__, pause(info.attempt)) from None
+        finally:
+            self.pulse.end(key)
+
+
+def given_up() -> bool:
+    """Whether the server has said, in answer to a heartbeat, that it does not wait for this delivery any more."""
+    details = activity.cancellation_details() if activity.is_cancelled() else None
+    return details is not None and (details.not_found or details.timed_out)
+
+
+def again(text: str, kind: str, delay: timedelta) -> ApplicationError:
+    """A failure after which the same order is delivered again."""
+    return ApplicationError(text, type=kind, next_retry_delay=delay, category=ApplicationErrorCategory.BENIGN)
+
+
+def pause(attempt: int) -> timedelta:
+    """From a quarter of a second up to a minute."""
+    return timedelta(seconds=min(60.0, 0.25 * 2 ** min(attempt - 1, 8)))

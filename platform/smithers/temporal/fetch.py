@@ -1,0 +1,92 @@
+"""A fetch: the step without a command, and the only way back after anything was lost.
+
+It appends what the driver reports, plans what is not planned, and returns every open command. What it returns must be
+the truth at one moment at which every fact was planned: a fact that was stored before the commands were read, and
+planned after, would hide the commands that follow from it, and if its own step belonged to a driver that is gone,
+nobody would ever bring them. So it reads the facts behind the last frame after the commands, and again if there are any.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from smithers.engine.command import Command
+from smithers.engine.entry import Fact
+from smithers.engine.fold import UNPLANNED_KINDS
+from smithers.errors import CommandNotFound, RunNotFound, StaleEpoch
+from smithers.store.records import Append, OpenCommandRow, Run
+from smithers.temporal import facts
+from smithers.temporal.claims import read_claims
+from smithers.temporal.order import FETCH, STALE, Answer, Carried, Order, code_queue
+from smithers.temporal.plans import EVERYTHING, FINAL
+from smithers.temporal.step import Step, final
+from smithers.temporal.workshop import Delivery, Workshop
+
+MOST_LOOKS: Final = 20
+"""How often it reads again because others were writing. They are at work then, and answer for themselves."""
+
+
+class Fetch(Step):
+    def answer(self) -> Answer:
+        self.current()
+        self.report()
+        if self.order.child:
+            self.shop.ring(self.order.run)
+            return Answer()
+        for _ in range(MOST_LOOKS):
+            planned = self.plan_everything()
+            run = self.store.run(self.order.run)
+            rows = self.store.open_commands(run.run_id, above=self.order.above)
+            if not planned or not self.unplanned(run):
+                return self.reply_of(run, rows, elsewhere=not planned and run.digest not in self.shop.codes)
+        self.shop.ring(self.order.run)
+        run = self.current()
+        return self.reply_of(run, self.store.open_commands(run.run_id, above=self.order.above), elsewhere=False)
+
+    def report(self) -> None:
+        order = self.order
+        news = [fact for n in order.settle for fact in self.settlement(n)]
+        if order.cancel:
+            news.append(facts.cancelled_natively(order.cancel))
+        news += map(facts.signalled, order.signals)
+        if news:
+            self.store.append(Append(order.run, tuple(news), epoch=order.epoch))
+
+    def settlement(self, n: int) -> list[Fact]:
+        """Closes a command that ended without an answer, and those that its step was bursting."""
+        row, is_open = self.store.command(self.order.run, n)
+        owned = self.store.open_commands(self.order.run, owner=n)
+        lost = [row.command] if is_open else []
+        lost += [row.command for row in owned if self.is_claimed(row.command, n)]
+        return [fact for command in lost for fact in self.settled(command)]
+
+    def settled(self, command: Command) -> list[Fact]:
+        why = "its activity ended without an answer"
+        claims = read_claims(self.store, self.order.run, command)
+        died = [facts.claim_ended("died", claims[-1], why)] if claims and claims[-1]["n"] == command.n else []
+        return [*died, facts.settled(command, why)]
+
+    def unplanned(self, run: Run) -> bool:
+        """Whether a fact stands behind the frame that `run` had last."""
+        return any(entry.kind in UNPLANNED_KINDS for entry in self.store.entries(run.run_id, after=run.planned))
+
+    def plan_everything(self) -> bool:
+        """False if facts are left which this process cannot plan: it lacks the code, or rendering fails."""
+        run = self.current()
+        if not self.unplanned(run):
+            return True
+        self.hold(run.digest)
+        return self.plans is not None and self.plan(EVERYTHING) is not None
+
+    def reply_of(self, run: Run, rows: list[OpenCommandRow], elsewhere: bool) -> Answer:
+        done = final(run.status) if run.status in FINAL else ""
+        return Answer(tuple(map(Carried.of, rows)), done, code_queue(self.shop.project, run.digest), elsewhere)
+
+
+def answer(shop: Workshop, order: Order, delivery: Delivery) -> Answer:
+    """Carries out an order. Raises `HandOver` and `StoreUnavailable`, after which it is to be delivered again."""
+    kind = Fetch if order.n == FETCH else Step
+    try:
+        return kind(shop, order, delivery).answer()
+    except (StaleEpoch, RunNotFound, CommandNotFound):
+        return Answer(done=STALE)

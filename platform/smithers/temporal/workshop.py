@@ -1,0 +1,80 @@
+"""What a worker process needs to carry out orders of one project; the driver's side knows nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from smithers.engine.command import Command
+from smithers.flow.body import TaskBody
+from smithers.flow.task_context import LineSink, TaskContext
+from smithers.store.interface import Store
+from smithers.temporal.pace import Pace
+from smithers.temporal.plans import Plans
+from smithers.temporal.running import BodyTable, Ended
+from smithers.temporal.spool import Spool
+
+
+class HandOver(Exception):
+    """This worker shuts down: the order is to be delivered to another one, now."""
+
+
+class BodyDied(Exception):
+    """The process in which a body ran alone is gone."""
+
+
+class Bodies(Protocol):
+    """Runs the author's code."""
+
+    def run(self, body: TaskBody, context: TaskContext, command: Command, *, alone: bool) -> Ended:
+        """Runs a body to its end and says how it ended. `alone` is in a process of its own; raises `BodyDied` if that
+        goes away. Errors of the body do not come through."""
+        ...
+
+    def sink(self, run_id: str, command: Command) -> LineSink:
+        """Where the lines of an attempt go."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One time that Temporal handed us an order."""
+
+    worker: str
+    """Identity of this process."""
+    digest: str = ""
+    """Of the code whose queue it came through; empty for steps without a task."""
+    driver: str = ""
+    """Temporal run id."""
+    attempt: int = 1
+    superseded: Callable[[], bool] = lambda: False
+    """Whether Temporal has given this delivery up, as far as we were told."""
+    stopping: Callable[[], bool] = lambda: False
+    """Whether this worker shuts down."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepSettings:
+    burst_s: float = 1.0
+    """How long a step goes on with work that it planned itself; 0 is not at all."""
+    render_s: float = 10.0
+    grace_s: float = 5.0
+    """How long a body may take no notice of its cancel flag before the step goes on without it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Workshop:
+    """Shared by all steps of a process. Everything in it may be used from any thread."""
+
+    project: str
+    store: Store
+    bodies: Bodies
+    table: BodyTable
+    spool: Spool
+    ring: Callable[[str], None]
+    """Wakes the driver of a run."""
+    codes: Mapping[str, Plans]
+    """By digest: the code that this process holds."""
+    settings: StepSettings = StepSettings()
+    pace: Pace = field(default_factory=Pace)

@@ -1,0 +1,88 @@
+"""One thread per process that says "still alive" for every step, and asks whether bodies should stop.
+
+Steps block in threads, so none of them can do it for itself. The thread sleeps through anything the author's code does
+except holding the interpreter's lock, and of that the watchdog takes care.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from smithers.errors import NodeNotFound, RunNotFound, StoreError
+from smithers.store.interface import Store
+from smithers.temporal.order import Order
+from smithers.temporal.plans import FINAL
+from smithers.temporal.running import BodyTable, Running
+from smithers.temporal.takeover import Ledger
+
+log = logging.getLogger(__name__)
+PERIOD_S: Final = 1.0
+YOUNG_S: Final = 1.5
+"""Most steps are over sooner and never need a heartbeat; Temporal waits 5 s for the first."""
+STOP_STATES: Final = ("cancelling", "cancelled")
+
+
+@dataclass(slots=True, eq=False)
+class Beat:
+    order: Order
+    beat: Callable[[], None]
+    slot: int
+    began: float
+
+
+class Heartbeats:
+    def __init__(self, store: Store, table: BodyTable, ledger: Ledger) -> None:
+        self._store = store
+        self._table = table
+        self._ledger = ledger
+        self._beats: dict[int, Beat] = {}
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeats", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def begin(self, order: Order, task_token: bytes, beat: Callable[[], None]) -> object:
+        entry = Beat(order, beat, self._ledger.put(order.run, task_token), time.monotonic())
+        self._beats[id(entry)] = entry
+        return entry
+
+    def end(self, key: object) -> None:
+        entry = self._beats.pop(id(key))
+        self._ledger.clear(entry.slot)
+
+    def _run(self) -> None:
+        while not self._stopped.wait(PERIOD_S):
+            for entry in list(self._beats.values()):
+                if time.monotonic() - entry.began >= YOUNG_S:
+                    self._beat(entry)
+            for running in self._table.every():
+                if not running.flag.is_set and time.monotonic() - running.began >= PERIOD_S / 2:
+                    self._look(running)
+
+    def _beat(self, entry: Beat) -> None:
+        try:
+            entry.beat()
+        except Exception:  # it has ended in between, or the worker's loop is gone
+            log.debug("no heartbeat for run %s, step %d", entry.order.run, entry.order.n, exc_info=True)
+
+    def _look(self, running: Running) -> None:
+        """The store's state of the task is the cancel flag."""
+        command = running.command
+        try:
+            node = self._store.node(running.run_id, command.node, command.iteration)
+            if node.state in STOP_STATES or self._store.run(running.run_id).status in FINAL:
+                running.stop("cancel")
+        except (NodeNotFound, RunNotFound):
+            running.stop("cancel")
+        except StoreError:
+            log.warning("cannot see whether run %s is cancelled: the store is away", running.run_id)

@@ -1,0 +1,98 @@
+"""Our side: runs carried out by an embedded worker of this process, on the same server as the other side's.
+
+Everything that the benchmarks ask of the platform goes through here.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from scripts.benches.place import FLOWS, Place
+from smithers.engine.entry import Fact, NodeState, OpenRun
+from smithers.store import open_store
+from smithers.store.interface import Store
+from smithers.store.records import Append, NewRun
+from smithers.worker.code import LoadedCode, load
+from smithers.worker.embedded import EmbeddedWorker, Settings
+
+FINAL = ("finished", "failed", "cancelled")
+PATIENCE_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """A running worker for one workflow file, with the store it works on."""
+
+    code: LoadedCode
+    store: Store
+    worker: EmbeddedWorker
+
+    def start(self, input: dict[str, Any]) -> str:
+        """Stores a run and rings; returns its id."""
+        run_id = f"bench-{uuid.uuid4().hex[:12]}"
+        new = NewRun(run_id, self.code.workflow.name, input, self.code.digest, str(self.code.source))
+        self.store.create_run(new)
+        self.worker.ring(run_id)
+        return run_id
+
+    def wait(self, run_id: str, *statuses: str) -> str:
+        """Returns once the run has one of these statuses. Looks every 2 ms; raises if it ended otherwise."""
+        deadline = time.monotonic() + PATIENCE_S
+        while (run := self.store.run(run_id)).status not in statuses:
+            if run.status in FINAL or time.monotonic() > deadline:
+                raise RuntimeError(f"{run.workflow} is {run.status}, not {' or '.join(statuses)}: {run.error}")
+            time.sleep(0.002)
+        return run.status
+
+    def finished(self, input: dict[str, Any]) -> float:
+        """Runs to the end; returns seconds from before the run is stored until its end is."""
+        begun = time.perf_counter()
+        run_id = self.start(input)
+        self.wait(run_id, "finished")
+        return time.perf_counter() - begun
+
+    def rate(self, count: int, **input: Any) -> float:
+        """Tasks per second of a run of `count` tasks."""
+        return count / self.finished({"count": count, **input})
+
+    def waits(self, run_id: str, node: str) -> bool:
+        return any(row.node == node and row.state == "waiting-approval" for row in self.store.nodes(run_id))
+
+    def approve(self, run_id: str, node: str) -> None:
+        """What `smithers approve` does: a fact, then the bell."""
+        about = {"node": node, "iteration": "0", "approved": True, "by": "bench", "note": None}
+        fact = Fact("decided", f"decided:{node}:0", about, NodeState(node, "0", ("waiting-approval",)))
+        done = self.store.append(Append(run_id, (fact,)))
+        if done.outcomes != ("stored",):
+            raise RuntimeError(f"the decision about {node} was not stored: {done.outcomes}")
+        self.worker.ring(run_id)
+
+    def cancel(self, run_id: str) -> None:
+        self.store.append(Append(run_id, (Fact("cancel", "cancel", {"by": "bench", "reason": ""}, OpenRun()),)))
+        self.worker.ring(run_id)
+
+    def output(self, run_id: str, node: str) -> dict[str, Any] | None:
+        """The output of a node that has one."""
+        for entry in self.store.entries_by_key(run_id, f"ended:{node}:0:"):
+            if entry.data["outcome"] == "finished":
+                return entry.data["output"]
+        return None
+
+
+@contextmanager
+def ours(place: Place, flow: str, *, bursts: bool) -> Generator[Ours]:
+    """Without `bursts` every task is an activity of its own, as it is by hand."""
+    code = load(FLOWS / f"{flow}.py")
+    store = open_store(place.project, create=True)
+    worker = EmbeddedWorker(place.project, code, Settings() if bursts else Settings(burst_s=0))
+    worker.start()
+    try:
+        yield Ours(code, store, worker)
+    finally:
+        worker.stop(5.0)
+        store.close()

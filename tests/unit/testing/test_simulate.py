@@ -1,0 +1,100 @@
+"""The tools that authors test their workflows with."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from pydantic import BaseModel
+
+from smithers import Approval, Child, Context, Loop, Parallel, Sequence, Task, TaskContext, Timer, call, workflow
+from smithers.errors import InvalidInput
+from smithers.testing import fails, simulate
+
+
+class Number(BaseModel):
+    n: int
+
+
+class Start(BaseModel):
+    first: int
+    passes: int = 2
+
+
+def add_one(number: Number) -> Number:
+    print("adding to", number.n)
+    return Number(n=number.n + 1)
+
+
+def keyed(context: TaskContext) -> Number:
+    context.log.info("attempt %d", context.attempt)
+    return Number(n=len(context.idempotency_key))
+
+
+@workflow(input=Start)
+def counting(ctx: Context[Start]) -> Child:
+    def grown() -> bool:
+        last = ctx.latest(Number, "grow")
+        return last is not None and last.n >= ctx.input.passes
+
+    def fan() -> Child:
+        count = ctx.output(Number, "last").n
+        return Parallel[(Task(f"leaf-{i}", output=Number)[call(lambda i: Number(n=i), i)] for i in range(count))]
+
+    return Sequence[
+        Task("number", output=Number)[Number(n=ctx.input.first)],
+        Task("last", output=Number, deps={"number": Number})[add_one],
+        Loop("growing", until=grown)[lambda: Task("grow", output=Number)[call(Number, n=ctx.iteration + 1)]],
+        fan,
+        Timer("night", duration="8h"),
+        Approval("ship", title="Ship it?"),
+        Task("key", output=Number)[keyed],
+    ]
+
+
+@pytest.mark.parametrize("rebuild", [False, True])
+def test_a_workflow_runs_to_its_end_in_memory(rebuild: bool) -> None:
+    ended = simulate(counting, Start(first=1), decisions={"ship": True}, rebuild=rebuild)
+
+    assert ended.status == "finished"
+    assert ended.started == ["number", "last", "grow:0", "grow:1", "leaf-0", "leaf-1", "key"]
+    assert ended.output(Number, "key").n == len("test:key:")
+    assert ended.elapsed >= timedelta(hours=8)
+    assert ended.lines == ["adding to 1", "INFO attempt 1"]
+
+
+def test_an_unscripted_decision_is_waited_for() -> None:
+    waiting = simulate(counting, {"first": 1})
+
+    assert (waiting.status, waiting.waiting) == ("waiting-approval", ["ship"])
+    assert waiting.state("key") == "pending"
+
+
+def test_a_denial_fails_the_run_and_says_who() -> None:
+    ended = simulate(counting, {"first": 1}, decisions={"ship": False})
+
+    assert ended.status == "failed"
+    assert ended.error is not None
+    assert ended.error["code"] == "APPROVAL_DENIED"
+    assert "tester denied 'Ship it?'" in ended.error["message"]
+
+
+def test_scripted_results_stand_in_for_bodies_one_for_each_attempt() -> None:
+    ended = simulate(
+        counting, {"first": 1}, results={"last": [fails(), fails(), Number(n=1)]}, decisions={"ship": True}
+    )
+
+    assert ended.status == "finished"
+    assert ended.started.count("last") == 3
+    assert ended.started.count("leaf-0") == 1
+
+
+def test_a_failure_that_is_not_retryable_ends_the_run_at_once() -> None:
+    ended = simulate(counting, {"first": 1}, results={"last": fails("no", retryable=False)})
+
+    assert (ended.status, ended.started.count("last")) == ("failed", 1)
+
+
+def test_wrong_input_is_refused_as_the_command_line_refuses_it() -> None:
+    with pytest.raises(InvalidInput, match="Unknown input key 'frist'.*did you mean 'first'"):
+        simulate(counting, {"frist": 1})
