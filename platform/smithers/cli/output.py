@@ -11,10 +11,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TextIO
-
-if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+from typing import Any, TextIO
 
 
 class Form(StrEnum):
@@ -54,21 +51,6 @@ class Out:
         """For the person, not for what reads the answer."""
         with suppress(OutputClosed):
             write(sys.stderr, text + "\n")
-
-    def show(self, *parts: RenderableType) -> None:
-        """Rich parts: coloured on a terminal, plain text elsewhere."""
-        for part in parts:
-            console(sys.stdout).print(part)
-        flush(sys.stdout)
-
-
-def console(stream: TextIO) -> Console:
-    """A console that never colours what is not a terminal, and never wraps there."""
-    from rich.console import Console
-
-    if stream.isatty():
-        return Console(file=stream, highlight=False)
-    return Console(file=stream, highlight=False, no_color=True, force_terminal=False, width=400)
 
 
 def write(stream: TextIO, text: str) -> None:

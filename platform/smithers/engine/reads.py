@@ -90,7 +90,7 @@ class Reads:
         if not self.rendering:
             raise RenderError(
                 f"An output of {node!r} is read at {show(author_line())}, outside of rendering: read it in the "
-                "workflow function or in a function used as a child, and hand it to the task with call(fn, value) or deps."
+                "workflow function or in a function used as a child, and hand it over with call(fn, value) or deps."
             )
         self.noted[node] = None
 

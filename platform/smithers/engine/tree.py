@@ -187,10 +187,6 @@ class Tree:
         key = node_key(loop.id, parent.scope.iteration)
         if key in self.loops:
             raise duplicate(loop.id, self.loops[key].loop.where, loop.where)
-        if isinstance(parent, LoopGroup):
-            raise RenderError(
-                f"Loop({loop.id!r}) at {show(loop.where)} is the only child of a loop: put it in a Sequence."
-            )
         group = self.loops[key] = LoopGroup(parent, index, parent.scope, loop=loop, key=key)
         if not loop.skip_if:
             self.enter(group, self.state.loops.get(key, 0))

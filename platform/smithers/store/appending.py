@@ -92,6 +92,7 @@ class Log:
     __slots__ = (
         "_base",
         "_code",
+        "_made",
         "_run",
         "_was",
         "at_ms",
@@ -129,6 +130,7 @@ class Log:
         self._base = self._run * sql.PER_RUN
         self._was = self._changeable()
         self.at_ms = max(last_ms, now_ms)
+        self._made: set[int] = set()
         self.entries: list[Entry] = []
 
     def put(self, kind: Kind, key: str, data: Json, text: str, code: str = "") -> bool:
@@ -149,6 +151,8 @@ class Log:
             case None:
                 return ""
             case OpenCommand(n):
+                if n in self._made:
+                    return ""
                 row = self.connection.execute(sql.COMMAND_IS_OPEN, (self._base + n,)).fetchone()
                 return "" if row and row[0] else f"command {n} is closed" if row else f"there is no command {n}"
             case NodeState(node, iteration, states):
@@ -163,7 +167,7 @@ class Log:
     def take(self, fact: Fact) -> None:
         """What a stored fact changes besides the log."""
         if isinstance(fact.needs, OpenCommand) and fact.needs.closes:
-            self.connection.execute(sql.CLOSE_COMMAND, (self._base + fact.needs.n,))
+            self.close_commands((fact.needs.n,))
         elif isinstance(fact.needs, EndedRun):
             self.status, self.error = "running", None
             self.epoch += 1
@@ -189,9 +193,11 @@ class Log:
             for command, payload in commands
         ]
         self.connection.executemany(sql.INSERT_COMMAND, rows)
+        self._made.update(command.n for command, _ in commands)
 
     def close_commands(self, numbers: Sequence[int]) -> None:
         self.connection.executemany(sql.CLOSE_COMMAND, [(self._base + n,) for n in numbers])
+        self._made.difference_update(numbers)
 
     def write_nodes(self, nodes: Sequence[_NodeRow]) -> None:
         rows = [

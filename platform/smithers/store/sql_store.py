@@ -101,16 +101,13 @@ class SqlStore(Store):
             log.save()
             return log.epoch
 
-        return self._database.write(work)
+        return self._write_log(run_id, work)
 
     # The log --------------------------------------------------------------------------------------------------------
 
     def append(self, request: Append) -> Appended:
         prepared = prepare(request, self._codes.number(request.code))
-        try:
-            return self._database.write(lambda connection: append(connection, prepared, self._now_ms()))
-        except RunNotFound:
-            return self._unless_missing(request.run_id)
+        return self._write_log(request.run_id, lambda connection: append(connection, prepared, self._now_ms()))
 
     def entries(self, run_id: str, after: int = 0, limit: int | None = None) -> list[Entry]:
         most = ALL if limit is None else limit
@@ -224,9 +221,12 @@ class SqlStore(Store):
     def close(self) -> None:
         self._database.close()
 
-    def _unless_missing(self, run_id: str) -> Appended:
-        """Raises `RunNotFound` anew: the search for near ids has no place under the write lock."""
-        raise self._database.read(lambda connection: _run_not_found(connection, run_id))
+    def _write_log(self, run_id: str, work: Callable[[Connection], T]) -> T:
+        try:
+            return self._database.write(work)
+        except RunNotFound:
+            # Raised anew with the nearest ids: the search for them has no place under the write lock.
+            raise self._database.read(lambda connection: _run_not_found(connection, run_id)) from None
 
 
 def _or_run_not_found(connection: Connection, run_id: str, rows: Sequence[T]) -> Sequence[T]:

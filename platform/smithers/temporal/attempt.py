@@ -14,7 +14,7 @@ from typing import Final
 from smithers.engine.command import Command
 from smithers.engine.entry import Fact, Json
 from smithers.engine.judge import MOST_DEATHS
-from smithers.errors import KilledWorker, TaskError, TaskTimeout
+from smithers.errors import BodyDied, KilledWorker, TaskError, TaskTimeout
 from smithers.flow.body import TaskBody
 from smithers.flow.task_context import CancelFlag, TaskContext
 from smithers.store.records import Append
@@ -22,7 +22,7 @@ from smithers.temporal import facts
 from smithers.temporal.claims import Begin, Claims, Over
 from smithers.temporal.order import Order
 from smithers.temporal.running import Ended, Running
-from smithers.temporal.workshop import BodyDied, Delivery, HandOver, Workshop
+from smithers.temporal.workshop import Delivery, HandOver, Workshop
 
 SPOOL_MS: Final = 1000
 """The result of work that took longer is on disk before anything else is tried with it."""
@@ -119,7 +119,7 @@ class Attempt:
     # The body
 
     def start(self, nth: int, deaths: int) -> Running:
-        command, bodies = self.command, self.shop.bodies
+        command, bodies, digest = self.command, self.shop.bodies, self.delivery.digest
         flag = CancelFlag()
         context = self.context(nth, flag)
         body = self.body()
@@ -127,7 +127,7 @@ class Attempt:
 
         def work() -> Ended:
             try:
-                ended = bodies.run(body, context, command, alone=alone)
+                ended = bodies.run(body, context, command, digest, alone=alone)
             except BodyDied as error:
                 return {"outcome": "died", "why": str(error)}
             handed_over = ended["outcome"] == "cancelled" and flag.reason == "shutdown"

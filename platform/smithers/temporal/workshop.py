@@ -20,16 +20,13 @@ class HandOver(Exception):
     """This worker shuts down: the order is to be delivered to another one, now."""
 
 
-class BodyDied(Exception):
-    """The process in which a body ran alone is gone."""
-
-
 class Bodies(Protocol):
     """Runs the author's code."""
 
-    def run(self, body: TaskBody, context: TaskContext, command: Command, *, alone: bool) -> Ended:
-        """Runs a body to its end and says how it ended. `alone` is in a process of its own; raises `BodyDied` if that
-        goes away. Errors of the body do not come through."""
+    def run(self, body: TaskBody, context: TaskContext, command: Command, digest: str, *, alone: bool) -> Ended:
+        """Runs a body of the code `digest` to its end and says how it ended. Errors of the body do not come through.
+
+        `alone` is in a process of its own; raises `BodyDied` if that goes away."""
         ...
 
     def sink(self, run_id: str, command: Command) -> LineSink:

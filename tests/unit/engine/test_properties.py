@@ -55,7 +55,9 @@ def test_warm_tree_is_the_cold_tree_after_every_event() -> None:
             if run.planner.due or run.planner.state.cancelled is not None or run.is_over:
                 continue  # the warm tree moves when it plans, and a run that is being cancelled does not render
             cold = Planner.build(run.workflow, run.run_id, run.log)
-            assert list(cold.tree.leaves) == sorted(run.planner.tree.leaves, key=list(cold.tree.leaves).index), f"seed {seed}"
+            assert list(cold.tree.leaves) == sorted(run.planner.tree.leaves, key=list(cold.tree.leaves).index), (
+                f"seed {seed}"
+            )
 
 
 def test_no_task_starts_twice_and_commands_have_no_gaps() -> None:
@@ -123,7 +125,9 @@ def test_frames_do_not_depend_on_the_hash_seed(seeds: tuple[str, str]) -> None:
 
     def digest(hash_seed: str) -> str:
         env = {"PYTHONHASHSEED": hash_seed, "PATH": "/usr/bin:/bin", "PYTHONPATH": f"{root}:{root / 'platform'}"}
-        ran = subprocess.run([sys.executable, "-c", DIGEST], env=env, cwd=root, capture_output=True, text=True, check=True)
+        ran = subprocess.run(
+            [sys.executable, "-c", DIGEST], env=env, cwd=root, capture_output=True, text=True, check=True
+        )
         return ran.stdout
 
     assert digest(seeds[0]) == digest(seeds[1])

@@ -101,7 +101,9 @@ class Grower:
         def make(ctx: Context[Any]) -> Child:
             def part() -> Child:
                 value: Any = getattr(ctx, how)(Out, read) if read else None
-                extra = [Task(f"{inner_id}-{i}", output=Out)[call(work, i)] for i in range(value.n % 3)] if value else []
+                extra = (
+                    [Task(f"{inner_id}-{i}", output=Out)[call(work, i)] for i in range(value.n % 3)] if value else []
+                )
                 return [*extra, *(one(ctx) for one in inner)]
 
             return part
@@ -149,7 +151,9 @@ def happen(run: InMemoryRun, dice: random.Random) -> str:
         if f"decided:{row.node}:{row.iteration}" in run.keys:
             continue
         for yes in (True, True, False):
-            events.append((f"decide {row.node} {yes}", lambda r=row, y=yes: run.decide(r.node, approved=y, iteration=r.iteration)))
+            events.append(
+                (f"decide {row.node} {yes}", lambda r=row, y=yes: run.decide(r.node, approved=y, iteration=r.iteration))
+            )
     if dice.random() < 0.01 and run.planner.state.cancelled is None:
         events = [("cancel", run.cancel)]
     if not events:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from smithers.cli.drawing import Cell, state_cell, symbol_cell, table
 from smithers.cli.options import FormOption, IntervalOption, RunArgument, WatchOption
 from smithers.cli.output import Form
 from smithers.cli.session import Session, session
@@ -16,9 +17,6 @@ from smithers.cli.views.runs import run_details
 from smithers.cli.watching import repeat
 from smithers.engine.frame import NodeRow
 from smithers.store.records import Run
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 MOST_NODES = 200
 """Shown to a person; JSON has all."""
@@ -55,7 +53,7 @@ def show(here: Session, run: Run, most: int) -> None:
     here.out.lines(head(run))
     if nodes:
         here.out.line()
-        here.out.show(table(nodes[-most:]))
+        here.out.lines(rows(nodes[-most:]))
         if most and len(nodes) > most:
             here.out.note(f"... and {len(nodes) - most} nodes before these: --all.")
     for row in waiting:
@@ -78,14 +76,11 @@ def head(run: Run) -> list[str]:
     ]
 
 
-def table(nodes: list[NodeRow]) -> Table:
-    from smithers.cli.drawing import plain_table, state_text, symbol_text
+def rows(nodes: list[NodeRow]) -> list[str]:
+    return table(("", "NODE", "KIND", "STATE", "ATTEMPT", ""), [row_of(row) for row in nodes])
 
-    drawn = plain_table("", "NODE", "KIND", "STATE", "ATTEMPT", "")
-    for row in nodes:
-        error = told_error((row.detail or {}).get("error")) if row.state == "failed" else row.label
-        attempt = str(row.attempt) if row.attempt else ""
-        drawn.add_row(
-            symbol_text(row.state), named(row.node, row.iteration), row.kind, state_text(row.state), attempt, error
-        )
-    return drawn
+
+def row_of(row: NodeRow) -> tuple[str | Cell, ...]:
+    words = told_error((row.detail or {}).get("error")) if row.state == "failed" else row.label
+    attempt = str(row.attempt) if row.attempt else ""
+    return symbol_cell(row.state), named(row.node, row.iteration), row.kind, state_cell(row.state), attempt, words

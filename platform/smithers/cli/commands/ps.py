@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
+from smithers.cli.drawing import state_cell, table
 from smithers.cli.options import FormOption, IntervalOption, WatchOption
 from smithers.cli.output import Form
 from smithers.cli.session import Session, session
@@ -15,9 +16,6 @@ from smithers.cli.watching import repeat
 from smithers.engine.entry import Json
 from smithers.errors import InputError
 from smithers.store.records import Run
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 OPEN: Final = ("running", "waiting-approval", "waiting-timer", "waiting-event", "waiting-code")
 ALL: Final = (*OPEN, "finished", "failed", "cancelled")
@@ -61,7 +59,7 @@ def show(here: Session, statuses: list[str], limit: int) -> None:
             "There are no such runs." if statuses else "There are no runs here yet. `smithers up FILE` starts one."
         )
         return
-    here.out.show(table(runs, steps))
+    here.out.lines(rows(runs, steps))
     if more:
         here.out.note(f"... and older ones: --limit {limit * 5}, or --all.")
 
@@ -81,12 +79,19 @@ def wire(run: Run, at: str) -> Json:
     return run_wire(run) | {"step": at or None}
 
 
-def table(runs: list[Run], steps: dict[str, str]) -> Table:
-    from smithers.cli.drawing import plain_table, state_text
-
+def rows(runs: list[Run], steps: dict[str, str]) -> list[str]:
     now = now_ms()
-    drawn = plain_table("RUN", "WORKFLOW", "STATUS", "STEP", "STARTED", "CHANGED")
-    for run in runs:
-        started, changed = ago(run.created_ms, now), ago(run.updated_ms, now)
-        drawn.add_row(run.run_id, run.workflow, state_text(run.status), steps[run.run_id], started, changed)
-    return drawn
+    return table(
+        ("RUN", "WORKFLOW", "STATUS", "STARTED", "CHANGED", "STEP"),
+        [
+            (
+                run.run_id,
+                run.workflow,
+                state_cell(run.status),
+                ago(run.created_ms, now),
+                ago(run.updated_ms, now),
+                steps[run.run_id],
+            )
+            for run in runs
+        ],
+    )

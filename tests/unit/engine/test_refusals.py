@@ -1,0 +1,169 @@
+"""Trees that make no sense are refused before anything runs, with the author's line and what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from smithers import Approval, Child, Context, Loop, Parallel, Sequence, Task, Timer, call, workflow
+from smithers.engine.check import preflight
+from smithers.errors import InvalidElement, RenderError
+from smithers.flow.element import Element
+
+HERE = re.escape(__file__)
+
+
+class Out(BaseModel):
+    n: int = 0
+
+
+class Other(BaseModel):
+    text: str
+
+
+def work() -> Out:
+    return Out()
+
+
+def task(id: str, **props: Any) -> Task[Out]:
+    return Task(id, output=Out, **props)[work]
+
+
+def refusal(make: Callable[[Context[Any]], Child]) -> RenderError:
+    with pytest.raises(RenderError) as caught:
+        preflight(workflow(name="refused")(make), {})
+    return caught.value
+
+
+def test_duplicate_ids_name_both_lines() -> None:
+    error = refusal(lambda ctx: Sequence[task("a"), Parallel[task("b"), task("a")]])
+
+    assert error.data["code"] == "DUPLICATE_ID"
+    assert error.message.startswith("Duplicate Task id detected: 'a'")
+    assert len(re.findall(rf"{HERE}:\d+", error.message)) == 2
+
+
+def test_unknown_dependency_names_the_nearest_id() -> None:
+    error = refusal(lambda ctx: Sequence[task("build"), task("test", depends_on=["biuld"])])
+
+    assert error.data["code"] == "UNKNOWN_DEPENDENCY"
+    assert "'biuld'" in error.message
+    assert "Did you mean 'build'?" in error.message
+
+
+def test_a_cycle_is_named() -> None:
+    error = refusal(
+        lambda ctx: Parallel[task("a", depends_on=["b"]), task("b", depends_on=["c"]), task("c", depends_on=["a"])]
+    )
+
+    assert error.data["code"] == "CYCLE"
+    assert "a -> b -> c -> a" in error.message
+
+
+def test_waiting_for_what_comes_later_in_the_same_sequence_is_a_cycle() -> None:
+    error = refusal(lambda ctx: Sequence[task("a", depends_on=["b"]), task("b")])
+
+    assert error.data["code"] == "CYCLE"
+    assert "comes after it in the same sequence" in error.message
+
+
+def test_late_binding_names_the_variable_and_the_fix() -> None:
+    def make(ctx: Context[Any]) -> Child:
+        tasks: list[Child] = []
+        for number in range(3):
+            tasks.append(Task(f"t{number}", output=Out)[lambda: Out(n=number)])  # noqa: B023, PERF401  the mistake
+        return tasks
+
+    error = refusal(make)
+
+    assert error.data["code"] == "LATE_BINDING"
+    assert "uses number, which has changed" in error.message
+    assert "call(function, number)" in error.message
+
+
+def test_functions_that_share_an_unchanging_variable_are_fine() -> None:
+    def make(ctx: Context[Any]) -> Child:
+        base = 7
+        return Parallel[(Task(f"t{i}", output=Out)[lambda i=i: Out(n=base + i)] for i in range(3))]
+
+    assert len(preflight(workflow(name="fine")(make), {}).commands) == 3
+
+
+def test_an_id_that_changes_at_every_render_is_refused() -> None:
+    numbers = count()
+    error = refusal(lambda ctx: task(f"t{next(numbers)}"))
+
+    assert error.data["code"] == "UNSTABLE_ID"
+    assert "changes at every render" in error.message
+
+
+@pytest.mark.parametrize("empty", [None, False, [], Sequence[()], Sequence[None, Parallel[False]]])
+def test_an_empty_tree_is_refused(empty: Child) -> None:
+    assert "has an empty tree" in refusal(lambda ctx: empty).message
+
+
+def test_a_read_at_top_level_that_nothing_can_satisfy_names_its_line_and_id() -> None:
+    error = refusal(lambda ctx: Sequence[task("a"), task(f"b{ctx.output(Out, 'a').n}")])
+
+    assert error.data["code"] == "MISSING_OUTPUT"
+    assert "'a'" in error.message
+    assert re.search(rf"{HERE}:\d+", error.message)
+
+
+def test_an_element_that_nobody_understands_is_refused() -> None:
+    error = refusal(lambda ctx: Sequence[task("a"), Element()])
+
+    assert "Element at" in error.message
+    assert "nobody understands" in error.message
+
+
+def test_an_exception_of_the_authors_code_keeps_its_line() -> None:
+    def make(ctx: Context[Any]) -> Child:
+        return task(str(1 // len(ctx.input)))
+
+    error = refusal(make)
+
+    assert "ZeroDivisionError" in error.message
+    assert re.search(rf"{HERE}:\d+", error.message)
+
+
+def test_a_task_without_a_body_is_refused() -> None:
+    assert "has no body" in refusal(lambda ctx: Task("a", output=Out)).message
+
+
+@pytest.mark.parametrize(
+    ("write", "says"),
+    [
+        (lambda: Task("", output=Out), "an id is 1 to 200"),
+        (lambda: Task("a b", output=Out), "an id is 1 to 200"),
+        (lambda: Task("a", output=dict), "is not a pydantic model class"),  # pyright: ignore[reportArgumentType]
+        (lambda: Task("a", output=Out)[Other(text="x")], "is to produce Out, but its value is a Other"),  # pyright: ignore[reportArgumentType]
+        (lambda: Task("a", output=Out)["do it"], "a prompt needs an agent"),  # pyright: ignore[reportArgumentType]
+        (lambda: Task("a", output=Out)[work][work], "has a body already"),
+        (lambda: Task("a", output=Out, retries=-2), "give 0 or more"),
+        (lambda: Task("a", output=Out, timeout="5 parsecs"), "is not a duration"),
+        (lambda: Task("a", output=Out, timeout="-5s"), "is not a duration"),
+        (lambda: Sequence["text"], "text and data belong inside a Task"),
+        (lambda: Sequence[Task], "write Task\\(...\\)"),
+        (lambda: Sequence[3], "children are elements"),
+        (lambda: Parallel(max_concurrency=0), "give 1 or more"),
+        (lambda: Loop("l", until=True, max_iterations=0), "give 1 or more"),
+        (lambda: Timer("t"), "either duration or until"),
+        (lambda: Timer("t", duration="1s")[work], "takes no children"),
+        (lambda: Approval("a", on_deny="panic"), "use fail, continue or skip"),  # pyright: ignore[reportArgumentType]
+        (lambda: call(3), "the first argument is the function"),  # pyright: ignore[reportArgumentType]
+    ],
+)
+def test_nonsense_is_refused_where_it_is_written(write: Callable[[], object], says: str) -> None:
+    with pytest.raises(InvalidElement, match=says):
+        write()
+
+
+def test_an_unknown_property_is_refused_by_name() -> None:
+    with pytest.raises(TypeError, match="retrys"):
+        Task("a", output=Out, retrys=3)  # pyright: ignore[reportCallIssue]
