@@ -18,7 +18,8 @@ from smithers.store import open_store
 from smithers.store.interface import Store
 from smithers.store.records import Append, NewRun
 from smithers.worker.code import LoadedCode, load
-from smithers.worker.embedded import EmbeddedWorker, Settings
+from smithers.worker.embedded import EmbeddedWorker
+from smithers.worker.settings import WorkerSettings
 
 FINAL = ("finished", "failed", "cancelled")
 PATIENCE_S = 600.0
@@ -89,7 +90,7 @@ def ours(place: Place, flow: str, *, bursts: bool) -> Generator[Ours]:
     """Without `bursts` every task is an activity of its own, as it is by hand."""
     code = load(FLOWS / f"{flow}.py")
     store = open_store(place.project, create=True)
-    worker = EmbeddedWorker(place.project, code, Settings() if bursts else Settings(burst_s=0))
+    worker = EmbeddedWorker(place.project, code, WorkerSettings(burst_s=1.0 if bursts else 0), store=store)
     worker.start()
     try:
         yield Ours(code, store, worker)

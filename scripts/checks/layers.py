@@ -35,7 +35,7 @@ LAYERS: Final[dict[str, tuple[str, ...]]] = {
     "smithers.worker": (*TEMPORAL, *LEAVES),
     "smithers.server": TEMPORAL,  # not worker: the API never loads an author's code
     "smithers.cli": (*TEMPORAL, "smithers.worker", "smithers.server", *LEAVES),
-    "smithers.testing": TEMPORAL,
+    "smithers.testing": (*TEMPORAL, *LEAVES),
     "smithers_activities": (*FLOW, *INTERFACES),
     "smithers_sandboxes": (*FLOW, *INTERFACES),
     "smithers_observability": (*FLOW, *INTERFACES),

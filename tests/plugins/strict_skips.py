@@ -46,7 +46,8 @@ def refuse_skip(report: pytest.TestReport | pytest.CollectReport, config: pytest
         return
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
     name = missing_name(reason)
-    if name in config.getoption("--allow-missing"):
+    allowed: list[str] = config.getoption("--allow-missing")
+    if name in allowed:
         return
     report.outcome = "failed"
     hint = f"--allow-missing {name} lets it skip" if name else "only tests.missing.missing(NAME, why) may skip"

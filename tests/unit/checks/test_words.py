@@ -11,7 +11,6 @@ from tests.unit.checks.trees import plant
 
 FORBIDDEN = [
     "see /wor" + "k/shared/design.md",
-    "cache = '/hom" + "e/jane/.cache'",
     "index = https://py" + "pi.org/simple",
     "from https://files.python" + "hosted.org/packages",
     "npm --registry https://registry.np" + "mjs.org",
@@ -34,7 +33,7 @@ def test_words_that_only_look_alike_are_let_through(tmp_path: Path, text: str) -
 
 
 def test_lock_files_and_binary_files_are_not_read(tmp_path: Path) -> None:
-    tree = plant(tmp_path, {"uv.lock": FORBIDDEN[2]})
+    tree = plant(tmp_path, {"uv.lock": FORBIDDEN[1]})
     (tmp_path / "image.png").write_bytes(b"\0" + FORBIDDEN[0].encode())
 
     assert check(tree).findings == ()
