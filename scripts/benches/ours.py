@@ -42,12 +42,17 @@ class Ours:
         return run_id
 
     def wait(self, run_id: str, *statuses: str) -> str:
-        """Returns once the run has one of these statuses. Looks every 2 ms; raises if it ended otherwise."""
-        deadline = time.monotonic() + PATIENCE_S
+        """Returns once the run has one of these statuses; raises if it ended otherwise.
+
+        The time between two looks is a fiftieth of the time waited: looking takes the worker's interpreter too, and
+        must neither slow down what is measured nor blur it.
+        """
+        begun = time.monotonic()
         while (run := self.store.run(run_id)).status not in statuses:
-            if run.status in FINAL or time.monotonic() > deadline:
+            waited = time.monotonic() - begun
+            if run.status in FINAL or waited > PATIENCE_S:
                 raise RuntimeError(f"{run.workflow} is {run.status}, not {' or '.join(statuses)}: {run.error}")
-            time.sleep(0.002)
+            time.sleep(min(max(waited / 50, 0.001), 0.05))
         return run.status
 
     def finished(self, input: dict[str, Any]) -> float:
@@ -66,8 +71,9 @@ class Ours:
 
     def approve(self, run_id: str, node: str) -> None:
         """What `smithers approve` does: a fact, then the bell."""
-        about = {"node": node, "iteration": "0", "approved": True, "by": "bench", "note": None}
-        fact = Fact("decided", f"decided:{node}:0", about, NodeState(node, "0", ("waiting-approval",)))
+        at = self.store.node(run_id, node).iteration
+        about = {"node": node, "iteration": at, "approved": True, "by": "bench", "note": None}
+        fact = Fact("decided", f"decided:{node}:{at}", about, NodeState(node, at, ("waiting-approval",)))
         done = self.store.append(Append(run_id, (fact,)))
         if done.outcomes != ("stored",):
             raise RuntimeError(f"the decision about {node} was not stored: {done.outcomes}")
@@ -79,7 +85,7 @@ class Ours:
 
     def output(self, run_id: str, node: str) -> dict[str, Any] | None:
         """The output of a node that has one."""
-        for entry in self.store.entries_by_key(run_id, f"ended:{node}:0:"):
+        for entry in self.store.entries_by_key(run_id, f"ended:{node}:"):
             if entry.data["outcome"] == "finished":
                 return entry.data["output"]
         return None

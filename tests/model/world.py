@@ -38,7 +38,7 @@ def running(state: State, act: Act) -> bool:
 
 def _newer(state: State, act: Act, e: Exec) -> bool:
     """A delivery attaches only if it is the newer one, of the same kind, and of the run's epoch: the log comes first."""
-    same = (act.d < 0) == (e.d < 0)
+    same = (act.d < 0) == (e.d < 0) and e.cur in state.log.view.open
     return same and act.epoch == state.log.view.epoch and (act.gen, act.delivery) > (e.gen, e.delivery)
 
 

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
 
+from pydantic_core import from_json, to_json
+
 from smithers.engine.advance import Advance, Changes, first_error
 from smithers.engine.command import Command
 from smithers.engine.entry import Entry, Fact, Json, node_key, split_node_key
@@ -91,19 +93,27 @@ class Planner:
         return self.state.plan_is_due
 
     def apply(self, entries: Sequence[Entry]) -> None:
-        """Catches up with the log. Raises `Outdated` at a frame that was planned elsewhere, and at a resumed run."""
+        """Catches up with the log.
+
+        A frame that was planned elsewhere is planned here as well, and must come out the same. Raises `Outdated` where
+        it does not, where it did not cover all that stands before it, and where a run was opened again.
+        """
         for entry in entries:
             if entry.seq <= self.state.position:
                 continue
-            if (entry.kind == "frame" and entry.data["number"] != self.own) or entry.kind in (
-                "resumed",
-                "retried",
-                "follow",
-            ):
+            if entry.kind in ("resumed", "retried", "follow"):
                 raise Outdated
+            if entry.kind == "frame" and entry.data["number"] != self.own:
+                self.plan_after(entry)
             key = self.state.by_command.get(entry.data.get("n", 0))
             fold(self.state, (entry,))
             self.note(entry.kind, entry.data, key)
+
+    def plan_after(self, frame: Entry) -> None:
+        """Moves the tree to where another process's plan has moved its own."""
+        plan = self.plan() if frame.data["covers"] == self.state.position else None
+        if plan is None or not is_same(plan.frame, frame.data):
+            raise Outdated
 
     def ahead(self, fact: Fact) -> None:
         """Applies a fact that is about to be stored right behind `position`."""
@@ -325,6 +335,11 @@ class Planner:
             for name, (id, turn) in sources.items()
         }
         return TaskBody(task, deps)
+
+
+def is_same(mine: Json, theirs: Json) -> bool:
+    """Whether two frames say the same, one of them as it came back from the store."""
+    return from_json(to_json(mine)) == {key: value for key, value in theirs.items() if key != "owner"}
 
 
 def is_given_up(leaf: Leaf) -> bool:

@@ -35,6 +35,10 @@ SESSION = (
     "SET idle_in_transaction_session_timeout = '30s'; "
     "SET default_transaction_isolation = 'read committed'; SET client_min_messages = 'warning'"
 )
+HAS_TABLES = (
+    "SELECT 1 FROM pg_tables WHERE tablename = 'alembic_version' AND schemaname = ANY (current_schemas(false))"
+)
+"""Not `to_regclass`: within a session it may remember for a while that there was no such table."""
 CREATE_LOCK = 0x534D4954
 """Advisory lock of the one who makes the tables: "SMIT"."""
 
@@ -137,8 +141,7 @@ def connect(url: str) -> PgConnection:
 def open_postgres(url: str, *, create: bool) -> Store:
     connection = connect(url)
     try:
-        found = connection.execute("SELECT to_regclass('alembic_version')").fetchone()[0]
-        if found is None:
+        if connection.execute(HAS_TABLES).fetchone() is None:
             if not create:
                 raise StoreMissing(f"{where(url)} has no tables yet: nothing has been run. Start with `smithers up`.")
             make_tables(connection)
@@ -158,7 +161,7 @@ def make_tables(connection: PgConnection) -> None:
     """Makes and stamps the newest schema, unless another process has just done so."""
     with connection.raw.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(?)", (CREATE_LOCK,))
-        if connection.execute("SELECT to_regclass('alembic_version')").fetchone()[0] is None:
+        if connection.execute(HAS_TABLES).fetchone() is None:
             for statement in ddl.POSTGRESQL:
                 connection.execute(statement)
             connection.execute(sql.STAMP, (ddl.REVISIONS[-1],))
@@ -183,10 +186,8 @@ def explain(error: psycopg.Error, url: str) -> StoreError:
         advice = "The server's disk is full. Make room, then try again."
     elif isinstance(error, errors.ReadOnlySqlTransaction):
         advice = "The server takes no writes: a standby? Point SMITHERS_DATABASE_URL at the primary."
-    elif isinstance(error, errors.InvalidPassword | errors.InvalidAuthorizationSpecification):
-        advice = "Look at user and password in SMITHERS_DATABASE_URL."
     elif isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or state.startswith(("40", "53", "57")):
-        advice = "Is the server up, and reachable from here? Try again."
+        advice = "Is the server up, reachable from here, and does SMITHERS_DATABASE_URL name it? Try again."
     else:
         return StoreError(f"{where(url)}: {reason}. This is a bug in Smithers.", reason=reason, sqlstate=state)
     return StoreUnavailable(f"{where(url)}: {reason}. {advice}", reason=reason, sqlstate=state)

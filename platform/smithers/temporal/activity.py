@@ -52,8 +52,7 @@ class StepActivity:
         order, info = Order.read(wire), activity.info()
         surroundings = contextvars.copy_context()
         key = self.pulse.begin(order, info.task_token, lambda: surroundings.run(activity.heartbeat))
-        run_id = info.workflow_run_id or ""
-        delivery = Delivery(self.worker, self.digest, run_id, info.attempt, given_up, self.stopping)
+        delivery = Delivery(self.worker, self.digest, info.attempt, given_up, self.stopping)
         try:
             return answer(self.shop, order, delivery).wire()
         except HandOver:

@@ -82,15 +82,25 @@ class Attempt:
         return None if isinstance(found, Over) else found
 
     def claims(self) -> Claims:
-        shop, order = self.shop, self.order
-        by, superseded = self.delivery.worker, self.delivery.superseded
-        return Claims(shop.store, shop.table, shop.spool, order.run, self.command, order.epoch, by, superseded)
+        shop, order, delivery = self.shop, self.order, self.delivery
+        return Claims(
+            shop.store,
+            shop.table,
+            shop.spool,
+            order.run,
+            self.command,
+            order.epoch,
+            delivery.worker,
+            order.n,
+            (order.since, delivery.attempt),
+            delivery.superseded,
+        )
 
     def by(self) -> Json:
         delivery = self.delivery
         return {
             "owner": self.order.n,
-            "driver": delivery.driver,
+            "since": self.order.since,
             "delivery": delivery.attempt,
             "worker": delivery.worker,
         }

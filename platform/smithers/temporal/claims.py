@@ -3,6 +3,7 @@
 Deaths are counted here, and only here: a claim that has no end and whose process is gone. A hand-over, a store that
 was away, and a claim whose body was never begun do not count. They are told apart by who made the claim:
 
+    a newer delivery of our step  leave it to that
     a body in this process        attach to it
     a result in the spool         use it
     this process, but no body     the claim was stored and the answer lost: `released`
@@ -58,6 +59,10 @@ class Claims:
     command: Command
     epoch: int
     worker: str
+    owner: int
+    """Number of our step."""
+    delivery: tuple[int, int]
+    """Begin of the driver's Temporal run, and Temporal's attempt: they order the deliveries of one step."""
     superseded: Callable[[], bool]
 
     def look(self) -> Found:
@@ -65,6 +70,8 @@ class Claims:
         if not claims:
             return Begin(1, 0)
         newest = claims[-1]
+        if (newest["since"], newest["delivery"]) > self.delivery and newest["owner"] == self.owner:
+            return Over()
         held = self.held(newest)
         if held is None and not self.marked(newest):
             held = self.wait(newest)
@@ -72,7 +79,8 @@ class Claims:
                 self.mark(newest)
         if held is not None:
             return held
-        handed_over = sum(len(self.store.entries_by_key(self.run_id, f"released:{n}:")) for n in {c["n"] for c in claims})
+        numbers = {claim["n"] for claim in claims}
+        handed_over = sum(len(self.store.entries_by_key(self.run_id, f"released:{n}:")) for n in numbers)
         return Begin(newest["nth"] + 1, len(claims) - handed_over)
 
     def held(self, claim: Json) -> Running | Ended | None:

@@ -17,8 +17,8 @@ The idea
 What makes it exactly once
     - A command is taken up once per Temporal run, by number (`seen`).
     - A fetch returns every open command, so also those which a step in flight is working on in a burst. A command whose
-      owner is one of our own steps in flight is left alone: that step answers for it, or ends without an answer, and
-      then a fetch from 0 brings it again.
+      owner is one of our own steps in flight is left alone: that step answers for it. If it ends without an answer, or
+      with an older one, a fetch from 0 brings the command again.
     - A cancel of a number not seen yet marks the number dead. When it arrives it is settled, never started.
     - The run ends when no plain step is in flight any more: each of them may still answer with lower numbers.
 
@@ -109,9 +109,12 @@ class Driver:
         start: Json = workflow.payload_converter().from_payload(args[0].payload, dict[str, Any])
         self.run_id: str = start["run"]
         self.epoch: int = start["epoch"]
+        self.since = round(workflow.info().start_time.timestamp() * 1000)
         self.wake = asyncio.Event()
         self.seen: set[int] = set()
         self.dead: set[int] = set()
+        self.left: dict[int, int] = {}
+        """Numbers that were left to their owner, which is in flight."""
         self.flying: dict[int, asyncio.Task[Answer]] = {}
         self.plain: set[int] = set()
         """Numbers in flight that carry a step of ours: an activity is running, or will be."""
@@ -136,7 +139,7 @@ class Driver:
         self.next_try = 0
 
     @workflow.run
-    async def run(self, args: Sequence[RawValue]) -> Json:
+    async def run(self, args: Sequence[RawValue]) -> Json:  # noqa: ARG002  the SDK wants what `__init__` has read
         while True:
             self.fetch_if_due()
             if self.is_over():
@@ -180,6 +183,7 @@ class Driver:
             self.run_id,
             FETCH,
             self.epoch,
+            self.since,
             above=0 if self.unanswered else self.above,
             settle=tuple(self.unanswered),
             cancel=workflow.info().run_id if self.cancel_due else "",
@@ -208,7 +212,7 @@ class Driver:
         """Facts wait for a plan, and the worker that said so does not hold the code. Waits for one that does."""
         if self.planning is None:
             self.fetches += 1
-            order = Order(self.run_id, FETCH, self.epoch)
+            order = Order(self.run_id, FETCH, self.epoch, self.since)
             self.planning = asyncio.create_task(step(order, f"plan-{self.fetches}", queue=light_queue(self.queue)))
             self.planning.add_done_callback(self.planned)
 
@@ -245,7 +249,10 @@ class Driver:
 
     def take_up(self, command: Carried) -> None:
         n, kind = command.n, command.kind
-        if n in self.seen or command.owner in self.plain:
+        if n in self.seen:
+            return
+        if command.owner in self.plain:
+            self.left[n] = command.owner
             return
         if kind == "cancel":
             self.cancel(command.target)
@@ -275,6 +282,15 @@ class Driver:
             self.unanswered.append(n)
         else:
             self.take(answer)
+        self.miss_nothing_of(n)
+
+    def miss_nothing_of(self, owner: int) -> None:
+        """The owner's answer may be older than the one that named what was left to it."""
+        left = [n for n, by in self.left.items() if by == owner]
+        for n in left:
+            del self.left[n]
+            if n not in self.seen:
+                self.rang, self.above = True, 0
 
     def cancel(self, target: int) -> None:
         if target in self.flying:
@@ -298,7 +314,7 @@ class Driver:
             await workflow.sleep(delay_s)
             self.plain.add(command.n)
         self.launched.add(command.n)
-        order = Order(self.run_id, command.n, self.epoch, child=command.kind == "child")
+        order = Order(self.run_id, command.n, self.epoch, self.since, child=command.kind == "child")
         if command.kind == "child":
             return await self.carry_out_child(order)
         queue = "" if command.kind == "timer" else self.queue
@@ -378,7 +394,7 @@ class LongTask:
             answer = await step(order, f"step-{order.n}", queue=start["queue"], longest=LONG)
         except ActivityError:
             # The driver that started this may have continued as new and would not be told: say it through the log.
-            settle = Order(order.run, FETCH, order.epoch, settle=(order.n,), child=True)
+            settle = Order(order.run, FETCH, order.epoch, order.since, settle=(order.n,), child=True)
             answer = await step(settle, "settle")
         return answer.wire()
 
@@ -392,6 +408,6 @@ def signal_value(args: Sequence[RawValue]) -> object:
         return {"$too_large": len(payload.data)}
     try:
         value: object = workflow.payload_converter().from_payload(payload)
-    except Exception:  # whatever a stranger's encoding raises: the signal itself is still a fact
+    except Exception:  # noqa: BLE001  whatever a stranger's encoding raises: the signal itself is a fact
         return {"$unreadable": payload.metadata.get("encoding", b"").decode(errors="replace")}
     return value.decode(errors="replace") if isinstance(value, bytes) else value

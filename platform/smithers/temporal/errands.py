@@ -36,7 +36,7 @@ class Errand(Generic[T]):
     def run(self) -> None:
         try:
             self._value = contextvars.Context().run(self.call)
-        except BaseException as error:  # SystemExit of the author's is a failure of the task, not of the worker
+        except BaseException as error:  # noqa: BLE001  SystemExit of the author's ends his task, not the worker
             self._error = error
         self.is_done = True
         self._turnstile.release()
@@ -71,8 +71,8 @@ class Errands:
         except IndexError:
             inbox: SimpleQueue[Errand[object]] = SimpleQueue()
             self._count += 1
-            thread = threading.Thread(target=self._serve, args=(inbox,), name=f"{self._name}-{self._count}", daemon=True)
-            thread.start()
+            name = f"{self._name}-{self._count}"
+            threading.Thread(target=self._serve, args=(inbox,), name=name, daemon=True).start()
         inbox.put(errand)  # type: ignore[arg-type]
         return errand
 

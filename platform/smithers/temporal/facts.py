@@ -42,4 +42,5 @@ def cancelled_natively(driver: str) -> Fact:
 
 
 def signalled(signal: Signal) -> Fact:
-    return Fact("signal", f"signal:{signal.name}:{signal.key}", {"name": signal.name, "payload": signal.value}, OpenRun())
+    about: Json = {"name": signal.name, "payload": signal.value}
+    return Fact("signal", f"signal:{signal.name}:{signal.key}", about, OpenRun())

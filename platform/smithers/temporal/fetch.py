@@ -3,12 +3,11 @@
 It appends what the driver reports, plans what is not planned, and returns every open command. What it returns must be
 the truth at one moment at which every fact was planned: a fact that was stored before the commands were read, and
 planned after, would hide the commands that follow from it, and if its own step belonged to a driver that is gone,
-nobody would ever bring them. So it reads the facts behind the last frame after the commands, and again if there are any.
+nobody would ever bring them. So it reads the facts behind the last frame after the commands, and all again if there
+are any.
 """
 
 from __future__ import annotations
-
-from typing import Final
 
 from smithers.engine.command import Command
 from smithers.engine.entry import Fact
@@ -18,12 +17,9 @@ from smithers.store.records import Append, OpenCommandRow, Run
 from smithers.temporal import facts
 from smithers.temporal.claims import read_claims
 from smithers.temporal.order import FETCH, STALE, Answer, Carried, Order, code_queue
-from smithers.temporal.plans import EVERYTHING, FINAL
-from smithers.temporal.step import Step, final
+from smithers.temporal.plans import FINAL
+from smithers.temporal.step import MOST_LOOKS, Step, final
 from smithers.temporal.workshop import Delivery, Workshop
-
-MOST_LOOKS: Final = 20
-"""How often it reads again because others were writing. They are at work then, and answer for themselves."""
 
 
 class Fetch(Step):
@@ -61,8 +57,11 @@ class Fetch(Step):
         return [fact for command in lost for fact in self.settled(command)]
 
     def settled(self, command: Command) -> list[Fact]:
+        """Nothing if a later driver has begun it: then this order comes too late, and the body is healthy."""
         why = "its activity ended without an answer"
         claims = read_claims(self.store, self.order.run, command)
+        if claims and claims[-1]["since"] > self.order.since:
+            return []
         died = [facts.claim_ended("died", claims[-1], why)] if claims and claims[-1]["n"] == command.n else []
         return [*died, facts.settled(command, why)]
 
@@ -76,7 +75,10 @@ class Fetch(Step):
         if not self.unplanned(run):
             return True
         self.hold(run.digest)
-        return self.plans is not None and self.plan(EVERYTHING) is not None
+        if self.run is None:
+            return False
+        with self.run.lock:
+            return self.plan()
 
     def reply_of(self, run: Run, rows: list[OpenCommandRow], elsewhere: bool) -> Answer:
         done = final(run.status) if run.status in FINAL else ""

@@ -94,7 +94,7 @@ def _boot() -> str:
 
 def _space() -> str:
     try:
-        return os.readlink("/proc/self/ns/pid").strip("pid:[]")
+        return Path("/proc/self/ns/pid").readlink().name.strip("pid:[]")
     except OSError:
         return "0"
 

@@ -48,8 +48,14 @@ class Carried:
         return Carried(command.n, command.kind, owner, command.target, command.due_ms, command.timeout_ms)
 
     def wire(self) -> Json:
-        return sparse(n=self.n, kind=self.kind, owner=self.owner, target=self.target, due_ms=self.due_ms,
-                      timeout_ms=self.timeout_ms)
+        return sparse(
+            n=self.n,
+            kind=self.kind,
+            owner=self.owner,
+            target=self.target,
+            due_ms=self.due_ms,
+            timeout_ms=self.timeout_ms,
+        )
 
     @staticmethod
     def read(wire: Json) -> Carried:
@@ -73,6 +79,8 @@ class Order:
     run: str
     n: int
     epoch: int
+    since: int = 0
+    """When the driver's Temporal run began, in milliseconds: of two drivers, the later one is right."""
     above: int = 0
     """For a fetch: return open commands with higher numbers only."""
     settle: tuple[int, ...] = ()
@@ -85,8 +93,17 @@ class Order:
 
     def wire(self) -> Json:
         signals = [[signal.key, signal.name, signal.value] for signal in self.signals]
-        return sparse(run=self.run, n=self.n, epoch=self.epoch, above=self.above, settle=list(self.settle),
-                      cancel=self.cancel, signals=signals, child=self.child)
+        return sparse(
+            run=self.run,
+            n=self.n,
+            epoch=self.epoch,
+            since=self.since,
+            above=self.above,
+            settle=list(self.settle),
+            cancel=self.cancel,
+            signals=signals,
+            child=self.child,
+        )
 
     @staticmethod
     def read(wire: Json) -> Order:

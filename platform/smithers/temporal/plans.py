@@ -31,7 +31,6 @@ from smithers.temporal.task_body import Code, by_value
 
 T = TypeVar("T")
 FINAL: Final = ("finished", "failed", "cancelled")
-EVERYTHING: Final = 2**62
 FRAMES_KEPT: Final = 512
 MOST_TRIES: Final = 100
 """Races that one plan may lose. Each means that another process has stored a frame, so there is progress."""
@@ -42,8 +41,8 @@ class Stored:
     """A frame in the log."""
 
     covers: int
-    owner: int
-    numbers: tuple[int, ...]
+    before: int
+    """The last number that was given to a command before it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +55,8 @@ class RunPlans:
     claims: dict[int, int] = field(default_factory=dict[int, int])
     """The newest claim of each command that has one and is open."""
     frames: deque[Stored] = field(default_factory=lambda: deque[Stored](maxlen=FRAMES_KEPT))
+    numbers: int = 0
+    """The last number given to a command."""
     failed: set[int] = field(default_factory=set[int])
     """Positions whose plan failed with the code at hand."""
 
@@ -68,24 +69,25 @@ class RunPlans:
                 case "ended" | "settled":
                     self.claims.pop(data["n"], None)
                 case "frame":
-                    numbers = tuple(command[0] for command in data.get("commands", ()))
-                    self.frames.append(Stored(data["covers"], data.get("owner", 0), numbers))
+                    self.frames.append(Stored(data["covers"], self.numbers))
+                    self.numbers = max([self.numbers, *(command[0] for command in data.get("commands", ()))])
                 case "render_failed" if data["digest"] == digest:
                     self.failed.add(data["covers"])
                 case _:
                     pass
 
-    def covering(self, position: int) -> Stored | None:
-        """The frame that a fact led to; None if it is not known any more."""
-        found = None
+    def before(self, position: int) -> int:
+        """The last number given before the frame that the fact at `position` led to; 0 if that is not known."""
+        found = 0
         for frame in reversed(self.frames):
             if frame.covers < position:
                 return found
-            found = frame
-        return None
+            found = frame.before
+        return 0
 
     def forget(self) -> None:
         self.planner = None
+        self.numbers = 0
         self.claims.clear()
         self.frames.clear()
 
@@ -171,7 +173,9 @@ class Plans:
                 raise
             raise RenderError(f"Rendering raised {type(error).__name__}: {error}") from error
 
-    def together(self, run: RunPlans, fact: Fact, owner: int, epoch: int, claim: Callable[[Plan], Fact | None]) -> Combined:
+    def together(
+        self, run: RunPlans, fact: Fact, owner: int, epoch: int, claim: Callable[[Plan], Fact | None]
+    ) -> Combined:
         """Stores a fact with its frame and what `claim` makes of the plan. The planner is at the log's end, as far as
         is known. If rendering fails, or others have written, the fact alone is stored."""
         planner = run.planner
@@ -212,18 +216,17 @@ class Plans:
         assert entry is not None
         run.planner.stored(appended.entries)
         run.note(appended.entries, self.digest)
-        return Combined(outcome, position, plan, entry.at_ms, appended.outcomes[-1] == "stored" and len(appended.outcomes) > 1)
+        claimed = appended.outcomes[1:] == ("stored",)
+        return Combined(outcome, position, plan, entry.at_ms, claimed)
 
-    def plan_all(self, run: RunPlans, upto: int, owner: int, epoch: int) -> Planner | None:
-        """Stores frames until one covers `upto`; every fact there is with `EVERYTHING`. None where the run waits for
-        other code."""
+    def plan_all(self, run: RunPlans, owner: int, epoch: int) -> Planner | None:
+        """Stores frames until no fact waits for one. None where the run waits for other code."""
         for _ in range(MOST_TRIES):
             try:
                 planner = self.caught_up(run)
-                if not planner.due or planner.planned >= upto or planner.status in FINAL:
+                if not planner.due or planner.status in FINAL:
                     return planner
-                position = planner.state.last_fact
-                if position in run.failed:
+                if planner.state.last_fact in run.failed:
                     return None
                 plan = self.render(run, planner.plan)
             except RenderError as error:

@@ -30,9 +30,11 @@ Bursts
     they begin again at 1 after a continue-as-new.
 
 What a step returns
-    The open commands it owns, and those of the frame that covers its own fact, whoever planned it: a delivery that
+    The open commands of the frame that covers its fact and of all later frames, whoever planned them: a delivery that
     Temporal has given up may have planned for us, and nobody listens to its answer. The driver knows which of them it
-    has already.
+    has already. They are read at a moment at which no fact is unplanned; after the one transaction they are those of
+    the own frame, so the usual path reads nothing. (Found by exploring a model of the protocol: "the commands it owns"
+    and "the frame that covers its fact" both leave commands behind that nobody returns.)
 
 Failures
     The author's errors are facts. Rendering that fails is stored as `render_failed` next to the fact, and the run waits
@@ -54,7 +56,6 @@ from typing import Final
 from smithers.engine.command import Command
 from smithers.engine.entry import Fact
 from smithers.engine.frame import Plan
-from smithers.engine.plan import Planner
 from smithers.errors import RenderError, StaleEpoch, StoreError
 from smithers.flow.body import TaskBody
 from smithers.store.interface import Store
@@ -63,10 +64,13 @@ from smithers.temporal import facts
 from smithers.temporal.attempt import Attempt
 from smithers.temporal.claims import read_claims
 from smithers.temporal.order import Answer, Carried, Done, Order, code_queue
-from smithers.temporal.plans import EVERYTHING, FINAL, Plans, RunPlans, carried
+from smithers.temporal.plans import FINAL, Plans, RunPlans, carried
 from smithers.temporal.running import Ended
 from smithers.temporal.workshop import Delivery, Workshop
 
+UNKNOWN: Final = 0
+MOST_LOOKS: Final = 20
+"""How often a step reads again because others were writing. They are at work then, and answer for themselves."""
 MOST_PLAN_DEATHS: Final = 3
 """How often a plan may take its process with it before the run waits for other code."""
 
@@ -84,8 +88,8 @@ class Step:
     plans: Plans | None = field(init=False)
     run: RunPlans | None = field(init=False)
     began: float = field(init=False, default_factory=time.monotonic)
-    mine: int = field(init=False, default=0)
-    """Position of our last fact, which a frame must cover before we answer."""
+    mine: int = field(init=False, default=UNKNOWN)
+    """Position of our last fact."""
     waiting: list[Command] = field(init=False, default_factory=list[Command])
     """Work of this burst that has no claim yet."""
     owned: tuple[Carried, ...] | None = field(init=False, default=None)
@@ -106,8 +110,6 @@ class Step:
             self.current()
         row, is_open = self.store.command(self.order.run, self.order.n)
         command = row.command if is_open else self.unfinished()
-        if command is None:
-            self.mine = EVERYTHING
         claimed = False
         while command is not None:
             command, claimed = self.carry_out(command, claimed), True
@@ -146,7 +148,7 @@ class Step:
         ended = attempt.end(claimed=1 if claimed else 0)
         self.careful = attempt.careful
         if ended is None:
-            self.mine = EVERYTHING
+            self.mine = UNKNOWN
             return None
         self.shop.pace.note(command, ended["ms"])
         following = self.end(attempt, ended)
@@ -247,7 +249,7 @@ class Step:
         if outcome == "duplicate":
             same = self.store.entries_by_key(self.order.run, fact.key)
             position = next((entry.seq for entry in same if entry.key == fact.key), 0)
-        self.mine = position or EVERYTHING
+        self.mine = position
 
     # The answer
 
@@ -257,45 +259,44 @@ class Step:
         if self.run is None or self.plans is None:
             run = self.store.run(self.order.run)
             return Answer(queue=code_queue(self.shop.project, run.digest), elsewhere=True)
-        planner = self.plan(self.mine)
-        if planner is None:
-            return self.reply_without_plan(self.plans.digest)
-        return Answer(self.open_commands(self.run), final(planner.status) if planner.status in FINAL else "")
+        with self.run.lock:
+            for _ in range(MOST_LOOKS):
+                if not self.plan():
+                    return self.reply_without_plan(self.plans.digest)
+                rows = self.store.open_commands(self.order.run, above=self.above(self.run))
+                planner = self.plans.caught_up(self.run)
+                # A fact that was stored before the commands were read, and planned after, would hide what follows.
+                if not planner.due or planner.status in FINAL:
+                    done = final(planner.status) if planner.status in FINAL else ""
+                    return Answer(tuple(map(Carried.of, rows)), done)
+        self.shop.ring(self.order.run)
+        return Answer()
 
-    def plan(self, upto: int) -> Planner | None:
-        """Plans, unless that has been done. Of a plan that may have killed its process, deliveries are counted."""
+    def plan(self) -> bool:
+        """Plans every fact. False where the run waits for other code. The caller holds the run's lock.
+
+        Of plans that may take their process with them, deliveries are counted.
+        """
         run, plans, spool = self.run, self.plans, self.shop.spool
-        assert run is not None and plans is not None
-        with run.lock:
-            if not self.careful:
-                return plans.plan_all(run, upto, self.order.n, self.order.epoch)
-            if spool.begin_plan(self.order.run, self.order.n) > MOST_PLAN_DEATHS:
-                error = RenderError("Rendering took its process with it.", code="RENDER_DIED")
-                plans.report(run, error, self.order.epoch)
-            planner = plans.plan_all(run, upto, self.order.n, self.order.epoch)
-            spool.end_plan(self.order.run, self.order.n)
-            return planner
+        assert run is not None
+        assert plans is not None
+        if not self.careful:
+            return plans.plan_all(run, self.order.n, self.order.epoch) is not None
+        if spool.begin_plan(self.order.run, self.order.n) > MOST_PLAN_DEATHS:
+            error = RenderError("Rendering took its process with it.", code="RENDER_DIED")
+            plans.report(run, error, self.order.epoch)
+        planner = plans.plan_all(run, self.order.n, self.order.epoch)
+        spool.end_plan(self.order.run, self.order.n)
+        return planner is not None
 
     def reply_without_plan(self, digest: str) -> Answer:
         run = self.store.run(self.order.run)
         queue = code_queue(self.shop.project, run.digest)
         return Answer(queue=queue, elsewhere=run.digest != digest)
 
-    def open_commands(self, run: RunPlans) -> tuple[Carried, ...]:
-        """Ours, and those of the frame that covers our fact. After a loss, all."""
-        if self.careful or self.mine == EVERYTHING:
-            return tuple(map(Carried.of, self.store.open_commands(self.order.run)))
-        rows = self.store.open_commands(self.order.run, owner=self.order.n)
-        frame = run.covering(self.mine)
-        if frame is None:
-            rows = self.store.open_commands(self.order.run)
-        elif frame.owner != self.order.n and frame.numbers:
-            rows += [
-                row
-                for row in self.store.open_commands(self.order.run, above=frame.numbers[0] - 1, owner=frame.owner)
-                if row.command.n in frame.numbers
-            ]
-        return tuple(map(Carried.of, rows))
+    def above(self, run: RunPlans) -> int:
+        """We answer with what the frame that covers our fact started, and all later ones, whoever planned them."""
+        return 0 if self.careful or self.mine == UNKNOWN else run.before(self.mine)
 
 
 def final(status: str) -> Done:

@@ -42,8 +42,6 @@ class Delivery:
     """Identity of this process."""
     digest: str = ""
     """Of the code whose queue it came through; empty for steps without a task."""
-    driver: str = ""
-    """Temporal run id."""
     attempt: int = 1
     superseded: Callable[[], bool] = lambda: False
     """Whether Temporal has given this delivery up, as far as we were told."""

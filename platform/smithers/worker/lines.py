@@ -1,4 +1,4 @@
-"""What tasks print and log, on its way into the store: gathered, so that a chatty task does not cost a commit a line."""
+"""What tasks print and log, on its way into the store: gathered, so that no line costs a commit of its own."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from smithers.store.mounts import file_system, refuse_network
 TABLE = r"""
 22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
 30 22 0:5 / /home rw shared:7 master:1 - nfs4 server:/home rw,vers=4.2
-31 30 0:6 / /home/ada/local rw - xfs /dev/vdb rw
+31 30 0:6 / /home/work/local rw - xfs /dev/vdb rw
 32 22 0:7 / /mnt/my\040share rw - cifs //server/share rw
 33 22 0:8 / /mnt/bucket rw - fuse.s3fs s3fs rw
 34 22 0:9 / /data rw - ext4 /dev/vdc rw
@@ -25,9 +25,9 @@ short line
     ("path", "kind"),
     [
         ("/var/project", "ext4"),
-        ("/home/ada/project", "nfs4"),
+        ("/home/work/project", "nfs4"),
         ("/homework", "ext4"),
-        ("/home/ada/local/project", "xfs"),
+        ("/home/work/local/project", "xfs"),
         ("/mnt/my share/p", "cifs"),
         ("/data/p", "fuse.sshfs"),
     ],

@@ -12,7 +12,7 @@ from smithers.temporal.server.places import short_path
 
 @dataclass(frozen=True, slots=True)
 class LocalWorker:
-    name: str
+    pid: int
     socket: Path
 
 
@@ -24,7 +24,7 @@ def has_bells(project: Project) -> bool:
 def local_workers(project: Project) -> list[LocalWorker]:
     """Those whose bell answers a connection; a socket that a dead process left does not."""
     found = sorted((project.state / "bells").glob("*.sock"))
-    return [LocalWorker(path.stem, path) for path in found if answers(path)]
+    return [LocalWorker(int(path.stem), path) for path in found if path.stem.isdigit() and answers(path)]
 
 
 def answers(path: Path) -> bool:

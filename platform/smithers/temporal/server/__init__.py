@@ -5,6 +5,7 @@
     supervisor  one small process per project that owns the server
     process     the server as that process's child
     wire        JSON lines over the supervisor's socket
+    joining     a command's way to the server; `keeping` for processes that outlive a supervisor
 
 Other packages come in through `smithers.temporal.local`.
 """

@@ -53,6 +53,11 @@ class Peers:
         except OSError:  # gone, or it does not read its answers: nobody we could serve
             self._drop(peer)
 
+    def say_farewell(self, why: str) -> None:
+        """Tells the holders that this is no accident; those who wait for the server notice by themselves."""
+        for peer in [peer for peer in self.all if peer.holds and not peer.hellos]:
+            self.send(peer, {"leaving": why})
+
     def _accept(self, _: Any) -> None:
         try:
             connection, _address = self.listener.accept()

@@ -110,6 +110,8 @@ class Supervisor:
 
     def _leave(self) -> None:
         note(f"leaving: {self.leaving}")
+        if not self.server.failure:
+            self.peers.say_farewell(self.leaving)
         if self._is_at_home():
             # First of all, so that from now on new commands wait for the lock.
             self.places.socket.unlink(missing_ok=True)

@@ -6,7 +6,8 @@
     {"op": "stop"}                            -> {"stopping": true}, and the end of the stream once all is gone
 
 A connection that said hello holds the server until it closes, and the kernel closes it with its process, whatever
-happens to that. Every answer may be `{"error": {"code", "message"}}` instead.
+happens to that. A supervisor that leaves because it was told to, or because its folder has moved, says so to its
+holders first: `{"leaving": why}`; one that dies does not. Every answer may be `{"error": {"code", "message"}}` instead.
 """
 
 from __future__ import annotations
@@ -45,6 +46,14 @@ def ask(connection: socket.socket, message: dict[str, Any]) -> dict[str, Any]:
     except (ConnectionResetError, BrokenPipeError) as error:
         raise Gone(str(error)) from error
     return answer(connection)
+
+
+def said_farewell(connection: socket.socket) -> bool:
+    """Whether a holder's connection, on which no answer is awaited, ended in good order."""
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+    except OSError:
+        return False
 
 
 def answer(connection: socket.socket) -> dict[str, Any]:

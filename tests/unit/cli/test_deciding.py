@@ -1,0 +1,134 @@
+"""Approve, deny, cancel, retry: facts in the store, with nothing running."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.cli.flows import polish, release, two_gates
+from tests.unit.cli.stage import Stage
+
+
+@pytest.fixture
+def waiting(stage: Stage) -> Stage:
+    stage.start(release, "r1")
+    stage.end("r1", "build")
+    return stage
+
+
+@pytest.mark.parametrize(("command", "approved"), [("approve", True), ("deny", False)])
+def test_a_decision_is_recorded_with_who_and_why(waiting: Stage, command: str, approved: bool):
+    answer = waiting.call(command, "r1", "publish", "--by", "bob", "--note", "fine", "--format", "json")
+
+    assert answer.status == 0
+    assert answer.json["woken"] is False
+    data = waiting.store.entries_by_key("r1", "decided:publish:")[0].data
+    assert (data["approved"], data["by"], data["note"]) == (approved, "bob", "fine")
+
+
+def test_the_only_waiting_approval_of_the_newest_run_needs_no_name(waiting: Stage):
+    answer = waiting.call("approve")
+
+    assert answer.status == 0
+    assert 'publish of r1 "Ship it?" by ann' in answer.out
+    assert "smithers up --resume r1" in answer.err
+
+
+def test_an_approval_is_used_once_and_the_second_is_told_who_and_when(waiting: Stage):
+    waiting.call("approve", "r1", "publish", "--by", "bob", "--note", "mine")
+
+    answer = waiting.call("deny", "r1", "publish", "--json")
+
+    assert answer.status == 4
+    assert answer.error["code"] == "ALREADY_DECIDED"
+    assert answer.error["data"]["by"] == "bob"
+    assert "'publish' was approved by bob at 20" in answer.error["message"]
+    assert len(waiting.store.entries_by_key("r1", "decided:")) == 1
+
+
+def test_a_decided_approval_is_not_pending_before_anybody_has_planned(waiting: Stage):
+    waiting.call("approve")
+
+    assert waiting.call("inspect", "--json").json["pendingApprovals"] == []
+    assert "'publish' was approved by ann" in waiting.call("why").out
+    assert "'publish' was approved by ann" in waiting.call("approve").err
+
+
+def test_several_waiting_approvals_are_listed_and_none_is_guessed(stage: Stage):
+    stage.start(two_gates, "r1")
+
+    answer = stage.call("approve", "r1", "--json")
+
+    assert answer.status == 4
+    assert {one["nodeId"] for one in answer.error["data"]["pending"]} == {"legal", "budget"}
+    assert stage.call("approve", "r1", "legal").status == 0
+    assert stage.call("approve", "r1").status == 0
+
+
+@pytest.mark.parametrize(
+    "words", [("nosuch",), ("r1", "publsh"), ("r1", "build"), ("r1", "publish", "--iteration", "7")]
+)
+def test_what_cannot_be_approved_is_wrong_use(waiting: Stage, words: tuple[str, ...]):
+    answer = waiting.call("approve", *words)
+
+    assert answer.status == 4
+    assert answer.err.startswith("error: ")
+
+
+def test_a_node_alone_means_that_of_the_newest_run(waiting: Stage):
+    assert waiting.call("approve", "publish").status == 0
+
+
+def test_the_node_may_be_an_option_as_in_the_reference(waiting: Stage):
+    assert waiting.call("deny", "r1", "--node", "publish", "--iteration", "0").status == 0
+
+
+def test_cancel_is_a_fact_and_its_exit_status_says_cancelled(waiting: Stage):
+    answer = waiting.call("cancel", "r1", "--reason", "wrong branch", "--json")
+
+    assert answer.status == 2
+    assert waiting.store.entries_by_key("r1", "cancel")[0].data == {"by": "ann", "reason": "wrong branch"}
+    assert waiting.call("cancel", "r1", "--json").json["repeated"] is True
+
+
+def test_a_run_that_has_ended_cannot_be_cancelled(stage: Stage):
+    stage.start(release, "r1")
+    stage.end("r1", "build", error="no")
+
+    answer = stage.call("cancel", "r1")
+
+    assert answer.status == 4
+    assert "it is failed" in answer.err
+
+
+def test_down_cancels_what_is_open_and_leaves_the_rest(waiting: Stage):
+    waiting.start(release, "r2")
+    waiting.start(release, "r3")
+    waiting.end("r3", "build", error="no")
+
+    answer = waiting.call("down", "--json")
+
+    assert {run["runId"] for run in answer.json["runs"]} == {"r1", "r2"}
+
+
+def test_retry_task_opens_a_failed_run_from_its_failed_task(stage: Stage):
+    stage.start(release, "r1")
+    stage.end("r1", "build", error="no")
+
+    answer = stage.call("retry-task", "r1", "build", "--json")
+
+    assert answer.status == 0
+    assert stage.store.run("r1").status == "running"
+    kinds = [entry.kind for entry in stage.store.entries("r1")][-2:]
+    assert kinds == ["resumed", "retried"]
+    stage.plan("r1")
+    assert stage.command("r1", "build").attempt == 2
+
+
+def test_a_finished_task_is_never_run_again(stage: Stage):
+    stage.start(polish, "r1")
+    stage.end("r1", "review")
+
+    answer = stage.call("retry-task", "r1", "review", "--iteration", "0")
+
+    assert answer.status == 4
+    assert "its output is kept" in answer.err

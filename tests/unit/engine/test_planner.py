@@ -1,0 +1,68 @@
+"""How planners of several processes keep up with one log."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+from pydantic_core import from_json, to_json
+
+from smithers.engine.entry import Entry
+from smithers.engine.plan import Outdated, Planner
+from smithers.errors import SmithersError
+from smithers.testing import InMemoryRun
+from tests.unit.engine.trees import grown_workflow, happen
+
+
+def as_stored(entries: list[Entry]) -> list[Entry]:
+    """Entries as they come back from a database, with the frame's owner."""
+    stored = [Entry(e.seq, e.kind, e.key, from_json(to_json(e.data)), e.at_ms, e.code) for e in entries]
+    for entry in stored:
+        if entry.kind == "frame":
+            entry.data["owner"] = 1
+    return stored
+
+
+def lives(seeds: range, watch: Callable[[InMemoryRun], None]) -> None:
+    """Runs grown workflows one event at a time, and shows each to `watch` after every event."""
+    for seed in seeds:
+        dice = random.Random(seed)
+        try:
+            run = InMemoryRun(grown_workflow(seed), run_id=f"run-{seed}")
+            while not run.is_over and len(run.log) < 150:
+                happen(run, dice)
+                watch(run)
+        except SmithersError:
+            continue
+
+
+def test_a_planner_follows_frames_that_another_process_has_planned() -> None:
+    followers: dict[str, Planner] = {}
+    outdated: list[int] = []
+
+    def follow(run: InMemoryRun) -> None:
+        planner = followers.get(run.run_id)
+        if planner is None:
+            followers[run.run_id] = Planner.build(run.workflow, run.run_id, as_stored(run.log))
+            return
+        try:
+            planner.apply(as_stored(run.log))
+        except Outdated:
+            outdated.append(1)
+            planner = followers[run.run_id] = Planner.build(run.workflow, run.run_id, as_stored(run.log))
+        assert planner.state.by_command == run.planner.state.by_command
+        assert sorted(planner.tree.leaves) == sorted(run.planner.tree.leaves) or run.planner.due
+
+    lives(range(60), follow)
+
+    assert len(outdated) < 5
+
+
+def test_a_frame_that_cannot_be_planned_again_makes_a_planner_outdated() -> None:
+    run = InMemoryRun(grown_workflow(3))
+    planner = Planner.build(run.workflow, run.run_id, run.log[:1])
+    other = Entry(2, "frame", "frame:1", {**run.log[1].data, "commands": []}, 0)
+
+    with pytest.raises(Outdated):
+        planner.apply([other])
