@@ -49,9 +49,8 @@ def read_history(folder: Path, wanted: str | None, target: str | None) -> Histor
     repo = top_of(folder)
     range, *limit = [wanted] if wanted else default_range(repo)
     try:
-        log = git(
-            repo, "log", "--no-merges", "--no-renames", "--numstat", f"--format={LOG_FORMAT}", *limit, range, "--"
-        )
+        options = ["--topo-order", "--no-merges", "--no-renames", "--numstat", f"--format={LOG_FORMAT}", *limit]
+        log = git(repo, "log", *options, range, "--")
     except GitRefused as error:
         raise NonRetryable(f"{range!r} is not a range of commits in {repo}: {error}") from error
     commits, areas = grouped(parse_log(log))

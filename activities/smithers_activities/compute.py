@@ -1,26 +1,20 @@
 """Runs one compute body in this process and says how it ended.
 
-`perform` runs it in the calling thread, for as long as it takes. Python cannot interrupt a function, so `run` gives a
-body with a deadline a thread of its own: at the deadline its cancel flag is set, and a body that goes on beyond a short
-grace is left behind. The caller then gets the timeout with a `Zombie`, which it must wait for before the next attempt
-begins: a body that still runs may still act. Work that takes no notice of its flag belongs into a process of its own
-(`Task(isolated=True)`).
-
-A coroutine is driven by `asyncio.run` in the body's thread, and cancelled when the flag is set.
+`perform` runs it in the calling thread, for as long as it takes. Python cannot interrupt a function: whoever keeps the
+deadline sets the context's cancel flag, and waits for the body or goes on without it. A coroutine is driven by
+`asyncio.run` in the same thread, and cancelled when the flag is set. Work that takes no notice of its flag belongs into
+a process of its own (`Task(isolated=True)`).
 
 Whatever the body raises becomes part of the outcome. Nothing but `KeyboardInterrupt` comes through.
 """
 
 from __future__ import annotations
 
-import contextvars
-import threading
 import time
 from collections.abc import Awaitable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import Any, Final, Literal, cast
+from dataclasses import dataclass, replace
+from typing import Any, Literal, cast
 
 from smithers.errors import SmithersError, TaskCancelled, TaskTimeout
 from smithers.flow.body import TaskBody
@@ -31,24 +25,6 @@ from smithers_activities.binding import arguments
 from smithers_activities.capture import capturing, kept
 from smithers_activities.lines import TaskLines, storable
 from smithers_activities.output import validated
-
-GRACE: Final = timedelta(seconds=2)
-
-
-@dataclass(frozen=True, slots=True)
-class Zombie:
-    """A body that goes on after its attempt has ended."""
-
-    thread: threading.Thread
-
-    @property
-    def alive(self) -> bool:
-        return self.thread.is_alive()
-
-    def wait(self, timeout: timedelta | None = None) -> bool:
-        """Blocks until the body has returned; returns whether it has."""
-        self.thread.join(None if timeout is None else timeout.total_seconds())
-        return not self.thread.is_alive()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +37,6 @@ class Outcome:
     error: dict[str, Any] | None = None
     """`{code, message, retryable, data}`"""
     ms: int = 0
-    zombie: Zombie | None = field(default=None, compare=False)
 
     def wire(self) -> dict[str, Any]:
         """As the log keeps it."""
@@ -95,31 +70,6 @@ def perform(body: TaskBody, context: TaskContext) -> Outcome:
     if error is None and context.flag.reason != "deadline":
         return Outcome("finished", output, ms=ms)
     return stopped(error, body, context, ms)
-
-
-def run(body: TaskBody, context: TaskContext, *, grace: timedelta = GRACE) -> Outcome:
-    """Runs a body to its end, or to its deadline and a grace."""
-    if context.deadline is None or body.static is not None:
-        return perform(body, context)
-    outcomes: list[Outcome] = []
-    ended = threading.Event()
-    surroundings = contextvars.copy_context()
-
-    def body_thread() -> None:
-        try:
-            outcomes.append(surroundings.run(perform, body, context))
-        finally:
-            ended.set()
-
-    thread = threading.Thread(target=body_thread, name=f"task {context.node_id}", daemon=True)
-    begin = time.perf_counter()
-    thread.start()
-    if not ended.wait((context.time_left() or timedelta()).total_seconds()):
-        context.flag.set("deadline")
-        if not ended.wait(grace.total_seconds()):
-            ms = round((time.perf_counter() - begin) * 1000)
-            return replace(stopped(None, body, context, ms), zombie=Zombie(thread))
-    return outcomes[0]
 
 
 def invoke(body: TaskBody, context: TaskContext) -> object:

@@ -31,9 +31,11 @@ from smithers.errors import BodyDied, TaskTimeout
 from smithers.flow.body import TaskBody
 from smithers.flow.task_context import TaskContext
 from smithers_activities.capture import kept
-from smithers_activities.compute import GRACE, Outcome, stopped
+from smithers_activities.compute import Outcome, stopped
 from smithers_activities.lines import TaskLines
 
+GRACE: Final = timedelta(seconds=2)
+"""Between asking a body to stop and killing it."""
 CHILD: Final = "smithers.worker.isolated"
 LOOK_EVERY_S: Final = 0.1
 """How long a cancel or a death may go unseen."""

@@ -37,7 +37,7 @@ class Turnstile:
     """Not for threads: within a process a lock stands in front of it."""
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def enter(self, wait_s: float) -> bool:
         """Whether it was taken in time."""

@@ -2,8 +2,8 @@
 
 The idea
     Temporal learns of a death by silence. A step that was running comes back after the heartbeat timeout (5 s), and
-    then the driver's next workflow task goes to the dead worker's sticky queue and waits there once more. On one machine
-    we know better: the kernel says whether a process is there, and our own notes say what it had in hand. So:
+    then the driver's next workflow task goes to the dead worker's sticky queue and waits there once more. On one
+    machine we know better: the kernel says whether a process is there, and our own notes say what it had in hand. So:
 
         1. for each run it worked on:  ResetStickyTaskQueue     (3 ms; only helps before the next event)
         2. each activity it had:       fail by its task token, to be retried in 1 ms
@@ -41,7 +41,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,7 +125,7 @@ def read_slot(slot: bytes) -> Held | None:
 
 
 @contextmanager
-def dead_ledgers(project: Project) -> Iterator[list[Path]]:
+def dead_ledgers(project: Project) -> Generator[list[Path]]:
     """Ledgers of processes that are gone for certain, locked for the time being and removed at the end."""
     locked: list[tuple[int, Path]] = []
     try:

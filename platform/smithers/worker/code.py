@@ -31,7 +31,7 @@ class LoadedCode:
     """Of everything in `files`, 64 hex digits. The same on every machine."""
     source: Path
     """The workflow file, absolute."""
-    files: Mapping[str, bytes]
+    files: Mapping[str, bytes] = field(repr=False)
     """The sources by their path below the folder that holds all of them."""
     entry: str
     """The workflow file's name in `files`."""

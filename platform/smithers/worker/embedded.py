@@ -11,7 +11,7 @@ import asyncio
 import gc
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
@@ -165,7 +165,7 @@ class EmbeddedWorker:
             server.close()
 
     @asynccontextmanager
-    async def _running(self, worker: Worker) -> AsyncIterator[None]:
+    async def _running(self, worker: Worker) -> AsyncGenerator[None]:
         """All workers shut down at the same time."""
         task = asyncio.create_task(worker.run())
         task.add_done_callback(lambda _: self._stop.set())

@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from smithers.errors import TaskError
+from smithers.errors import TaskError, WorkflowFileError
 from smithers.flow.body import TaskBody
 from smithers.flow.call import Call
 from smithers.flow.policy import duration, milliseconds
@@ -54,27 +54,34 @@ def job_of(body: TaskBody, context: TaskContext, n: int, code: LoadedCode, copie
         "delivery": context.delivery,
         "deadline": None if context.deadline is None else context.deadline.timestamp(),
         "timeout_ms": 0 if limit is None else milliseconds(duration(limit, "timeout")),
-        "body": by_value(body),
+        "body": by_value(body, code),
     }
 
 
-def by_value(body: TaskBody) -> dict[str, Any] | None:
+def by_value(body: TaskBody, code: LoadedCode) -> dict[str, Any] | None:
     """A body that another process can build without the log, or None."""
-    from smithers.engine.payload import importable, is_plain, reference
+    from smithers.engine.payload import is_plain, reference
 
-    call = body.call
-    models = [body.task.output, *map(type, body.deps.values())]
-    if not importable(call.function) or any("<" in model.__qualname__ for model in models):
+    output = body.task.output
+    if body.static is not None and can_be_named([output], code):
+        return {"static": body.static.model_dump(mode="json"), "output": reference(output), "deps": {}}
+    if body.static is not None or not can_be_named([output, body.function, *map(type, body.deps.values())], code):
         return None
-    if not is_plain([list(call.args), dict(call.kwargs)]):
+    args, kwargs = list(body.args), dict(body.kwargs)
+    if not is_plain([args, kwargs]):
         return None
-    return {
-        "fn": reference(call.function),
-        "args": list(call.args),
-        "kwargs": dict(call.kwargs),
-        "output": reference(body.task.output),
-        "deps": {name: [reference(type(dep)), dep.model_dump(mode="json")] for name, dep in body.deps.items()},
-    }
+    deps = {name: [reference(type(dep)), dep.model_dump(mode="json")] for name, dep in body.deps.items()}
+    return {"fn": reference(body.function), "args": args, "kwargs": kwargs, "output": reference(output), "deps": deps}
+
+
+def can_be_named(things: Sequence[Any], code: LoadedCode) -> bool:
+    """Whether `module:qualname` leads back to each of them: not to a local function, nor to what is decorated."""
+    from smithers.engine.payload import reference
+
+    try:
+        return all(code.resolve(reference(thing)) is thing for thing in things)
+    except (AttributeError, WorkflowFileError):
+        return False
 
 
 # The child
@@ -234,10 +241,14 @@ def carry_out(job: Job, sink: LineSink) -> compute.Outcome:
 def built(job: Job, code: LoadedCode) -> TaskBody:
     """The body from its values."""
     value = job["body"]
-    deps = {name: code.resolve(model).model_validate(data) for name, (model, data) in value["deps"].items()}
-    call: Call[Any] = Call(code.resolve(value["fn"]), tuple(value["args"]), value["kwargs"])
+    model = code.resolve(value["output"])
     limit = timedelta(milliseconds=job["timeout_ms"]) if job["timeout_ms"] else None
-    return TaskBody(Task(job["node"], output=code.resolve(value["output"]), timeout=limit)[call], deps)
+    task: Task[Any] = Task(job["node"], output=model, timeout=limit)
+    if "static" in value:
+        return TaskBody(task[model.model_validate(value["static"])], {})
+    call: Call[Any] = Call(code.resolve(value["fn"]), tuple(value["args"]), value["kwargs"])
+    deps = {name: code.resolve(dep).model_validate(data) for name, (dep, data) in value["deps"].items()}
+    return TaskBody(task[call], deps)
 
 
 def located(job: Job, code: LoadedCode) -> TaskBody:

@@ -44,7 +44,7 @@ def test_a_server_that_was_stopped_stays_stopped(project: Project, kept: local.K
     local.stop(project)
 
     wait_until(lambda: kept.is_lost)
-    assert processes_of(project.root) == []
+    wait_until(lambda: processes_of(project.root) == [])
 
 
 def test_a_deleted_project_is_not_made_again(project: Project, kept: local.KeptServer) -> None:

@@ -11,9 +11,9 @@ from smithers.worker.code import LoadedCode, load
 from tests.unit.examples.conftest import EXAMPLES, Commit
 
 
-def released(release: LoadedCode, repo: Path, *, decided: bool | None = True, **more: Any) -> Simulated:
+def released(release: LoadedCode, repo: Path, /, *, decided: bool | None = True, **more: Any) -> Simulated:
     decisions = {} if decided is None else {"publish": decided}
-    return simulate(release.workflow, {"repo": str(repo), **more}, decisions=decisions, rebuild=True)
+    return simulate(release.workflow, {"repo": str(repo)} | more, decisions=decisions, rebuild=True)
 
 
 def test_hello_greets() -> None:
@@ -83,7 +83,8 @@ def test_what_cannot_work_fails_at_once_and_says_why(
     commit("first", src__door="1")
     (repo / "locked.md").touch(mode=0o444)
 
-    run = released(release, repo, **{name: text.replace("{repo}", str(repo)) for name, text in more.items()})
+    filled: dict[str, Any] = {name: text.replace("{repo}", str(repo)) for name, text in more.items()}
+    run = released(release, repo, **filled)
 
     assert run.status == "failed"
     assert run.started == ["commits"]

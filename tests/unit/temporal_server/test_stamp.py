@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from smithers.temporal.server.places import Places
+from smithers.temporal.server.places import Places, write_json
 from smithers.temporal.server.stamp import NewerData, Stamp, mark_of, settle, version_of
 
 
@@ -27,13 +28,13 @@ def program(folder: Path, version: str) -> Path:
 
 def test_a_stamp_is_read_as_it_was_written(places: Places) -> None:
     stamp = Stamp("1.31.2", "binary", 17240, {"default": "30d"})
-    stamp.write(places)
+    write_json(places.stamp, asdict(stamp))
 
     assert Stamp.read(places) == stamp
 
 
 def test_without_data_only_the_port_counts(places: Places) -> None:
-    Stamp("1.31.2", "binary", 17240, {"default": "30d"}).write(places)
+    write_json(places.stamp, asdict(Stamp("1.31.2", "binary", 17240, {"default": "30d"})))
     places.database.unlink()
 
     assert Stamp.read(places) == Stamp(port=17240)

@@ -272,16 +272,32 @@ def test_changed_code_runs_from_a_copy(code: LoadedCode, tmp_path: Path) -> None
     assert ("stdout", "from a shell") in sink.lines
 
 
-def test_only_plain_values_and_importable_functions_go_by_value(code: LoadedCode) -> None:
+def test_only_plain_values_and_what_has_a_name_go_by_value(code: LoadedCode) -> None:
     resolve = lambda name: code.resolve(f"smithers_workflow_alone:{name}")  # noqa: E731
     out = resolve("Out")
 
-    def value_of(body: Any) -> Any:
-        return by_value(TaskBody(Task("t", output=out)[body], {}))
+    class Local(out):
+        pass
+
+    def value_of(body: Any, output: Any = out) -> Any:
+        return by_value(TaskBody(Task("t", output=output)[body], {}), code)
 
     assert json.loads(json.dumps(value_of(call(resolve("work"), "a", x=[1]))))["kwargs"] == {"x": [1]}
+    assert value_of(out(text="static"))["static"] == {"pid": 0, "text": "static"}
     assert value_of(lambda: out(text="free")) is None
     assert value_of(call(resolve("work"), out())) is None
+    assert value_of(call(resolve("work"), "a"), Local) is None
+    assert value_of(Local(), Local) is None
+
+
+def test_a_static_value_may_run_alone_too(code: LoadedCode, tmp_path: Path) -> None:
+    out = code.resolve("smithers_workflow_alone:Out")
+    body = TaskBody(Task("t", output=out)[out(text="static")], {})
+    context = TaskContext("r", "t", "", 1, 2, None, now, CancelFlag(), Sink())
+
+    outcome = isolate.run(job_of(body, context, 1, code, tmp_path, ""), body, context)
+
+    assert outcome.output == {"pid": 0, "text": "static"}
 
 
 def test_a_function_with_free_variables_is_found_in_the_tree(code: LoadedCode, tmp_path: Path) -> None:

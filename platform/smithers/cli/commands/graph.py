@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from smithers.cli.authoring import with_line
 from smithers.cli.inputs import read_input
 from smithers.cli.options import FormOption
 from smithers.cli.output import Form, Out
@@ -46,7 +47,9 @@ def first_tree(file: str | None, input: Json) -> Json:
     from smithers.worker.code import load
 
     assert file is not None
-    return graph(load(Path(file)).workflow, input)
+    code = load(Path(file))
+    with with_line(code):
+        return graph(code.workflow, input)
 
 
 def run_tree(file: str | None, wanted: str) -> Json:
@@ -57,8 +60,11 @@ def run_tree(file: str | None, wanted: str) -> Json:
 
     with session(Form.plain) as here:
         run = here.run(wanted)
-        workflow = load(Path(file or run.source)).workflow
+        code = load(Path(file or run.source))
         states = {row.node: row.state for row in here.store.nodes(run.run_id)}
-        planner = Planner.build(workflow, run.run_id, here.store.entries(run.run_id))
+        with with_line(code):
+            planner = Planner.build(code.workflow, run.run_id, here.store.entries(run.run_id))
     children = [describe(mount) for mount in planner.tree.root.children]
-    return with_states({"kind": "workflow", "id": workflow.name, "runId": run.run_id, "children": children}, states)
+    return with_states(
+        {"kind": "workflow", "id": code.workflow.name, "runId": run.run_id, "children": children}, states
+    )

@@ -1,4 +1,4 @@
-"""One command's way to the local server: join the supervisor that is there, or start one, or wait for one that leaves."""
+"""One command's way to the local server: join the supervisor there is, or start one, or wait for one that leaves."""
 
 from __future__ import annotations
 

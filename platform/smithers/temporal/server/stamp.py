@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 import subprocess
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from smithers.temporal.server.log import note
-from smithers.temporal.server.places import DATABASE, Places, read_json, write_json
+from smithers.temporal.server.places import DATABASE, Places, read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,6 @@ class Stamp:
         names: object = kept.get("namespaces")
         namespaces = cast(dict[str, str], names) if isinstance(names, dict) else {}
         return cls(str(kept.get("server", "")), str(kept.get("binary", "")), _port(kept), namespaces)
-
-    def write(self, places: Places) -> None:
-        write_json(places.stamp, asdict(self))
 
 
 def _port(kept: dict[str, Any]) -> int:

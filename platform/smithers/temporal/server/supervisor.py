@@ -29,7 +29,7 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -42,6 +42,8 @@ from smithers.temporal.server.peers import Peer, Peers, Request
 from smithers.temporal.server.places import Places, read_json, write_json
 from smithers.temporal.server.process import TemporalProcess, end_orphan
 from smithers.temporal.server.stamp import NewerData, Stamp, settle
+
+AWAY = "its folder was moved or deleted"
 
 LOOK_EVERY_S = 1.0
 FIRST_HELLO_S = 2.0
@@ -160,7 +162,7 @@ class Supervisor:
     def _look(self) -> None:
         trim(self.places.server_log)
         if not self._is_at_home():
-            self._quit("its folder was moved or deleted")
+            self._quit(AWAY)
 
     def _is_at_home(self) -> bool:
         mine = os.fstat(self.orders.lock)
@@ -172,13 +174,21 @@ class Supervisor:
 
     def _ready(self) -> None:
         self.stamp = replace(self.stamp, port=self.server.port)
+        self._write(self.places.state, self._status())
         self._write_stamp()
-        write_json(self.places.state, self._status())
         note(f"ready at {self.server.address} (pid {self.server.pid})")
 
     def _write_stamp(self) -> None:
         self.stamp = replace(self.stamp, namespaces=dict(self.namespaces.done))
-        self.stamp.write(self.places)
+        self._write(self.places.stamp, asdict(self.stamp))
+
+    def _write(self, path: Path, value: dict[str, Any]) -> None:
+        try:
+            write_json(path, value)
+        except OSError:
+            if self._is_at_home():
+                raise
+            self._quit(AWAY)
 
     # ---- requests
 
@@ -201,7 +211,7 @@ class Supervisor:
     def _answer_hellos(self) -> None:
         waiting = [peer for peer in self.peers.all if peer.hellos]
         if waiting and not self._is_at_home():
-            return self._quit("its folder was moved")  # their next try finds the lock free
+            return self._quit(AWAY)  # their next try finds the lock free
         for peer in waiting:
             hellos, peer.hellos = peer.hellos, []
             for hello in hellos:

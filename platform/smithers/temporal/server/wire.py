@@ -65,11 +65,11 @@ def answer(connection: socket.socket) -> dict[str, Any]:
 
 
 def _line(connection: socket.socket) -> bytes:
-    """Reads to the end of the line; there is never more than one answer under way."""
+    """Reads to the end of one line and not further: a farewell may follow, which others look for."""
     line = b""
     while not line.endswith(b"\n"):
-        chunk = connection.recv(4096)
-        if not chunk or len(line) > LONGEST_LINE:
+        seen = connection.recv(4096, socket.MSG_PEEK)
+        if not seen or len(line) > LONGEST_LINE:
             raise Gone("closed before it answered")
-        line += chunk
+        line += connection.recv(seen.find(b"\n") + 1 or len(seen))
     return line

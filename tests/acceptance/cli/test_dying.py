@@ -1,0 +1,102 @@
+"""Signals, and processes that end without a word: nothing stored is lost, and the person is told."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from tests.acceptance.cli.running import Shell
+from tests.acceptance.cli.test_up import HELLO, flow
+
+SLOW = flow('Sequence[Task("a", output=Text)[call(slow, "a", 0)], Task("b", output=Text)[call(slow, "b", 2)]]')
+ONCE = """\
+def once(how: str) -> Text:
+    if not Path("died").exists():
+        Path("died").touch()
+        if how == "exit":
+            os._exit(0)
+        os.kill(os.getpid(), getattr(signal, how))
+    return Text(text="survived")
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_stops_the_watching_and_not_the_run(shell: Shell, number: signal.Signals, status: int):
+    shell.write("flow.py", SLOW)
+    process = shell.begin("up", "flow.py", "--run-id", "r1")
+    shell.until((shell.root / "b").exists, "the second task runs")
+
+    process.send_signal(number)
+    stopped = shell.result(process)
+
+    assert stopped.status == status, stopped.err
+    assert "smithers up --resume r1" in stopped.err
+    assert shell.call("up", "--resume", "r1").status == 0
+
+
+def test_a_second_interrupt_leaves_at_once_and_the_run_can_be_resumed(shell: Shell):
+    shell.write("flow.py", SLOW.replace('"b", 2', '"b", 30 if not Path("again").exists() else 0'))
+    process = shell.begin("up", "flow.py", "--run-id", "r1")
+    shell.until((shell.root / "b").exists, "the second task runs")
+
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(TimeoutError if False else Exception):
+        process.wait(timeout=0.5)
+    process.send_signal(signal.SIGINT)
+
+    assert shell.result(process, 5).status == 130
+
+
+def test_an_interrupt_before_anything_was_started_leaves_nothing(shell: Shell):
+    shell.write("flow.py", "import time, pathlib\npathlib.Path('loading').touch()\ntime.sleep(60)\n")
+    process = shell.begin("up", "flow.py")
+    shell.until((shell.root / "loading").exists, "the file is being loaded")
+
+    process.send_signal(signal.SIGINT)
+
+    assert shell.result(process, 10).status == 130
+    assert not (shell.root / ".smithers").exists()
+    assert shell.leftovers() == []
+
+
+@pytest.mark.parametrize("how", ["exit", "SIGSEGV", "SIGKILL"])
+def test_a_task_that_kills_its_process_is_run_again_and_the_person_is_told(shell: Shell, how: str):
+    shell.write("flow.py", flow(f'Task("danger", output=Text)[call(once, "{how}")]', ONCE))
+
+    result = shell.call("up", "flow.py")
+
+    assert result.status == 0, result.err
+    assert result.json == {"text": "survived"}
+    assert "the worker process" in result.err
+    assert "starting it again" in result.err
+
+
+@pytest.mark.timeout(120)
+def test_a_task_that_always_kills_its_process_fails_and_the_run_says_so(shell: Shell):
+    always = "def always() -> Text:\n    os._exit(3)\n"
+    shell.write("flow.py", flow('Task("danger", output=Text, retries=0)[always]', always))
+
+    result = shell.call("up", "flow.py", "--format", "json")
+
+    assert result.status == 1, result.err
+    assert result.json["error"]["code"] == "KILLED_WORKER"
+
+
+def test_when_the_command_is_killed_its_worker_dies_too_and_the_run_goes_on_later(shell: Shell):
+    shell.write("flow.py", SLOW)
+    process = shell.begin("up", "flow.py", "--run-id", "r1")
+    shell.until((shell.root / "b").exists, "the second task runs")
+
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+
+    shell.until(lambda: not any("worker_process" in line for line in shell.leftovers()), "the worker is gone", 5)
+    assert shell.call("up", "--resume", "r1").status == 0
+
+
+def test_exit_statuses_are_right_again_and_again(shell: Shell):
+    shell.write("flow.py", HELLO)
+
+    assert [shell.call("up", "flow.py").status for _ in range(10)] == [0] * 10

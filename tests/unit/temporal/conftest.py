@@ -1,0 +1,153 @@
+"""A worker without Temporal: the real planner and log, steps delivered by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smithers.engine.command import Command
+from smithers.engine.entry import Entry, Fact, Json, NodeState
+from smithers.flow.body import TaskBody
+from smithers.flow.task_context import LineSink, TaskContext
+from smithers.flow.workflow import AnyWorkflow
+from smithers.store.interface import Store
+from smithers.store.memory import MemoryStore
+from smithers.store.records import Append, NewRun
+from smithers.temporal import identity
+from smithers.temporal.fetch import answer
+from smithers.temporal.order import FETCH, Answer, Order
+from smithers.temporal.plans import Plans
+from smithers.temporal.running import BodyTable, Ended
+from smithers.temporal.spool import Spool
+from smithers.temporal.workshop import Delivery, StepSettings, Workshop
+from smithers_activities import compute
+
+DIGEST = "d" * 64
+GONE = str(replace(identity.own(), pid=2**22 + 1, born="1"))
+"""A process of this machine that is not there."""
+
+
+@dataclass
+class FakeCode:
+    workflow: AnyWorkflow
+    digest: str = DIGEST
+
+    def resolve(self, name: str) -> Any:
+        from smithers.errors import WorkflowFileError
+
+        raise WorkflowFileError(f"{name}: rendering must find it")
+
+
+class NoLines:
+    def write(self, stream: str, text: str) -> None:
+        pass
+
+
+@dataclass
+class HandBodies:
+    """Bodies as they are, noted; `alone` may be given another end."""
+
+    ran: list[tuple[str, int, bool]] = field(default_factory=list)
+    alone: Callable[[Command], Ended] | None = None
+
+    def run(self, body: TaskBody, context: TaskContext, command: Command, digest: str, *, alone: bool) -> Ended:
+        self.ran.append((command.node, context.delivery, alone))
+        if alone and self.alone is not None:
+            return self.alone(command)
+        return compute.perform(body, context).wire()
+
+    def sink(self, run_id: str, command: Command) -> LineSink:
+        return NoLines()
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _, _ in self.ran]
+
+
+@dataclass
+class Yard:
+    """One worker process. `again()` is another one on the same store, after this one has died."""
+
+    store: Store
+    folder: Path
+    settings: StepSettings = StepSettings(burst_s=0, render_s=2, grace_s=0.5)
+    bodies: HandBodies = field(default_factory=HandBodies)
+    rung: list[str] = field(default_factory=list)
+    codes: dict[str, Plans] = field(default_factory=dict)
+    worker: str = str(identity.own())
+    shop: Workshop = field(init=False)
+
+    def __post_init__(self) -> None:
+        spool = Spool(self.folder / "spool")
+        self.shop = Workshop(
+            "p", self.store, self.bodies, BodyTable(), spool, self.rung.append, self.codes, self.settings
+        )
+
+    def hold(self, workflow: AnyWorkflow, digest: str = DIGEST) -> None:
+        self.codes[digest] = Plans(self.store, FakeCode(workflow, digest), render_s=self.settings.render_s)
+
+    def start(self, workflow: AnyWorkflow, run: str = "r", **input: Any) -> str:
+        self.hold(workflow)
+        self.store.create_run(NewRun(run, workflow.name, input, DIGEST, "flow.py"))
+        return run
+
+    def fetch(self, run: str = "r", attempt: int = 1, **fields: Any) -> Answer:
+        return self.deliver(Order(run, FETCH, **{"epoch": 1, "since": 1000, **fields}), attempt, digest="")
+
+    def step(self, n: int, run: str = "r", attempt: int = 1, **fields: Any) -> Answer:
+        return self.deliver(Order(run, n, **{"epoch": 1, "since": 1000, **fields}), attempt)
+
+    def deliver(self, order: Order, attempt: int = 1, digest: str = DIGEST, **more: Any) -> Answer:
+        return answer(self.shop, order, Delivery(self.worker, digest, attempt, **more))
+
+    def deliver_light(self, n: int, run: str = "r") -> Answer:
+        """A step without a task: it comes through the driver's queue, and is planned by whoever holds the code."""
+        self.deliver(Order(run, n, 1, 1000), digest="")
+        return self.fetch(run)
+
+    def decide(self, node: str, *, approved: bool, run: str = "r") -> None:
+        data = {"node": node, "iteration": "", "approved": approved, "by": "tester", "note": ""}
+        needs = NodeState(node, "", ("waiting-approval",))
+        assert self.store.append(Append(run, (Fact("decided", f"decided:{node}:", data, needs),))).outcomes == ("stored",)
+
+    def again(self, **changes: Any) -> Yard:
+        """A new process; what the old one has in memory is gone."""
+        other = Yard(self.store, self.folder, **{"settings": self.settings, **changes})
+        for digest, plans in self.codes.items():
+            other.codes[digest] = Plans(self.store, plans.code, render_s=self.settings.render_s)
+        return other
+
+    # What the log says
+
+    def entries(self, *kinds: str, run: str = "r") -> list[Entry]:
+        return [entry for entry in self.store.entries(run) if not kinds or entry.kind in kinds]
+
+    def kinds(self, run: str = "r") -> list[str]:
+        return [entry.kind for entry in self.store.entries(run)]
+
+    def ended(self, run: str = "r") -> dict[str, Json]:
+        return {entry.data["node"]: entry.data for entry in self.entries("ended", run=run)}
+
+    def status(self, run: str = "r") -> str:
+        return self.store.run(run).status
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    store = MemoryStore()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def yard(store: Store, tmp_path: Path) -> Yard:
+    return Yard(store, tmp_path)
+
+
+@pytest.fixture
+def bursting(store: Store, tmp_path: Path) -> Yard:
+    return Yard(store, tmp_path, StepSettings(burst_s=30, render_s=2, grace_s=0.5))

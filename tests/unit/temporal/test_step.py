@@ -1,0 +1,408 @@
+"""A step carries out its command once, whatever is delivered, and answers with what follows."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+from pydantic import BaseModel
+
+from smithers import Approval, Child, Context, Parallel, Sequence, Task, TaskContext, Timer, call, workflow
+from smithers.errors import StoreUnavailable
+from smithers.store.records import Append, Appended
+from smithers.temporal.order import Answer
+from tests.unit.temporal.conftest import GONE, Yard
+
+
+class Out(BaseModel):
+    n: int
+
+
+def work(n: int) -> Out:
+    return Out(n=n)
+
+
+@workflow
+def two(ctx: Context[dict[str, int]]) -> Child:
+    return Sequence[Task("a", output=Out)[call(work, 1)], Task("b", output=Out)[call(work, 2)]]
+
+
+@workflow
+def pair(ctx: Context[dict[str, int]]) -> Child:
+    return Parallel[Task("a", output=Out)[call(work, 1)], Task("b", output=Out)[call(work, 2)]]
+
+
+@workflow
+def waits(ctx: Context[dict[str, int]]) -> Child:
+    return Sequence[Timer("t", duration="1ms"), Approval("ok", title="Fine?"), Task("a", output=Out)[call(work, 1)]]
+
+
+def kinds(answer: Answer) -> list[tuple[int, str]]:
+    return [(command.n, command.kind) for command in answer.commands]
+
+
+def test_a_fetch_plans_a_new_run_and_returns_its_commands(yard: Yard) -> None:
+    yard.start(two)
+    answer = yard.fetch()
+    assert kinds(answer) == [(1, "run")]
+    assert answer.queue == "smithers-p-" + "d" * 12
+    assert yard.kinds() == ["started", "frame"]
+
+
+def test_a_step_claims_runs_ends_and_plans(yard: Yard) -> None:
+    yard.start(two)
+    yard.fetch()
+    answer = yard.step(1)
+    assert yard.kinds() == ["started", "frame", "claim", "ended", "frame"]
+    assert kinds(answer) == [(2, "run")]
+    assert yard.ended()["a"]["output"] == {"n": 1}
+
+
+def test_the_last_step_says_how_the_run_ended(yard: Yard) -> None:
+    yard.start(two)
+    yard.fetch()
+    yard.step(1)
+    answer = yard.step(2)
+    assert (answer.done, [kind for _, kind in kinds(answer)]) == ("finished", ["complete"])
+    assert yard.status() == "finished"
+
+
+def test_a_step_that_is_delivered_again_runs_nothing_and_answers_the_same(yard: Yard) -> None:
+    yard.start(two)
+    yard.fetch()
+    first = yard.step(1)
+    before = yard.kinds()
+    for process in (yard, yard.again()):
+        assert process.step(1, attempt=2) == first
+        assert process.step(1) == first
+    assert yard.kinds() == before
+    assert yard.bodies.names == ["a"]
+
+
+def test_a_finished_run_is_answered_to_everybody(yard: Yard) -> None:
+    yard.start(two)
+    yard.fetch()
+    yard.step(1)
+    yard.step(2)
+    assert yard.again().fetch().done == "finished"
+    assert yard.again().step(2, attempt=3).done == "finished"
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_an_older_epoch_does_nothing(yard: Yard, attempt: int) -> None:
+    yard.start(two)
+    yard.fetch()
+    yard.store.redrive("r")
+    assert yard.step(1, attempt=attempt).done == "stale"
+    assert yard.fetch().done == "stale"
+    assert "ended" not in yard.kinds()
+
+
+def test_a_run_that_is_not_there_is_stale(yard: Yard) -> None:
+    assert yard.fetch("nobody").done == "stale"
+    assert yard.step(1, "nobody").done == "stale"
+
+
+def test_parallel_steps_store_alone_and_one_of_them_plans(yard: Yard) -> None:
+    yard.start(pair)
+    assert kinds(yard.fetch()) == [(1, "run"), (2, "run")]
+    assert yard.step(1).commands == ()
+    assert yard.step(2).done == "finished"
+    assert [entry.data["node"] for entry in yard.entries("ended")] == ["a", "b"]
+
+
+def test_a_timer_fires_once_and_the_approval_waits(yard: Yard) -> None:
+    yard.start(waits)
+    assert kinds(yard.fetch()) == [(1, "timer")]
+    assert yard.deliver_light(1).commands == ()
+    assert yard.status() == "waiting-approval"
+    yard.deliver_light(1)
+    assert yard.kinds().count("fired") == 1
+
+
+def test_a_decision_is_planned_by_the_fetch_that_the_bell_brings(yard: Yard) -> None:
+    yard.start(waits)
+    yard.fetch()
+    yard.deliver_light(1)
+    yard.decide("ok", approved=True)
+    assert kinds(yard.fetch()) == [(2, "run")]
+
+
+class Away(Exception):
+    pass
+
+
+def test_a_result_that_the_store_did_not_take_is_kept_and_not_computed_again(yard: Yard) -> None:
+    yard.start(two)
+    yard.fetch()
+    cut_off(yard, "ended")
+    with pytest.raises(StoreUnavailable):
+        yard.step(1)
+    restore(yard)
+    other = yard.again(worker=yard.worker)
+    assert kinds(other.step(1, attempt=2)) == [(2, "run")]
+    assert yard.bodies.names + other.bodies.names == ["a"]
+    assert not list((yard.folder / "spool").iterdir())
+
+
+def cut_off(yard: Yard, kind: str) -> None:
+    """From now on the store refuses facts of one kind."""
+    append = yard.store.append
+
+    def refuse(request: Append) -> Appended:
+        if any(fact.kind == kind for fact in request.facts):
+            raise StoreUnavailable
+        return append(request)
+
+    yard.store.append = refuse
+
+
+def restore(yard: Yard) -> None:
+    del yard.store.append
+
+
+def test_a_death_is_counted_and_the_body_then_runs_alone(yard: Yard) -> None:
+    yard.start(two)
+    yard.fetch()
+    die_in_body(yard, 1)
+    other = yard.again()
+    other.step(1, attempt=2)
+    assert [entry.data["nth"] for entry in yard.entries("died")] == [1]
+    assert other.bodies.ran == [("a", 2, True)]
+
+
+def test_three_deaths_fail_the_task(yard: Yard) -> None:
+    yard.start(two)
+    yard.fetch()
+    for attempt in (1, 2, 3):
+        die_in_body(yard, attempt)
+    other = yard.again()
+    answer = other.step(1, attempt=4)
+    assert other.bodies.ran == []
+    assert yard.ended()["a"]["error"]["code"] == "KILLED_WORKER"
+    assert answer.done == "failed"
+
+
+def die_in_body(yard: Yard, attempt: int) -> None:
+    """A process that claims and is gone."""
+    class Gone(BaseException):
+        pass
+
+    def gone() -> None:
+        raise Gone
+
+    other = yard.again(worker=GONE)
+    other.shop.table.start = lambda *_: gone()
+    with pytest.raises(Gone):
+        other.step(1, attempt=attempt)
+
+
+def test_a_hand_over_is_not_a_death(yard: Yard) -> None:
+    yard.start(two)
+    yard.fetch()
+    die_in_body(yard, 1)
+    claim = yard.entries("claim")[-1].data
+    from smithers.temporal import facts
+
+    yard.store.append(Append("r", (facts.claim_ended("released", claim, "test"),)))
+    other = yard.again()
+    other.step(1, attempt=2)
+    assert other.bodies.ran == [("a", 2, False)]
+    assert "died" not in yard.kinds()
+
+
+def test_a_redelivery_attaches_to_the_body_that_still_runs(yard: Yard) -> None:
+    go, runs = threading.Event(), []
+
+    def slow() -> Out:
+        runs.append(1)
+        go.wait(10)
+        return Out(n=1)
+
+    @workflow
+    def one(ctx: Context[dict[str, int]]) -> Child:
+        return Task("a", output=Out)[slow]
+
+    yard.start(one)
+    yard.fetch()
+    answers: list[Answer] = []
+    threads = [threading.Thread(target=lambda k=k: answers.append(yard.step(1, attempt=k))) for k in (1, 2)]
+    threads[0].start()
+    until(lambda: runs)
+    threads[1].start()
+    time.sleep(0.05)
+    go.set()
+    for thread in threads:
+        thread.join(10)
+    assert runs == [1]
+    assert [answer.done for answer in answers] == ["finished", "finished"]
+    assert yard.kinds().count("ended") == 1
+
+
+def until(condition: object) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def test_an_old_delivery_leaves_the_command_to_the_newer_one(yard: Yard) -> None:
+    yard.start(two)
+    yard.fetch()
+    newer = yard.again(worker=GONE)
+    newer.shop.table.start = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        newer.step(1, since=2000)
+    yard.step(1, attempt=2)
+    assert yard.bodies.ran == []
+    assert "died" not in yard.kinds()
+
+
+def test_an_error_of_the_authors_is_a_fact_and_a_retry_is_planned(yard: Yard) -> None:
+    def broken() -> Out:
+        raise ValueError("no")
+
+    @workflow
+    def one(ctx: Context[dict[str, int]]) -> Child:
+        return Task("a", output=Out, retries=1)[broken]
+
+    yard.start(one)
+    yard.fetch()
+    answer = yard.step(1)
+    assert kinds(answer) == [(2, "run")]
+    assert answer.commands[0].due_ms > yard.entries("frame")[-1].at_ms
+    assert yard.step(2).done == "failed"
+
+
+def test_a_deadline_is_kept_though_the_body_takes_no_notice(yard: Yard) -> None:
+    go = threading.Event()
+
+    def stubborn() -> Out:
+        go.wait(20)
+        return Out(n=1)
+
+    @workflow
+    def one(ctx: Context[dict[str, int]]) -> Child:
+        return Task("a", output=Out, retries=0, timeout="50ms")[stubborn]
+
+    yard.start(one)
+    yard.fetch()
+    assert yard.step(1).done == "failed"
+    go.set()
+    assert yard.ended()["a"]["error"]["code"] == "TASK_TIMEOUT"
+
+
+def test_the_next_attempt_waits_for_a_body_that_was_left_behind(yard: Yard) -> None:
+    go, order = threading.Event(), []
+
+    def stubborn(context: TaskContext) -> Out:
+        if context.attempt == 1:
+            go.wait(20)
+            order.append("first returned")
+        else:
+            order.append("second began")
+        return Out(n=1)
+
+    @workflow
+    def one(ctx: Context[dict[str, int]]) -> Child:
+        return Task("a", output=Out, retries=1, timeout="50ms")[stubborn]
+
+    yard.start(one)
+    yard.fetch()
+    yard.step(1)
+    second = threading.Thread(target=lambda: yard.step(2))
+    second.start()
+    time.sleep(0.1)
+    assert order == []
+    go.set()
+    second.join(10)
+    assert order == ["first returned", "second began"]
+
+
+def test_a_cancelled_body_ends_as_cancelled(yard: Yard) -> None:
+    def patient(context: TaskContext) -> Out:
+        while True:
+            context.raise_if_cancelled()
+            time.sleep(0.005)
+
+    @workflow
+    def one(ctx: Context[dict[str, int]]) -> Child:
+        return Task("a", output=Out)[patient]
+
+    yard.start(one)
+    yard.fetch()
+    step = threading.Thread(target=lambda: yard.step(1))
+    step.start()
+    until(lambda: len(yard.shop.table))
+    yard.shop.table.every()[0].stop("cancel")
+    step.join(10)
+    assert yard.ended()["a"]["outcome"] == "cancelled"
+
+
+def test_a_child_stores_and_rings_and_does_not_plan(yard: Yard) -> None:
+    yard.start(two)
+    yard.fetch()
+    assert yard.step(1, child=True) == Answer()
+    assert yard.kinds() == ["started", "frame", "claim", "ended"]
+    assert yard.rung == ["r"]
+    assert kinds(yard.fetch()) == [(2, "run")]
+
+
+def test_a_body_alone_that_takes_its_process_is_tried_until_it_has_killed_three(yard: Yard) -> None:
+    from smithers.errors import BodyDied
+
+    @workflow
+    def one(ctx: Context[dict[str, int]]) -> Child:
+        return Task("a", output=Out, retries=0, isolated=True)[call(work, 1)]
+
+    def dies(_: object) -> dict[str, object]:
+        raise BodyDied("gone")
+
+    yard.start(one)
+    yard.fetch()
+    yard.bodies.alone = dies
+    yard.step(1, child=True)
+    assert [delivery for _, delivery, _ in yard.bodies.ran] == [1, 2, 3]
+    assert yard.kinds().count("died") == 3
+    assert yard.ended()["a"]["error"]["code"] == "KILLED_WORKER"
+
+
+def test_a_claim_of_our_own_process_without_a_body_is_no_death(yard: Yard) -> None:
+    yard.start(two)
+    yard.fetch()
+    start = yard.shop.table.start
+    yard.shop.table.start = lambda *_: (_ for _ in ()).throw(StoreUnavailable)
+    with pytest.raises(StoreUnavailable):
+        yard.step(1)
+    yard.shop.table.start = start
+    yard.step(1, attempt=2)
+    assert yard.kinds().count("released") == 1
+    assert yard.bodies.ran == [("a", 2, False)]
+
+
+def test_the_code_of_another_digest_does_not_plan(yard: Yard) -> None:
+    yard.start(two)
+    yard.fetch()
+    yard.store.append(Append("r", (follow("e" * 64),)))
+    answer = yard.step(1)
+    assert (answer.elsewhere, answer.queue, answer.commands) == (True, "smithers-p-" + "e" * 12, ())
+    yard.hold(two, "e" * 64)
+    assert kinds(yard.fetch()) == [(2, "run")]
+
+
+def follow(digest: str) -> object:
+    from smithers.engine.entry import Fact
+
+    return Fact("follow", f"follow:{digest}", {"digest": digest, "source": "flow.py"})
+
+
+def test_a_worker_without_the_code_reports_and_sends_the_plan_elsewhere(yard: Yard) -> None:
+    yard.start(two)
+    yard.fetch()
+    bare = replace(yard.again(), codes={})
+    answer = bare.fetch(settle=(1,))
+    assert answer.elsewhere
+    assert yard.kinds()[-1] == "settled"
+    assert kinds(yard.again().fetch()) == [(2, "run")]
