@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .records import FINAL, Case, Command, Entry, Frame
+from tests.model.records import FINAL, Case, Command, Entry, Frame
 
 PLANWORTHY = frozenset({"started", "ended", "decided", "fired", "cancel", "settled", "resumed", "follow"})
 Claim = tuple[int, int, tuple[int, int]]
+NO_CLAIM: Claim = (0, 0, (0, 0))
+
+
+class Unplanned(NamedTuple):
+    """A fact that no frame covers yet."""
+
+    seq: int
+    n: int
+    owner: int
 
 
 class View(NamedTuple):
@@ -17,27 +26,29 @@ class View(NamedTuple):
     keys: tuple[str, ...] = ()
     commands: tuple[Command, ...] = ()
     open: frozenset[int] = frozenset()
-    claims: dict[int, Claim] = {}
+    claims: dict[int, Claim] = {}  # noqa: RUF012  never changed: a new one replaces it
     """The newest claim of each command: nth, owner, delivery."""
-    ended: dict[str, str] = {}
-    died: dict[str, int] = {}
-    done: frozenset[str] = frozenset()
-    """Approvals decided."""
+    ended: dict[str, str] = {}  # noqa: RUF012
+    died: dict[str, int] = {}  # noqa: RUF012
+    decided: frozenset[str] = frozenset()
     fired: frozenset[int] = frozenset()
     settled: frozenset[int] = frozenset()
     cancel: bool = False
     broken: bool = False
     """Rendering has failed, and the run follows no newer code yet."""
     resumes: int = 0
-    facts: tuple[tuple[int, int, int], ...] = ()
-    """Facts no frame covers: position, number, owner."""
+    facts: tuple[Unplanned, ...] = ()
     planned: int = 0
-    since: dict[int, int] = {}
+    since: dict[int, int] = {}  # noqa: RUF012
     """Per step: how many commands there were before the frame that covers its first fact."""
     frames: int = 0
     waiting: tuple[str, ...] = ()
     status: str = "running"
     epoch: int = 1
+
+    @property
+    def final(self) -> bool:
+        return self.status in FINAL
 
     def command(self, n: int) -> Command:
         return self.commands[n - 1]
@@ -45,13 +56,11 @@ class View(NamedTuple):
     def cancelling(self, n: int) -> bool:
         return any(c.kind == "cancel" and c.target == n for c in self.commands)
 
-    @property
-    def final(self) -> bool:
-        return self.status in FINAL
-
     def deaths(self, n: int) -> int:
-        command = self.command(n)
-        return self.died.get(f"{command.node}:a{command.attempt}", 0)
+        return self.died.get(self.command(n).place, 0)
+
+    def claim(self, n: int) -> Claim:
+        return self.claims.get(n, NO_CLAIM)
 
 
 class Log:
@@ -59,12 +68,12 @@ class Log:
 
     __slots__ = ("case", "entry", "next", "parent", "view")
 
-    def __init__(self, case: Case, parent: Log | None, entry: Entry | None) -> None:
+    def __init__(self, case: Case, parent: Log | None = None, entry: Entry | None = None) -> None:
         self.case = case
         self.parent = parent
         self.entry = entry
         self.next: dict[Entry, Log] = {}
-        self.view: View = View() if parent is None or entry is None else fold(case, parent.view, entry)
+        self.view = View() if parent is None or entry is None else fold(case, parent.view, entry)
 
     def add(self, entry: Entry) -> Log:
         found = self.next.get(entry)
@@ -90,7 +99,7 @@ class Log:
         return self.view.seq
 
     def __repr__(self) -> str:
-        return "Log(" + ", ".join(entry.key for entry in self.after(0)) + ")"
+        return " ".join(entry.key for entry in self.after(0))
 
 
 def fold(case: Case, view: View, entry: Entry) -> View:
@@ -101,18 +110,17 @@ def fold(case: Case, view: View, entry: Entry) -> View:
     view = _fact(case, view, entry)
     fatal = entry.kind == "died" and view.deaths(entry.n) >= case.max_deaths
     if entry.kind in PLANWORTHY or fatal:
-        return view._replace(facts=(*view.facts, (seq, entry.n, entry.owner)))
+        return view._replace(facts=(*view.facts, Unplanned(seq, entry.n, entry.owner)))
     return view
 
 
 def _frame(view: View, frame: Frame) -> View:
-    covered = [fact for fact in view.facts if fact[0] <= frame.covers]
-    steps = {number for _, n, owner in covered for number in (n, owner)}
-    commands = tuple(c._replace(owner=frame.owner) for c in frame.commands)
+    covered = [fact for fact in view.facts if fact.seq <= frame.covers]
+    steps = {number for fact in covered for number in (fact.n, fact.owner)}
     return view._replace(
-        commands=view.commands + commands,
-        open=(view.open | {c.n for c in commands}) - set(frame.closed),
-        facts=tuple(fact for fact in view.facts if fact[0] > frame.covers),
+        commands=view.commands + frame.commands,
+        open=(view.open | {c.n for c in frame.commands}) - set(frame.closed),
+        facts=tuple(fact for fact in view.facts if fact.seq > frame.covers),
         planned=frame.covers,
         since={**dict.fromkeys(steps, len(view.commands)), **view.since},
         frames=frame.number,
@@ -122,27 +130,25 @@ def _frame(view: View, frame: Frame) -> View:
 
 
 def _fact(case: Case, view: View, entry: Entry) -> View:
-    key = f"{entry.node}:a{entry.attempt}"
+    n, place, without = entry.n, entry.place, view.open - {entry.n}
     match entry.kind:
         case "claim":
-            return view._replace(claims={**view.claims, entry.n: (entry.nth, entry.owner, entry.by)})
+            return view._replace(claims={**view.claims, n: (entry.nth, entry.owner, entry.by)})
         case "ended":
-            return view._replace(ended={**view.ended, key: entry.outcome}, open=view.open - {entry.n})
+            return view._replace(ended={**view.ended, place: entry.outcome}, open=without)
         case "died":
-            return view._replace(died={**view.died, key: view.died.get(key, 0) + 1})
+            return view._replace(died={**view.died, place: view.died.get(place, 0) + 1})
         case "settled":
-            open_now = view.open - {entry.n} if case.rules.settle_closes else view.open
-            return view._replace(settled=view.settled | {entry.n}, open=open_now)
+            still = without if case.rules.settle_closes else view.open
+            return view._replace(settled=view.settled | {n}, open=still)
         case "fired":
-            return view._replace(fired=view.fired | {entry.n}, open=view.open - {entry.n})
+            return view._replace(fired=view.fired | {n}, open=without)
         case "decided":
-            return view._replace(done=view.done | {entry.node})
+            return view._replace(decided=view.decided | {place})
         case "cancel":
             return view._replace(cancel=True)
-        case "render_failed":
-            return view._replace(broken=True)
-        case "follow":
-            return view._replace(broken=False)
+        case "render_failed" | "follow":
+            return view._replace(broken=entry.kind == "render_failed")
         case "resumed":
             return view._replace(status="running", epoch=view.epoch + 1, resumes=view.resumes + 1)
         case "epoch":
@@ -158,17 +164,18 @@ def append(log: Log, entry: Entry) -> tuple[Log, str]:
         return log, "stale"
     if entry.key in view.keys:
         return log, "duplicate"
-    if not _valid(view, entry):
+    if not is_valid(view, entry):
         return log, "rejected"
     return log.add(entry), "stored"
 
 
-def _valid(view: View, entry: Entry) -> bool:
+def is_valid(view: View, entry: Entry) -> bool:
+    """What a fact needs, in the transaction that stores it."""
     match entry.kind:
         case "claim" | "ended" | "fired" | "settled" | "died":
             return entry.n in view.open
         case "decided":
-            return entry.node in view.waiting
+            return entry.place in view.waiting
         case "cancel":
             return not view.final
         case "resumed":

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .log import View
-from .records import Case, Command, Frame, Node
+from tests.model.log import View
+from tests.model.records import Case, Command, Frame, Node
 
 IN_FLIGHT = frozenset({"run", "child", "timer"})
+KINDS = {"task": "run", "child": "child", "timer": "timer"}
 
 
 class Draft(NamedTuple):
@@ -18,31 +19,31 @@ class Draft(NamedTuple):
 
 
 def plan(case: Case, view: View, owner: int) -> Frame | None:
-    """None if every fact is covered, or the run has ended."""
+    """None if every fact is covered, the run has ended, or it waits for other code."""
     if not view.facts or view.final or view.broken:
         return None
     states = {node.name: progress(case, view, node) for node in case.flow}
     draft = _draft(case, view, states)
-    return Frame(view.frames + 1, view.planned, view.seq, owner, *draft)
+    commands = tuple(c._replace(owner=owner) for c in draft.commands)
+    return Frame(view.frames + 1, view.seq, owner, *draft._replace(commands=commands))
 
 
 def progress(case: Case, view: View, node: Node) -> str:
-    """idle, running, again (same attempt), retry (next attempt), finished, failed, cancelled, waiting."""
+    """idle, running, again (same attempt), retry (next attempt), finished, failed, cancelled."""
     if node.kind == "approval":
-        return "finished" if node.name in view.done else "idle"
-    mine = [c for c in view.commands if c.node == node.name]
-    if not mine:
+        return "finished" if node.name in view.decided else "idle"
+    last = next((c for c in reversed(view.commands) if c.node == node.name and c.kind in IN_FLIGHT), None)
+    if last is None:
         return "idle"
-    last = mine[-1]
-    key = f"{node.name}:a{last.attempt}"
-    if last.n in view.fired or view.ended.get(key) == "finished":
+    outcome = view.ended.get(last.place)
+    if last.n in view.fired or outcome == "finished":
         return "finished"
-    if view.ended.get(key) == "cancelled":
+    if outcome == "cancelled":
         return "cancelled"
-    killed = view.died.get(key, 0) >= case.max_deaths
-    if killed or view.ended.get(key) == "failed":
-        limit = (1 if killed else node.attempts) + view.resumes
-        return "retry" if last.attempt < limit else "failed"
+    killed = view.deaths(last.n) >= case.max_deaths
+    if killed or outcome == "failed":
+        allowed = (1 if killed else node.attempts) + view.resumes
+        return "retry" if last.attempt < allowed else "failed"
     if last.n in view.settled:
         return "again"
     return "running" if last.n in view.open else "idle"
@@ -68,17 +69,20 @@ def _draft(case: Case, view: View, states: dict[str, str]) -> Draft:
 
 
 def _closed(case: Case, view: View, *, stopping: bool) -> tuple[int, ...]:
-    return tuple(
-        c.n
-        for c in view.commands
-        if c.n in view.open
-        and (
-            (c.kind == "cancel" and c.target not in view.open)
-            or (c.kind in ("complete", "fail") and case.rules.resume_closes)
-            or (c.kind == "timer" and stopping)
-            or (c.kind in ("run", "child") and view.deaths(c.n) >= case.max_deaths)
-        )
-    )
+    """Open commands that need no carrying out any more."""
+
+    def is_over(c: Command) -> bool:
+        match c.kind:
+            case "cancel":
+                return c.target not in view.open
+            case "complete" | "fail":
+                return case.rules.resume_closes
+            case "timer":
+                return stopping
+            case _:
+                return view.deaths(c.n) >= case.max_deaths
+
+    return tuple(c.n for c in view.commands if c.n in view.open and is_over(c))
 
 
 def _cancels(view: View, flying: list[Command]) -> tuple[Command, ...]:
@@ -92,13 +96,12 @@ def _starts(case: Case, view: View, states: dict[str, str]) -> tuple[tuple[Comma
     new: list[Command] = []
     for node in case.flow:
         state = states[node.name]
-        if state in ("finished", "running") or any(states[name] != "finished" for name in node.after):
+        if state in {"finished", "running"} or any(states[name] != "finished" for name in node.after):
             continue
         if node.kind == "approval":
             waiting.append(node.name)
             continue
         last = max((c.attempt for c in view.commands if c.node == node.name), default=0)
-        attempt = last if state == "again" else last + 1
-        kind = {"task": "run", "child": "child", "timer": "timer"}[node.kind]
-        new.append(Command(len(view.commands) + len(new) + 1, kind, node.name, attempt, 0, node.burst))
+        n, attempt = len(view.commands) + len(new) + 1, last if state == "again" else last + 1
+        new.append(Command(n, KINDS[node.kind], node.name, attempt, burst=node.burst))
     return tuple(new), tuple(waiting)

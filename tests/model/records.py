@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from .log import Log
+    from tests.model.log import Log
 
 FINAL = frozenset({"finished", "failed", "cancelled"})
 Numbers = frozenset[int]
 NONE: Numbers = frozenset()
 Counts = tuple[tuple[str, int], ...]
 """How often, per attempt of a node (`name:a1`)."""
+Label = tuple[str | int, ...]
 
 
 class Node(NamedTuple):
@@ -26,52 +28,56 @@ class Node(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """The rules of the protocol, each of which a test switches off."""
+    """The rules of the protocol. A test switches each off and expects the explorer to find what breaks."""
 
     look_up: bool = True
-    """A delivery reads the log before its body begins, and stores a claim."""
+    """A delivery reads the log and stores a claim before its body begins."""
     epoch_check: bool = True
     """Whoever works for an older epoch stores nothing and ends."""
     settle_closes: bool = True
     """`settled` closes its command."""
+    settle_fenced: bool = True
+    """A fetch does not settle what a newer Temporal run has begun."""
     plan_cas: bool = True
     """A frame is stored only if `planned` is still what the planner saw."""
     final_waits: bool = True
     """A run's final status is planned only when nothing is in flight."""
+    resume_closes: bool = True
+    """The first frame after a resume closes the `fail` of before."""
     first_fetch: bool = True
     """The first act of every Temporal run is a fetch."""
-    sweeper: bool = True
-    """Runs with unplanned facts or without a driver are rung."""
-    sweep_unclaimed: bool = True
-    """So are runs with an open command that nobody has claimed for a while."""
-    lease_sweeper: bool = True
-    """A child's command whose workflow is gone is settled."""
+    bell_kept: bool = True
+    """A bell during a fetch leads to another fetch."""
     owner_answers: bool = True
     """The driver leaves a command alone while the step that planned it is in flight."""
-    held_fetched: bool = True
+    left_fetched: bool = True
     """What the driver has left alone, and the owner's answer does not name, it fetches."""
-    answers_since: bool = True
-    """A step returns what is open of the frame that covers its fact, and of all later ones, whoever planned them."""
+    full_kept: bool = True
+    """That the next fetch must ask from 0 is remembered apart from `above`, so that no answer undoes it."""
     safe_above: bool = True
     """`above` is never a number learned from a step's answer, and 0 after a loss."""
+    dead_waits: bool = True
+    """A number marked dead is reported only once an answer has named it."""
+    child_epoch: bool = True
+    """The id of a child workflow names the epoch."""
+    answers_since: bool = True
+    """A step returns what is open of the frame that covers its fact, and of all later ones, whoever planned them."""
     answer_snapshot: bool = True
     """An answer is read from a position at which every fact is covered."""
     newest_claim: bool = True
     """A burst goes on only while its claim is the newest of its command."""
     burst_in_one: bool = True
     """A burst goes on only in the transaction that stored its fact and the frame."""
-    settle_fenced: bool = True
-    """A fetch does not settle what a newer Temporal run has begun."""
     newer_delivery: bool = True
     """A delivery that meets the claim of a newer delivery of its step ends."""
-    child_epoch: bool = True
-    """The id of a child workflow names the epoch."""
-    bell_kept: bool = True
-    """A bell during a fetch leads to another fetch."""
-    resume_closes: bool = True
-    """The first frame after a resume closes the `Fail` of before."""
-    dead_waits: bool = True
-    """A number marked dead is reported only once an answer has named it."""
+    attach_looks: bool = True
+    """Only the newer delivery, of the run's epoch, attaches to a running body."""
+    sweeper: bool = True
+    """Runs with unplanned facts, without a driver, or over but still driven, are rung."""
+    sweep_unclaimed: bool = True
+    """So are runs with an open command that nobody has claimed for a while."""
+    lease_sweeper: bool = True
+    """The command of a child whose workflow is gone is settled."""
 
 
 class Case(NamedTuple):
@@ -83,10 +89,10 @@ class Case(NamedTuple):
 
 
 class Faults(NamedTuple):
-    """How many of each the explorer may still use."""
+    """How many of each may still happen. People's doings that need not happen are here too."""
 
     crash: int = 0
-    """A process dies with all that it knows; a crash just before the answer is a lost answer."""
+    """A process dies with all that it knows; just before it answers, that is a lost answer."""
     zombie: int = 0
     """Temporal gives a delivery up while its process lives on."""
     bell: int = 0
@@ -94,6 +100,7 @@ class Faults(NamedTuple):
     spurious: int = 0
     """Somebody rings without need."""
     can: int = 0
+    """The driver continues as new."""
     cancel: int = 0
     redrive: int = 0
     """The run is driven again on another server while the old one still lives."""
@@ -104,13 +111,18 @@ class Faults(NamedTuple):
     fail: int = 0
     """A body fails."""
     resume: int = 0
+    """A failed run is taken up again."""
     render: int = 0
     """Rendering fails until somebody mends the code."""
+
+    def use(self, name: str) -> Faults:
+        return self._replace(**{name: getattr(self, name) - 1})
 
 
 class Command(NamedTuple):
     n: int
     kind: str
+    """run, child, timer, cancel, complete, fail."""
     node: str = ""
     attempt: int = 0
     target: int = 0
@@ -118,10 +130,13 @@ class Command(NamedTuple):
     owner: int = 0
     """The step that planned it; 0 is a fetch."""
 
+    @property
+    def place(self) -> str:
+        return f"{self.node}:a{self.attempt}"
+
 
 class Frame(NamedTuple):
     number: int
-    base: int
     covers: int
     owner: int
     commands: tuple[Command, ...]
@@ -131,15 +146,16 @@ class Frame(NamedTuple):
 
 
 class Entry(NamedTuple):
+    """A line of the log."""
+
     kind: str
     key: str
     n: int = 0
-    node: str = ""
-    attempt: int = 0
+    place: str = ""
     nth: int = 0
     owner: int = 0
     by: tuple[int, int] = (0, 0)
-    """A claim's delivery: the driver's number, and Temporal's attempt."""
+    """A claim's delivery: number of the Temporal run, and Temporal's attempt in it."""
     outcome: str = ""
     frame: Frame | None = None
     epoch: int = 0
@@ -159,7 +175,7 @@ class Act(NamedTuple):
     n: int
     epoch: int
     gen: int
-    """The driver it was started by: Temporal runs are ordered."""
+    """The driver that started it. Temporal runs are ordered, by the time of their start."""
     delivery: int = 1
     phase: str = "queued"
     """queued, running, answered."""
@@ -169,29 +185,38 @@ class Act(NamedTuple):
     answer: Answer | None = None
     cancelled: bool = False
 
+    @property
+    def place(self) -> tuple[int, int, int]:
+        return self.d, self.n, self.epoch
+
 
 class Exec(NamedTuple):
-    """A delivery in a worker's process. It lives on when the server has given it up: then it is a zombie."""
+    """A delivery in some worker's process. It lives on when the server has given it up: then it is a zombie."""
 
     d: int
     n: int
-    delivery: int
     epoch: int
+    delivery: int
     gen: int
     pc: str = "look"
     """look, body, plan, write."""
     cur: int = 0
+    """The command whose body it runs."""
     nth: int = 0
     mine: int = 0
-    """Position of its last fact: it answers once a frame covers it."""
+    """Position of its last fact."""
     seen: int = 0
     above: int = 0
     settle: Numbers = NONE
     cancel: Numbers = NONE
 
+    @property
+    def place(self) -> tuple[int, int, int]:
+        return self.d, self.n, self.epoch
+
 
 class Driver(NamedTuple):
-    """The workflow: what replay of its history gives at this point."""
+    """The workflow: what a replay of its history gives at this point."""
 
     id: int
     home: int
@@ -200,16 +225,17 @@ class Driver(NamedTuple):
     dead: Numbers = NONE
     timers: Numbers = NONE
     watched: Numbers = NONE
+    """Children that this Temporal run has started."""
     settle: Numbers = NONE
     cancel: Numbers = NONE
-    held: frozenset[tuple[int, int]] = frozenset()
+    left: frozenset[tuple[int, int]] = frozenset()
     """What it has left alone because of its owner: number, owner."""
     mark: int = 0
+    """The highest number in a fetch's answer."""
     bell: bool = False
     full: bool = True
     """The next fetch asks from 0."""
     closing: bool = False
-    ending: bool = False
 
 
 class State(NamedTuple):
@@ -231,13 +257,9 @@ class State(NamedTuple):
 class Move(NamedTuple):
     """One atomic action that a state allows."""
 
-    label: tuple[str | int, ...]
-    after: State
+    label: Label
+    then: Callable[[], State]
     fault: bool = False
-
-
-def attempt_of(command: Command) -> str:
-    return f"{command.node}:a{command.attempt}"
 
 
 def bump(counts: Counts, key: str) -> Counts:

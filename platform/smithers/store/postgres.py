@@ -35,9 +35,7 @@ SESSION = (
     "SET idle_in_transaction_session_timeout = '30s'; "
     "SET default_transaction_isolation = 'read committed'; SET client_min_messages = 'warning'"
 )
-HAS_TABLES = (
-    "SELECT 1 FROM pg_tables WHERE tablename = 'alembic_version' AND schemaname = ANY (current_schemas(false))"
-)
+HAS_TABLES = "SELECT 1 FROM pg_tables WHERE tablename = 'alembic_version' AND schemaname = ANY (current_schemas(false))"
 """Not `to_regclass`: within a session it may remember for a while that there was no such table."""
 CREATE_LOCK = 0x534D4954
 """Advisory lock of the one who makes the tables: "SMIT"."""

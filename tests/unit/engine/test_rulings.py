@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import pytest
@@ -23,7 +26,8 @@ from smithers import (
     Workflow,
     call,
 )
-from smithers.testing import InMemoryRun, Simulated, fails, simulate
+from smithers.testing import InMemoryRun, fails, simulate
+from tests.modes import TemporalMode, run_in
 
 
 class Out(BaseModel):
@@ -38,15 +42,17 @@ def task(id: str, **props: Any) -> Task[Out]:
     return Task(id, output=Out, **props)[work]
 
 
-@pytest.fixture(params=[False, True], ids=["warm", "cold"])
+@pytest.fixture(params=["warm", "cold", "temporal"])
 def run(request: pytest.FixtureRequest) -> Any:
-    """Simulates a tree with the planner kept, and thrown away after every event."""
+    """Runs a tree with the planner kept, with the planner built anew after every event, and on real Temporal."""
+    real = request.getfixturevalue("temporal_mode") if request.param == "temporal" else None
+    return run_in(request.param, real)
 
-    def simulated(make: Any, input: Any = None, **scripts: Any) -> Simulated:
-        function = make if callable(make) else lambda ctx: make
-        return simulate(Workflow("ruled", function, None), input, rebuild=request.param, **scripts)
 
-    return simulated
+@pytest.fixture(scope="module")
+def temporal_mode() -> Iterator[TemporalMode]:
+    with TemporaryDirectory(prefix="rulings-") as folder:
+        yield TemporalMode(Path(folder))
 
 
 def in_memory(tree: Child) -> InMemoryRun:

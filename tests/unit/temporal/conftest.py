@@ -27,8 +27,11 @@ from smithers.temporal.workshop import Delivery, StepSettings, Workshop
 from smithers_activities import compute
 
 DIGEST = "d" * 64
-GONE = str(replace(identity.own(), pid=2**22 + 1, born="1"))
-"""A process of this machine that is not there."""
+
+
+def gone(number: int = 1) -> str:
+    """A process of this machine that is not there."""
+    return str(replace(identity.own(), pid=2**22 + number, born="1"))
 
 
 @dataclass
@@ -113,6 +116,16 @@ class Yard:
         data = {"node": node, "iteration": "", "approved": approved, "by": "tester", "note": ""}
         needs = NodeState(node, "", ("waiting-approval",))
         assert self.store.append(Append(run, (Fact("decided", f"decided:{node}:", data, needs),))).outcomes == ("stored",)
+
+    @property
+    def digest(self) -> str:
+        return DIGEST
+
+    def order(self, n: int, run: str = "r") -> Order:
+        return Order(run, n, 1, 1000)
+
+    def give(self, order: Order, delivery: Delivery) -> Answer:
+        return answer(self.shop, order, delivery)
 
     def again(self, **changes: Any) -> Yard:
         """A new process; what the old one has in memory is gone."""

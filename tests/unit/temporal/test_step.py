@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
+from typing import NoReturn
 
 import pytest
 from pydantic import BaseModel
@@ -13,7 +14,7 @@ from smithers import Approval, Child, Context, Parallel, Sequence, Task, TaskCon
 from smithers.errors import StoreUnavailable
 from smithers.store.records import Append, Appended
 from smithers.temporal.order import Answer
-from tests.unit.temporal.conftest import GONE, Yard
+from tests.unit.temporal.conftest import Yard, gone
 
 
 class Out(BaseModel):
@@ -130,10 +131,6 @@ def test_a_decision_is_planned_by_the_fetch_that_the_bell_brings(yard: Yard) -> 
     assert kinds(yard.fetch()) == [(2, "run")]
 
 
-class Away(Exception):
-    pass
-
-
 def test_a_result_that_the_store_did_not_take_is_kept_and_not_computed_again(yard: Yard) -> None:
     yard.start(two)
     yard.fetch()
@@ -186,17 +183,22 @@ def test_three_deaths_fail_the_task(yard: Yard) -> None:
 
 
 def die_in_body(yard: Yard, attempt: int) -> None:
-    """A process that claims and is gone."""
-    class Gone(BaseException):
-        pass
-
-    def gone() -> None:
-        raise Gone
-
-    other = yard.again(worker=GONE)
-    other.shop.table.start = lambda *_: gone()
+    """A process that claims, and is gone before the body ends."""
+    other = yard.again(worker=gone(attempt))
+    stop_before_bodies(other)
     with pytest.raises(Gone):
         other.step(1, attempt=attempt)
+
+
+class Gone(BaseException):
+    pass
+
+
+def stop_before_bodies(yard: Yard, error: type[BaseException] = Gone) -> None:
+    def start(*_: object) -> NoReturn:
+        raise error
+
+    yard.shop.table.start = start
 
 
 def test_a_hand_over_is_not_a_death(yard: Yard) -> None:
@@ -251,9 +253,9 @@ def until(condition: object) -> None:
 def test_an_old_delivery_leaves_the_command_to_the_newer_one(yard: Yard) -> None:
     yard.start(two)
     yard.fetch()
-    newer = yard.again(worker=GONE)
-    newer.shop.table.start = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
-    with pytest.raises(KeyboardInterrupt):
+    newer = yard.again(worker=gone())
+    stop_before_bodies(newer)
+    with pytest.raises(Gone):
         newer.step(1, since=2000)
     yard.step(1, attempt=2)
     assert yard.bodies.ran == []
@@ -372,11 +374,10 @@ def test_a_body_alone_that_takes_its_process_is_tried_until_it_has_killed_three(
 def test_a_claim_of_our_own_process_without_a_body_is_no_death(yard: Yard) -> None:
     yard.start(two)
     yard.fetch()
-    start = yard.shop.table.start
-    yard.shop.table.start = lambda *_: (_ for _ in ()).throw(StoreUnavailable)
+    stop_before_bodies(yard, StoreUnavailable)
     with pytest.raises(StoreUnavailable):
         yard.step(1)
-    yard.shop.table.start = start
+    del yard.shop.table.start
     yard.step(1, attempt=2)
     assert yard.kinds().count("released") == 1
     assert yard.bodies.ran == [("a", 2, False)]

@@ -2,7 +2,8 @@
 
 The development server makes its tables once and never migrates them. So: the same minor version goes on; an older
 file is set aside and a fresh one begun, as the truth is the log in our own store and open runs are driven again from
-there; a newer file is refused, because going back is more likely an accident than a wish.
+there; a newer file is refused, because going back is more likely an accident than a wish. A file without a stamp was
+left by a server that was killed while it made its tables, and would never get the rest of them: it is set aside too.
 """
 
 from __future__ import annotations
@@ -72,6 +73,8 @@ def settle(stamp: Stamp, places: Places, binary: Path) -> Stamp:
     if stamp.binary == mark:
         return stamp
     version = version_of(binary)
+    if places.database.exists() and not stamp.binary:
+        set_aside(places, "unfinished")
     written, running = minor(stamp.server), minor(version)
     if written and running and written > running:
         raise NewerData(
@@ -92,4 +95,4 @@ def set_aside(places: Places, version: str) -> None:
         file = places.folder / f"{DATABASE}{suffix}"
         if file.exists():
             file.replace(places.folder / f"temporal-{version}.db{suffix}")
-    note(f"set aside the data of Temporal server {version}; open runs are driven again from the store")
+    note(f"set aside the old data as temporal-{version}.db; open runs are driven again from the store")

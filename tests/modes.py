@@ -1,0 +1,223 @@
+"""One scripted run in three modes: the planner kept, the planner built anew after every event, and real Temporal."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import chain, count, repeat
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel
+
+from smithers import Child, Context, RetryPolicy, Task, TaskContext, Workflow, call
+from smithers.engine.entry import Fact, Json, NodeState, node_key
+from smithers.errors import NonRetryable
+from smithers.flow.element import Element, Part
+from smithers.flow.workflow import AnyWorkflow
+from smithers.project import Project
+from smithers.store import open_store
+from smithers.store.interface import Store
+from smithers.store.records import Append, NewRun, Run
+from smithers.testing import Failure, Simulated, simulate
+from smithers.worker.code import LoadedCode
+from smithers.worker.embedded import EmbeddedWorker
+from smithers.worker.settings import WorkerSettings
+
+M = TypeVar("M", bound=BaseModel)
+Mode = Literal["warm", "cold", "temporal"]
+FINAL = ("finished", "failed", "cancelled")
+LIMIT_S = 40.0
+numbers = count(1)
+
+
+@dataclass
+class Really:
+    """A run on real Temporal, read back from its store; the twin of `Simulated`."""
+
+    store: Store
+    run_id: str
+    started: list[str]
+
+    @property
+    def record(self) -> Run:
+        return self.store.run(self.run_id)
+
+    @property
+    def status(self) -> str:
+        return self.record.status
+
+    @property
+    def error(self) -> Json | None:
+        return self.record.error
+
+    @property
+    def waiting(self) -> list[str]:
+        return [row.node for row in self.store.nodes(self.run_id) if row.state == "waiting-approval"]
+
+    def output(self, model: type[M], node: str, iteration: str = "") -> M:
+        entries = self.store.entries_by_key(self.run_id, f"ended:{node_key(node, iteration)}:a")
+        finished = [entry for entry in entries if entry.data["outcome"] == "finished"]
+        if finished:
+            return model.model_validate(finished[-1].data["output"])
+        decision = self.store.entries_by_key(self.run_id, f"decided:{node_key(node, iteration)}")[-1].data
+        return model.model_validate({**decision, "decided_by": decision["by"]})
+
+    def state(self, node: str, iteration: str = "") -> str:
+        return self.store.node(self.run_id, node, iteration).state
+
+
+@dataclass
+class Scripted:
+    """A workflow whose tasks do what a script says, and write down that they began."""
+
+    workflow: AnyWorkflow
+    results: Mapping[str, Any]
+    started: list[str] = field(default_factory=list[str])
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    scripts: dict[str, Iterator[Any]] = field(default_factory=dict[str, Iterator[Any]])
+
+    def __post_init__(self) -> None:
+        for id, result in self.results.items():
+            self.scripts[id] = chain(result, repeat(result[-1])) if isinstance(result, list) else repeat(result)
+
+    def wrapped(self) -> AnyWorkflow:
+        def render(ctx: Context[Any]) -> Child:
+            return self.child(self.workflow.function(ctx))
+
+        return Workflow(self.workflow.name, render, self.workflow.input)
+
+    def child(self, child: Any) -> Any:
+        match child:
+            case Task():
+                return self.task(child)
+            case Part():
+                return self.part(child)
+            case Element():
+                return replace(child, children=tuple(self.child(one) for one in child.children))
+            case None | bool():
+                return child
+            case _ if callable(child):
+                return self.part(child)
+            case _:
+                return [self.child(one) for one in child]
+
+    def part(self, part: Any) -> Any:
+        function = part.function if isinstance(part, Part) else part
+
+        @functools.wraps(function)
+        def render(*turn: Any) -> Any:
+            return self.child(function(*turn))
+
+        return Part(render, ()) if isinstance(part, Part) else render
+
+    def task(self, task: Task[Any]) -> Task[Any]:
+        if isinstance(task.body, BaseModel):
+            inner: Callable[..., Any] = lambda value=task.body: value  # noqa: E731
+            args: tuple[Any, ...] = ()
+        else:
+            assert task.bound is not None
+            inner, args = task.bound.function, task.bound.args
+        body = with_context(inner, self.noting(task.id, inner))
+        quick = RetryPolicy("fixed", "10ms") if task.id in self.scripts else task.retry
+        return replace(task, body=call(body, *args), captured=(), retry=quick)
+
+    def noting(self, id: str, inner: Callable[..., Any]) -> Callable[..., Any]:
+        def body(*args: Any, noted_: TaskContext, **kwargs: Any) -> Any:
+            with self.lock:
+                self.started.append(f"{id}:{noted_.iteration}" if noted_.iteration else id)
+                result = next(self.scripts[id]) if id in self.scripts else None
+            match result:
+                case None:
+                    return inner(*args, **kwargs)
+                case Failure():
+                    raise RuntimeError(result.message) if result.retryable else NonRetryable(result.message)
+                case Exception():
+                    raise result
+                case _:
+                    return result
+
+        return body
+
+
+def with_context(inner: Callable[..., Any], body: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives `body` the parameters of `inner` and one more for the task's context."""
+    try:
+        parameters = list(inspect.signature(inner).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    extra = inspect.Parameter("noted_", inspect.Parameter.KEYWORD_ONLY, annotation=TaskContext)
+    if not any(one.kind is one.VAR_KEYWORD for one in parameters):
+        parameters.append(extra)
+    body.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return body
+
+
+@dataclass
+class TemporalMode:
+    """A project with a real server, for as many runs as wanted."""
+
+    folder: Path
+
+    def run(
+        self, workflow: AnyWorkflow, input: Json, results: Mapping[str, Any], decisions: Mapping[str, bool]
+    ) -> Really:
+        number = next(numbers)
+        scripted = Scripted(workflow, results)
+        digest = f"{number:064d}"
+        code = LoadedCode(scripted.wrapped(), digest, self.folder / "flow.py", {}, "flow.py", {})
+        project = Project(self.folder)
+        store = open_store(project, create=True)
+        worker = EmbeddedWorker(project, code, WorkerSettings(drain_s=1), store=store)
+        worker.start()
+        try:
+            run = store.create_run(NewRun(f"run-{number}", workflow.name, input, digest, "flow.py"))
+            worker.ring(run.run_id)
+            ended = Really(store, run.run_id, scripted.started)
+            self.see_it_through(worker, ended, decisions)
+        finally:
+            worker.stop()
+        return ended
+
+    def see_it_through(self, worker: EmbeddedWorker, run: Really, decisions: Mapping[str, bool]) -> None:
+        began = time.monotonic()
+        while run.status not in FINAL:
+            waiting = run.waiting
+            if waiting and run.status == "waiting-approval" and not set(waiting) & set(decisions):
+                return
+            for node in waiting:
+                if node in decisions:
+                    self.decide(run, node, decisions[node])
+                    worker.ring(run.run_id)
+            assert time.monotonic() - began < LIMIT_S, f"{run.record}\n{run.store.nodes(run.run_id)}"
+            time.sleep(0.01)
+
+    def decide(self, run: Really, node: str, approved: bool) -> None:
+        row = next(row for row in run.store.nodes(run.run_id) if row.node == node and row.state == "waiting-approval")
+        data = {"node": node, "iteration": row.iteration, "approved": approved, "note": None, "by": "tester"}
+        needs = NodeState(node, row.iteration, ("waiting-approval",))
+        fact = Fact("decided", f"decided:{node_key(node, row.iteration)}", data, needs)
+        run.store.append(Append(run.run_id, (fact,)))
+
+
+def run_in(mode: Mode, temporal: TemporalMode | None) -> Callable[..., Simulated | Really]:
+    """A function that runs a tree, or a function of the context that returns one, with scripted results."""
+
+    def run(
+        make: Any,
+        input: Json | None = None,
+        *,
+        results: Mapping[str, Any] | None = None,
+        decisions: Mapping[str, bool] | None = None,
+    ) -> Simulated | Really:
+        function = make if callable(make) else lambda ctx: make
+        workflow: AnyWorkflow = Workflow("ruled", function, None)
+        if temporal is not None:
+            return temporal.run(workflow, input or {}, results or {}, decisions or {})
+        return simulate(workflow, input, results=results, decisions=decisions, rebuild=mode == "cold")
+
+    return run
