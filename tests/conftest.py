@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Generator
+
+import pytest
 
 pytest_plugins = ("tests.plugins.strict_skips", "tests.plugins.order")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_is_left_open() -> Generator[None]:
+    """Lets a socket, file or task that a module's tests have leaked be an error of that module, not of a later one."""
+    yield
+    gc.collect()
 
 
 def pytest_unconfigure() -> None:

@@ -45,7 +45,10 @@ class Outcome:
 
 
 class Stopped(BaseException):
-    """Thrown into a body from outside where that is possible. No `Exception`, so that the body does not swallow it."""
+    """Thrown into a body from outside where that is possible. No `Exception`, so that the body does not swallow it.
+
+    Whoever throws it sets the flag, perhaps a moment later.
+    """
 
 
 def perform(body: TaskBody, context: TaskContext) -> Outcome:
@@ -106,6 +109,8 @@ def stopped(error: BaseException | None, body: TaskBody, context: TaskContext, m
 
     Once a body was asked to stop, that is why it ended, whatever it raised on its way out.
     """
+    if isinstance(error, Stopped):
+        context.flag.wait()
     match context.flag.reason:
         case "deadline":
             return Outcome("failed", error=caused(timed_out(body, context), error), ms=ms)

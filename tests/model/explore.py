@@ -1,40 +1,59 @@
-"""Breadth first through every state, then backwards from the final ones."""
+"""Breadth first through every state, then backwards from the final ones.
+
+Run as a program it explores the scenarios of a size, or one of them with rules switched off:
+
+    python -m tests.model.explore --size big
+    python -m tests.model.explore --case burst --faults zombie=1,crash=1 --drop newest_claim
+    python -m tests.model.explore --walks 1000 --seed 7
+"""
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from array import array
 from dataclasses import dataclass, field
 
-from . import protocol
-from .records import Case, Faults, State
+from tests.model.invariants import broken, final
+from tests.model.protocol import begin, moves, take
+from tests.model.records import Case, Faults, Label, Rules, State
 
-Label = tuple[str | int, ...]
+STUCK = "stuck: from here no path without further faults leads to the end"
 
 
 @dataclass(slots=True)
 class Result:
     states: int = 0
     transitions: int = 0
-    seconds: float = 0.0
     finals: int = 0
+    seconds: float = 0.0
     complete: bool = True
     problem: str = ""
     trace: list[Label] = field(default_factory=list[Label])
-    last: State | None = None
+    log: str = ""
+
+    def __str__(self) -> str:
+        counts = f"{self.states:,} states, {self.transitions:,} transitions, {self.finals:,} final, {self.seconds:.1f} s"
+        lines = [counts if self.complete else f"{counts}, stopped at the limit"]
+        if self.problem:
+            lines += [self.problem, *("    " + " ".join(map(str, label)) for label in self.trace), f"    log: {self.log}"]
+        return "\n".join(lines)
 
 
 class Explorer:
-    def __init__(self, case: Case, faults: Faults, limit: int = 2_000_000) -> None:
+    """All states that a case can reach, by number in the order they were found."""
+
+    def __init__(self, case: Case, faults: Faults, limit: int) -> None:
         self.case = case
         self.limit = limit
-        first = protocol.begin(case, faults)
-        self.states: list[State] = [first]
-        self.ids: dict[State, int] = {first: 0}
-        self.parents = array("i", [-1])
-        self.back_to = array("i")
-        self.back_from = array("i")
+        first = begin(case, faults)
+        self.states = [first]
+        self.numbers = {first: 0}
+        self.parents = array("l", [-1])
+        self.edges_from = array("l")
+        self.edges_to = array("l")
+        """Of moves that are no faults."""
         self.result = Result()
 
     def run(self) -> Result:
@@ -44,82 +63,75 @@ class Explorer:
             if len(self.states) > self.limit:
                 self.result.complete = False
                 break
-            self._expand(here)
+            self.expand(here)
             here += 1
         if not self.result.problem and self.result.complete:
-            self._check_liveness()
+            self.check_liveness()
         self.result.states = len(self.states)
         self.result.seconds = time.process_time() - begun
         return self.result
 
-    def _expand(self, here: int) -> None:
-        state = self.states[here]
-        for move in protocol.moves(self.case, state):
+    def expand(self, here: int) -> None:
+        before = self.states[here]
+        for move in moves(self.case, before):
+            after = take(self.case, move)
             self.result.transitions += 1
-            there = self.ids.get(move.after)
-            if there is None:
-                there = len(self.states)
-                self.ids[move.after] = there
-                self.states.append(move.after)
-                self.parents.append(here)
+            there = self.number(after, here)
             if not move.fault:
-                self.back_to.append(there)
-                self.back_from.append(here)
-            problem = protocol.broken(self.case, state, move.after)
+                self.edges_from.append(here)
+                self.edges_to.append(there)
+            problem = broken(before, after)
             if problem:
-                self._report(problem, here, move.label, move.after)
+                self.report(problem, [*self.trace(here), move.label], after)
                 return
 
-    def _check_liveness(self) -> None:
-        """Every state must have a path to a final one that uses no fault."""
-        before: list[list[int]] = [[] for _ in self.states]
-        for there, here in zip(self.back_to, self.back_from, strict=True):
-            before[there].append(here)
-        todo = [i for i, state in enumerate(self.states) if protocol.final(state)]
-        self.result.finals = len(todo)
-        good = bytearray(len(self.states))
-        for i in todo:
-            good[i] = 1
-        while todo:
-            for i in before[todo.pop()]:
-                if not good[i]:
-                    good[i] = 1
-                    todo.append(i)
-        stuck = good.find(0)
-        if stuck >= 0:
-            self._report("stuck: no path without faults leads to the end", stuck, None, self.states[stuck])
+    def number(self, state: State, parent: int) -> int:
+        found = self.numbers.get(state)
+        if found is None:
+            found = self.numbers[state] = len(self.states)
+            self.states.append(state)
+            self.parents.append(parent)
+        return found
 
-    def _report(self, problem: str, here: int, label: Label | None, last: State) -> None:
-        self.result.problem = problem
-        self.result.trace = self.trace(here) + ([label] if label else [])
-        self.result.last = last
+    def check_liveness(self) -> None:
+        """From every state the end is in reach without further faults.
+
+        The graph is finite, so this says the same as: without faults, each strongly connected component that cannot be
+        left holds a final state; and under a fair schedule it is then reached.
+        """
+        before: list[list[int]] = [[] for _ in self.states]
+        for here, there in zip(self.edges_from, self.edges_to, strict=True):
+            before[there].append(here)
+        todo = [number for number, state in enumerate(self.states) if final(state)]
+        self.result.finals = len(todo)
+        reached = bytearray(len(self.states))
+        for number in todo:
+            reached[number] = 1
+        while todo:
+            for number in before[todo.pop()]:
+                if not reached[number]:
+                    reached[number] = 1
+                    todo.append(number)
+        stuck = reached.find(0)
+        if stuck >= 0:
+            self.report(STUCK, self.trace(stuck), self.states[stuck])
+
+    def report(self, problem: str, trace: list[Label], last: State) -> None:
+        self.result.problem, self.result.trace, self.result.log = problem, trace, repr(last.log)
 
     def trace(self, here: int) -> list[Label]:
         labels: list[Label] = []
         while self.parents[here] >= 0:
-            parent = self.parents[here]
-            target = self.states[here]
-            labels.append(next(m.label for m in protocol.moves(self.case, self.states[parent]) if m.after == target))
+            parent, target = self.parents[here], self.states[here]
+            found = (m.label for m in moves(self.case, self.states[parent]) if take(self.case, m) == target)
+            labels.append(next(found))
             here = parent
         return labels[::-1]
 
 
-def show(result: Result) -> str:
-    lines = [
-        f"{result.states} states, {result.transitions} transitions, {result.finals} final, {result.seconds:.1f} s"
-        + ("" if result.complete else " (stopped at the limit)")
-    ]
-    if result.problem:
-        lines.append(result.problem)
-        lines += ["  " + " ".join(map(str, label)) for label in result.trace[:60]]
-        if result.last is not None:
-            lines.append(f"  {result.last.log}")
-    return "\n".join(lines)
-
-
-def explore(case: Case, faults: Faults, limit: int = 2_000_000) -> Result:
+def explore(case: Case, faults: Faults, limit: int = 3_000_000) -> Result:
     return Explorer(case, faults, limit).run()
 
 
-if __name__ == "__main__":
-    sys.exit("see tests/model/scenarios.py")
+def without(*rules: str) -> Rules:
+    return Rules()._replace(**dict.fromkeys(rules, False))

@@ -1,24 +1,29 @@
-"""The whole protocol: all moves of a state."""
+"""The whole protocol: where it begins, and what may happen next."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import driver, step, world
-from .invariants import broken, final, root
-from .records import Case, Exec, Faults, Move, State, attempt_of
-
-__all__ = ["begin", "broken", "final", "moves"]
+from tests.model import driver, faults, step, world
+from tests.model.log import Log
+from tests.model.records import Case, Entry, Exec, Faults, Move, State
 
 
-def begin(case: Case, faults: Faults) -> State:
+def begin(case: Case, may: Faults) -> State:
     """A run has been created, and somebody is about to ring."""
-    return State(root(case), faults)
+    return State(Log(case).add(Entry("started", "started")), may)
 
 
 def moves(case: Case, state: State) -> Iterator[Move]:
-    for move in (*driver.moves(case, state), *step.moves(case, state), *world.moves(case, state)):
-        yield move._replace(after=tidy(case, move.after))
+    """In an order that depends on nothing but the state."""
+    yield from driver.moves(case, state)
+    yield from step.moves(case, state)
+    yield from world.moves(case, state)
+    yield from faults.moves(case, state)
+
+
+def take(case: Case, move: Move) -> State:
+    return tidy(case, move.then())
 
 
 def tidy(case: Case, state: State) -> State:
@@ -27,19 +32,19 @@ def tidy(case: Case, state: State) -> State:
     These are deliveries that nobody listens to and that can store nothing, and the counts of attempts that have ended
     (no claim of these is valid, which is an invariant of its own).
     """
-    view = state.log.view
-    execs = tuple(e for e in state.execs if _matters(case, state, e))
+    execs = tuple(e for e in state.execs if matters(case, state, e))
     if len(execs) != len(state.execs):
         state = state._replace(execs=execs)
     if case.rules.look_up and state.ran:
-        over = view.ended.keys() - {attempt_of(view.command(e.cur)) for e in execs if e.pc == "body"}
+        view = state.log.view
+        over = view.ended.keys() - {view.command(e.cur).place for e in execs if e.pc == "body"}
         if over:
             state = state._replace(ran=tuple(x for x in state.ran if x[0] not in over))
     return state
 
 
-def _matters(case: Case, state: State, e: Exec) -> bool:
-    if any((a.d, a.n, a.epoch) == (e.d, e.n, e.epoch) for a in state.acts):
+def matters(case: Case, state: State, e: Exec) -> bool:
+    if any(a.place == e.place for a in state.acts):
         return True
     view = state.log.view
     match e.pc:
@@ -48,4 +53,4 @@ def _matters(case: Case, state: State, e: Exec) -> bool:
         case "look":
             return not view.final and not step.stale(case, view, e)
         case _:
-            return step.due(case, view, e)
+            return e.mine > 0 if e.d < 0 else step.due(case, view, e)

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -87,15 +88,48 @@ class Cluster:
         return str(self.folder / "d")
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Generator[Cluster]:
-    """A running cluster, one for the session."""
+@contextmanager
+def running() -> Generator[Cluster]:
+    """A cluster in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp", ignore_cleanup_errors=True) as folder:
         cluster = Cluster(Path(folder))
         cluster.make()
         cluster.start()
-        yield cluster
-        cluster.stop()
+        try:
+            yield cluster
+        finally:
+            cluster.stop()
+
+
+@dataclass
+class Shared:
+    """To pytest each import of the fixture is another one; this makes them the same cluster."""
+
+    users: int = 0
+    stack: ExitStack = field(default_factory=ExitStack)
+    cluster: Cluster | None = None
+
+    def join(self) -> Cluster:
+        if self.cluster is None:
+            self.cluster = self.stack.enter_context(running())
+        self.users += 1
+        return self.cluster
+
+    def leave(self) -> None:
+        self.users -= 1
+        if not self.users:
+            self.cluster = None
+            self.stack.close()
+
+
+_shared = Shared()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Generator[Cluster]:
+    """A running cluster, one for the session."""
+    yield _shared.join()
+    _shared.leave()
 
 
 @pytest.fixture

@@ -57,12 +57,14 @@ class Order:
 
 
 class WorkerProcess:
-    """One worker process. Everything here returns at once, except where it says otherwise."""
+    """One worker process, waiting for its order. Everything here returns at once, except where it says otherwise.
 
-    def __init__(self, order: Order) -> None:
+    `label` is for people who look at the list of processes.
+    """
+
+    def __init__(self, label: str) -> None:
         mine, theirs = socket.socketpair()
         read_end, write_end = os.pipe()
-        label = order.run_id or order.file
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-u", "-m", MODULE, str(theirs.fileno()), label],
@@ -84,6 +86,8 @@ class WorkerProcess:
         self._text = b""
         self._messages: deque[Json] = deque()
         self._is_open = {mine.fileno(): True, read_end: True}
+
+    def give(self, order: Order) -> None:
         self.send(asdict(order))
 
     @property
@@ -152,6 +156,28 @@ class WorkerProcess:
     def close(self) -> None:
         self.socket.close()
         os.close(self.printed)
+
+
+warm: Final[list[WorkerProcess]] = []
+"""At most one: started before anybody knows what for, so that it imports while the command line is being parsed."""
+
+
+def warm_up(label: str) -> None:
+    warm.append(WorkerProcess(label))
+
+
+def begin(order: Order) -> WorkerProcess:
+    worker = warm.pop() if warm else WorkerProcess(order.run_id or order.file)
+    worker.give(order)
+    return worker
+
+
+def cool_down() -> None:
+    """Ends a worker process that got nothing to do."""
+    while warm:
+        worker = warm.pop()
+        worker.kill()
+        worker.close()
 
 
 def ending(status: int) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     import typer
 
 PROGRAM = "smithers"
+NOT_HERE = frozenset({"--help", "--detach", "-d"})
+"""Forms of `up` that run nothing in this process."""
 COMPLETION = "_SMITHERS_COMPLETE"
 
 
@@ -46,10 +49,26 @@ def answered(words: list[str]) -> int:
         return FINISHED
     words = normalized(words, COMMANDS)
     if words and words[0] in COMMANDS and COMPLETION not in os.environ:
-        return run(lambda: single(COMMANDS[words[0]]), words[1:], f"{PROGRAM} {words[0]}", wanted_form(words))
+        with warm_worker(words):
+            return run(lambda: single(COMMANDS[words[0]]), words[1:], f"{PROGRAM} {words[0]}", wanted_form(words))
     if words and not words[0].startswith("-") and COMPLETION not in os.environ:
         return unknown(words[0], wanted_form(words))
     return run(lambda: overview(full=COMPLETION in os.environ), words or ["--help"], PROGRAM, wanted_form(words))
+
+
+@contextmanager
+def warm_worker(words: list[str]) -> Generator[None]:
+    """Starts the worker process of `up` at once: its first imports take as long as parsing the command line does."""
+    if words[0] != "up" or not NOT_HERE.isdisjoint(words):
+        yield
+        return
+    from smithers.cli import guard
+
+    guard.warm_up(" ".join(words[1:]))
+    try:
+        yield
+    finally:
+        guard.cool_down()
 
 
 def wanted_form(words: list[str]) -> Form:

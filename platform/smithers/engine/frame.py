@@ -22,7 +22,7 @@ class NodeRow:
     attempt: int = 0
     label: str = ""
     ordinal: int = 0
-    """Depth-first position in the tree when it was mounted."""
+    """Below 2**52, exact in JSON; sorts the nodes of one frame as the tree reads."""
     detail: Json | None = None
     """Approval: title, summary. Timer: due_ms. Failed: error. Task: output model's name."""
     first_ms: int = 0

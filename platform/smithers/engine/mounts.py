@@ -22,6 +22,8 @@ ACTIVE: Final = "active"
 DONE: Final = "done"
 FAILED: Final = "failed"
 FINAL: Final = (DONE, FAILED)
+WIDTH: Final = 2**52
+"""Ordinals are below this."""
 LeafElement = Task[Any] | Approval | Timer
 
 
@@ -54,6 +56,8 @@ class Leaf(Mount):
     element: LeafElement
     key: str
     ordinal: int = 0
+    born: int = 0
+    """Which mount of this tree it is: tells a leaf from one that was taken down in the same place."""
     order: Path = ()
     ready: bool = False
     """Wants a slot."""
@@ -73,6 +77,10 @@ class Leaf(Mount):
 class Group(Mount):
     """Children in sequence or in parallel."""
 
+    low: int = 0
+    """Where its leaves' ordinals begin; see `Tree.adopt`."""
+    step: int = WIDTH
+    """How far the ordinals of its children are apart."""
     parallel: bool = False
     cap: int | None = None
     fail_fast: bool = False

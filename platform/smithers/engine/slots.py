@@ -19,7 +19,7 @@ Offer = tuple[Path, int, Leaf, Group | None]
 
 def start_ready(candidates: list[Leaf], freed: list[Group]) -> list[Leaf]:
     """Starts what may start, in tree order, and returns it. `freed` are groups in which a task has ended."""
-    offers: list[Offer] = [(leaf.order, leaf.ordinal, leaf, None) for leaf in candidates]
+    offers: list[Offer] = [(leaf.order, leaf.born, leaf, None) for leaf in candidates]
     heapify(offers)
     for group in freed:
         refill(offers, group)
@@ -33,7 +33,7 @@ def start_ready(candidates: list[Leaf], freed: list[Group]) -> list[Leaf]:
                 take_off(leaf)
                 started.append(leaf)
             else:
-                heappush(full.parked, (leaf.order, leaf.ordinal, leaf))
+                heappush(full.parked, (leaf.order, leaf.born, leaf))
         if origin is not None:
             refill(offers, origin)
     return started

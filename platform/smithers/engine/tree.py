@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from smithers.engine.entry import node_key
-from smithers.engine.mounts import Group, Leaf, LoopGroup, Mount, PartGroup
+from smithers.engine.mounts import WIDTH, Group, Leaf, LoopGroup, Mount, PartGroup
 from smithers.engine.reads import Reads, Skipped, Suspended
 from smithers.engine.scope import OUTSIDE
 from smithers.engine.state import State
@@ -58,9 +58,9 @@ class Tree:
     """Keys of leaves that were taken down since the last frame; see `orphans`."""
     freed: dict[Group, None] = field(default_factory=dict[Group, None])
     """Groups in which a slot became free because a leaf was taken down."""
+    mounted: int = 0
     fresh: list[Leaf] = field(default_factory=list[Leaf])
     """Leaves mounted since the last look."""
-    mounted: int = 0
 
     def __post_init__(self) -> None:
         self.reads = Reads(self.state, self.home)
@@ -109,7 +109,13 @@ class Tree:
         self.adopt(part, children)
 
     def adopt(self, group: Group, children: Iterable[Node]) -> None:
-        """Mounts children into a group that has none."""
+        """Mounts children into a group that has none.
+
+        Each child gets an equal share of its parent's ordinals, so that they sort as the tree reads, also when parts
+        render later, and depend on nothing but the tree.
+        """
+        children = list(children)
+        group.step //= max(1, len(children))
         group.children = [self.mount(child, group, index) for index, child in enumerate(children)]
         group.open = len(group.children)
         group.cursor = 0
@@ -135,11 +141,13 @@ class Tree:
         group = PartGroup(
             parent, index, parent.scope, parallel=parent.parallel, function=part.function, where=part.where
         )
+        share(group, parent)
         self.render(group)
         return group
 
     def mount_group(self, element: Sequence | Parallel, parent: Group, index: int) -> Group:
         group = Group(parent, index, parent.scope)
+        share(group, parent)
         if isinstance(element, Parallel):
             group.parallel, group.cap, group.fail_fast = True, element.max_concurrency, element.fail_fast
         self.adopt(group, () if element.skip_if else element.children)
@@ -153,8 +161,10 @@ class Tree:
         twin = self.leaves.get(key)
         if twin is not None:
             raise duplicate(element.id, twin.element.where, element.where)
+        ordinal = parent.low + index * parent.step
+        leaf = self.leaves[key] = Leaf(parent, index, scope, element=element, key=key, ordinal=ordinal)
         self.mounted += 1
-        leaf = self.leaves[key] = Leaf(parent, index, scope, element=element, key=key, ordinal=self.mounted)
+        leaf.born = self.mounted
         self.homes[element.id] = scope.home
         memory = self.state.nodes.get(key)
         if memory is not None and memory.n:
@@ -188,6 +198,7 @@ class Tree:
         if key in self.loops:
             raise duplicate(loop.id, self.loops[key].loop.where, loop.where)
         group = self.loops[key] = LoopGroup(parent, index, parent.scope, loop=loop, key=key)
+        share(group, parent)
         if not loop.skip_if:
             self.enter(group, self.state.loops.get(key, 0))
         return group
@@ -198,6 +209,7 @@ class Tree:
         group.turn = turn
         scope = group.scope.inside(group.loop.id, turn)
         part = PartGroup(group, 0, scope, function=body_of(group.loop, turn), where=group.loop.where)
+        share(part, group)
         self.render(part)
         group.children, group.open = [part], 1
 
@@ -231,7 +243,13 @@ class Tree:
         self.take_down_children(part)
         part.failing = False
         part.parked.clear()
+        share(part, part.parent)
         self.render(part)
+
+
+def share(group: Group, parent: Group | None) -> None:
+    """Gives a group its part of its parent's ordinals."""
+    group.low, group.step = (0, WIDTH) if parent is None else (parent.low + group.index * parent.step, parent.step)
 
 
 def take_off(leaf: Leaf) -> None:

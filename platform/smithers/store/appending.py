@@ -171,6 +171,8 @@ class Log:
         elif isinstance(fact.needs, EndedRun):
             self.status, self.error = "running", None
             self.epoch += 1
+        if fact.kind == "render_failed" and self.status not in FINAL:
+            self.status = "waiting-code"
         if fact.kind == "follow":
             self.digest, self.source = fact.data["digest"], fact.data["source"]
 

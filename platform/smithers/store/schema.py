@@ -96,7 +96,7 @@ nodes = Table(
     Column("state", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("label", Text, nullable=False),
-    Column("ordinal", Integer, nullable=False),
+    Column("ordinal", Big, nullable=False),
     Column("detail", Text),
     Column("first_ms", Big, nullable=False),
     Column("ended_ms", Big, nullable=False),

@@ -86,8 +86,12 @@ NODE_STATE = "SELECT state FROM nodes WHERE run = ? AND node = ? AND iteration =
 UPSERT_NODE = (
     "INSERT INTO nodes (run, node, iteration, kind, state, attempt, label, ordinal, detail, first_ms, ended_ms) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, node, iteration) DO UPDATE SET "
-    "kind = excluded.kind, state = excluded.state, attempt = excluded.attempt, label = excluded.label, "
-    "ordinal = excluded.ordinal, detail = excluded.detail, "
+    "state = excluded.state, "
+    "kind = CASE WHEN excluded.kind = '' THEN nodes.kind ELSE excluded.kind END, "
+    "attempt = CASE WHEN excluded.kind = '' THEN nodes.attempt ELSE excluded.attempt END, "
+    "label = CASE WHEN excluded.kind = '' THEN nodes.label ELSE excluded.label END, "
+    "ordinal = CASE WHEN excluded.kind = '' THEN nodes.ordinal ELSE excluded.ordinal END, "
+    "detail = CASE WHEN excluded.kind = '' THEN nodes.detail ELSE excluded.detail END, "
     "first_ms = CASE WHEN nodes.first_ms > 0 THEN nodes.first_ms ELSE excluded.first_ms END, "
     "ended_ms = CASE WHEN nodes.state = excluded.state THEN nodes.ended_ms ELSE excluded.ended_ms END"
 )

@@ -36,6 +36,10 @@ MOST_TRIES: Final = 100
 """Races that one plan may lose. Each means that another process has stored a frame, so there is progress."""
 
 
+class WaitsForCode(RenderError):
+    """The run's last facts cannot be planned with this code."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A frame in the log."""
@@ -57,12 +61,20 @@ class RunPlans:
     frames: deque[Stored] = field(default_factory=lambda: deque[Stored](maxlen=FRAMES_KEPT))
     numbers: int = 0
     """The last number given to a command."""
+    last_fact: int = 0
+    """Position of the last entry that asks for a plan."""
     failed: set[int] = field(default_factory=set[int])
     """Positions whose plan failed with the code at hand."""
+
+    @property
+    def waits_for_code(self) -> bool:
+        return self.last_fact in self.failed
 
     def note(self, entries: Sequence[Entry], digest: str) -> None:
         for entry in entries:
             data = entry.data
+            if entry.kind in UNPLANNED_KINDS:
+                self.last_fact = entry.seq
             match entry.kind:
                 case "claim":
                     self.claims[data["n"]] = data["nth"]
@@ -151,6 +163,8 @@ class Plans:
         entries = self.store.entries(run.run_id)
         run.forget()
         run.note(entries, self.digest)
+        if run.waits_for_code:
+            raise WaitsForCode
         run.planner = self.render(run, lambda: Planner.build(self.code.workflow, run.run_id, entries))
         return run.planner
 
@@ -226,9 +240,9 @@ class Plans:
                 planner = self.caught_up(run)
                 if not planner.due or planner.status in FINAL:
                     return planner
-                if planner.state.last_fact in run.failed:
-                    return None
                 plan = self.render(run, planner.plan)
+            except WaitsForCode:
+                return None
             except RenderError as error:
                 self.report(run, error, epoch)
                 return None
@@ -259,9 +273,15 @@ class Plans:
         changes = plan.commands, plan.closed, plan.nodes, plan.status, plan.error
         return PlanWrite(plan.base, covers, owner, frame, *changes, self.digest)
 
+    def give_up(self, run: RunPlans, error: RenderError, epoch: int) -> None:
+        """Makes the run wait for other code without another try."""
+        run.forget()
+        run.note(self.store.entries(run.run_id), self.digest)
+        self.report(run, error, epoch)
+
     def report(self, run: RunPlans, error: RenderError, epoch: int, covers: int = 0) -> None:
         """Says why the run waits for code, once per position and digest."""
-        covers = covers or last_fact(self.store.entries(run.run_id))
+        covers = covers or run.last_fact
         wire = error.wire()
         data: Json = {"covers": covers, "digest": self.digest, "error": {**wire, "where": error.data.get("where", "")}}
         fact = Fact("render_failed", f"render_failed:{covers}:{self.digest}", data)
@@ -278,11 +298,6 @@ class Plans:
         with run.lock:
             planner = self.caught_up(run)
             return self.render(run, lambda: planner.body(command.node, command.iteration))
-
-
-def last_fact(entries: Sequence[Entry]) -> int:
-    """Position of the last entry that asks for a plan; 0 if there is none."""
-    return next((entry.seq for entry in reversed(entries) if entry.kind in UNPLANNED_KINDS), 0)
 
 
 def carried(plan: Plan, owner: int, at_ms: int) -> tuple[Carried, ...]:

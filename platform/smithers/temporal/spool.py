@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,8 +24,7 @@ class Spool:
         self._exists = False
 
     def path(self, run: str, n: int, attempt: int) -> Path:
-        name = run if run.replace("-", "").replace("_", "").isalnum() else hashlib.sha256(run.encode()).hexdigest()[:32]
-        return self.folder / f"{name}.{n}.a{attempt}.json"
+        return self.folder / f"{file_name(run)}.{n}.a{attempt}.json"
 
     def put(self, run: str, n: int, attempt: int, ended: Json) -> bool:
         """Whether it was kept. Atomic; a disk that is full costs one more run of the body, not the worker."""
@@ -57,9 +57,9 @@ class Spool:
 
     # Plans that took their process with them
 
-    def begin_plan(self, run: str, position: int) -> int:
-        """Counts how often a plan of these facts was begun and did not come to an end."""
-        path = self.path(run, 0, position).with_suffix(".plan")
+    def begin_plan(self, run: str, n: int, digest: str) -> int:
+        """Counts how often step `n` has begun a plan with this code and has not come to its end."""
+        path = self._plan(run, n, digest)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with path.open("a") as file:
@@ -68,6 +68,15 @@ class Spool:
         except OSError:
             return 1
 
-    def end_plan(self, run: str, position: int) -> None:
+    def end_plan(self, run: str, n: int, digest: str) -> None:
         with suppress(OSError):
-            self.path(run, 0, position).with_suffix(".plan").unlink()
+            self._plan(run, n, digest).unlink()
+
+    def _plan(self, run: str, n: int, digest: str) -> Path:
+        return self.folder / f"{file_name(run)}.{n}.{digest[:12]}.plan"
+
+
+def file_name(run: str) -> str:
+    """The run's id, or its hash if the id is not fit for a file name."""
+    fit = re.fullmatch(r"[A-Za-z0-9_-]{1,100}", run)
+    return run if fit else hashlib.sha256(run.encode()).hexdigest()[:32]

@@ -282,11 +282,11 @@ class Step:
         assert plans is not None
         if not self.careful:
             return plans.plan_all(run, self.order.n, self.order.epoch) is not None
-        if spool.begin_plan(self.order.run, self.order.n) > MOST_PLAN_DEATHS:
-            error = RenderError("Rendering took its process with it.", code="RENDER_DIED")
-            plans.report(run, error, self.order.epoch)
+        if spool.begin_plan(self.order.run, self.order.n, plans.digest) > MOST_PLAN_DEATHS:
+            plans.give_up(run, RenderError("Rendering took its process with it.", code="RENDER_DIED"), self.order.epoch)
+            return False
         planner = plans.plan_all(run, self.order.n, self.order.epoch)
-        spool.end_plan(self.order.run, self.order.n)
+        spool.end_plan(self.order.run, self.order.n, plans.digest)
         return planner is not None
 
     def reply_without_plan(self, digest: str) -> Answer:

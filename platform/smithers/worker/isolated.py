@@ -232,10 +232,7 @@ def carry_out(job: Job, sink: LineSink) -> compute.Outcome:
     )
     body = located(job, code) if job["body"] is None else built(job, code)
     ended = stopper.guard(lambda: compute.perform(body, context))
-    if ended is None:
-        stopper.flag.wait()
-        return compute.stopped(None, body, context, 0)
-    return ended
+    return ended or compute.stopped(compute.Stopped(), body, context, 0)
 
 
 def built(job: Job, code: LoadedCode) -> TaskBody:

@@ -91,7 +91,7 @@ class Shell:
         found: list[str] = []
         for process in Path("/proc").iterdir():
             try:
-                if process.name.isdigit() and Path(os.readlink(process / "cwd")).is_relative_to(self.root):
+                if process.name.isdigit() and (process / "cwd").readlink().is_relative_to(self.root):
                     found.append((process / "cmdline").read_text().replace("\0", " "))
             except OSError:
                 continue

@@ -186,7 +186,10 @@ def test_a_reader_that_leaves_early_does_not_stop_the_run(shell: Shell):
 
     assert process.returncode == 0
     assert shell.status("r1") == "finished"
-    head.communicate()
+    assert head.stdout is not None
+    assert head.stdout.read() == "[00:00:00] ▶ shop r1\n"
+    head.stdout.close()
+    head.wait()
 
 
 def test_detached_it_runs_in_the_background_and_is_told_of_approvals(shell: Shell):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
 from collections.abc import Generator
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +13,7 @@ from smithers.errors import StoreUnavailable
 from smithers.store import open_store
 from smithers.store.interface import Store
 from smithers.store.records import Append, NewRun
-from tests.servers.postgres import Cluster
+from tests.servers.postgres import Cluster, running
 from tests.servers.store_process import assert_whole
 
 WRITERS = 4
@@ -24,12 +22,8 @@ WRITERS = 4
 @pytest.fixture
 def cluster() -> Generator[Cluster]:
     """One of our own: others use the session's."""
-    with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        cluster = Cluster(Path(folder))
-        cluster.make()
-        cluster.start()
+    with running() as cluster:
         yield cluster
-        cluster.stop()
 
 
 @pytest.fixture

@@ -190,3 +190,12 @@ def test_an_unknown_node_is_refused_with_the_nearest_ids(run: Maker) -> None:
         run.store.node(run.id, "reveiw")
     with pytest.raises(NodeNotFound, match="no iteration '7'"):
         run.store.node(run.id, "review", "7")
+
+
+def test_a_node_that_left_the_tree_changes_its_state_only(run: Maker) -> None:
+    run.plan(nodes=(node("build", "pending", label="Build", ordinal=2**50, detail={"output": "Patch"}),))
+
+    run.plan(number=2, nodes=(node("build", "unmounted", kind=""),))
+
+    row = run.store.node(run.id, "build")
+    assert (row.state, row.kind, row.label, row.ordinal) == ("unmounted", "task", "Build", 2**50)

@@ -16,6 +16,9 @@ from smithers.temporal.server import binary
 from tests.integration.server.watching import processes_of, wait_until
 from tests.missing import missing
 
+PREFIX = f"sm{os.getpid()}-"
+"""Of this session's folders: others may run on this machine."""
+
 
 @pytest.fixture(autouse=True)
 def quiet_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +33,7 @@ def quiet_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def project(quiet_environment: None) -> Iterator[Project]:
-    with tempfile.TemporaryDirectory(prefix="sm-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as name:
         root = Path(name).resolve() / "p"
         root.mkdir()
         yield Project(root)
@@ -44,4 +47,4 @@ def project(quiet_environment: None) -> Iterator[Project]:
 @pytest.fixture(autouse=True, scope="session")
 def nothing_is_left() -> Iterator[None]:
     yield
-    wait_until(lambda: processes_of(Path(tempfile.gettempdir()) / "sm-") == [], within_s=5)
+    wait_until(lambda: processes_of(Path(tempfile.gettempdir()) / PREFIX) == [], within_s=5)

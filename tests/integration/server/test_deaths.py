@@ -99,9 +99,21 @@ def test_a_server_that_cannot_start_says_why(project: Project, monkeypatch: pyte
     wait_until(lambda: processes_of(project.root) == [])
 
 
-def test_damaged_data_is_named_with_what_to_do(project: Project) -> None:
+def test_a_start_that_was_killed_in_the_middle_is_no_obstacle(project: Project) -> None:
     folder = project.state / "server"
     folder.mkdir(parents=True)
+    (folder / "temporal.db").touch()  # the server makes its tables only where there is no file
+
+    with local.ensure(project) as server:
+        start_workflow(project, server.address)
+
+
+def test_damaged_data_is_named_with_what_to_do(project: Project) -> None:
+    local.ensure(project).close()
+    local.stop(project)
+    folder = project.state / "server"
+    for file in folder.glob("temporal.db*"):
+        file.unlink()
     (folder / "temporal.db").write_bytes(b"no database " * 1000)
 
     with pytest.raises(ServerError, match=r"move .*temporal\.db\* away"):

@@ -15,7 +15,7 @@ from smithers import NonRetryable, Task, TaskContext, call
 from smithers.flow.body import TaskBody
 from smithers.flow.policy import duration
 from smithers.flow.task_context import CancelFlag
-from smithers_activities.compute import Outcome, perform
+from smithers_activities.compute import Outcome, Stopped, perform
 
 
 class Out(BaseModel):
@@ -61,6 +61,7 @@ def code_of(outcome: Outcome) -> str:
     return outcome.error["code"]
 
 
+@pytest.mark.feature("task.mode.compute", "task.mode.static", "task.compute.sync", "task.compute.async")
 def test_sync_and_async_functions_and_static_values_give_their_output() -> None:
     async def later() -> Out:
         await asyncio.sleep(0)
@@ -96,6 +97,7 @@ class Callme:
         return Out(n=task.attempt)
 
 
+@pytest.mark.feature("exec.retry.idempotencykey")
 def test_call_arguments_deps_and_context_meet_in_one_call() -> None:
     plan = {"plan": Plan(steps=["a"])}
 
@@ -123,6 +125,7 @@ def test_calls_that_do_not_fit_name_the_function_and_are_not_retried() -> None:
     assert outcome.error["data"]["where"] == f"{__file__}:{with_all.__code__.co_firstlineno}"
 
 
+@pytest.mark.feature("exec.static.validate")
 @pytest.mark.parametrize(
     ("value", "message"),
     [
@@ -176,6 +179,7 @@ def fail_with(error: BaseException) -> Callable[[], Out]:
     return body
 
 
+@pytest.mark.feature("task.compute.throw", "exec.compute.throw")
 @pytest.mark.parametrize(
     ("error", "retryable"),
     [
@@ -271,6 +275,7 @@ def late() -> CancelFlag:
     return flag
 
 
+@pytest.mark.feature("exec.compute.timeout", "err.TASK_TIMEOUT", "task.timeoutMs.compute")
 @pytest.mark.parametrize("ending", ["value", "error", "raise_if_cancelled"])
 def test_a_body_that_stops_at_its_deadline_has_timed_out_whatever_it_does_then(ending: str) -> None:
     def body(task: TaskContext) -> Out:
@@ -286,6 +291,12 @@ def test_a_body_that_stops_at_its_deadline_has_timed_out_whatever_it_does_then(e
     assert outcome.error["retryable"] is True
     assert outcome.error["data"]["timeout_ms"] == 50
     assert ("raised" in outcome.error["data"]) is (ending == "error")
+
+
+def test_a_stop_that_is_thrown_before_its_reason_is_known_waits_for_it() -> None:
+    outcome = ran(fail_with(Stopped()), timeout="50ms", flag=late())
+
+    assert code_of(outcome) == "TASK_TIMEOUT"
 
 
 def test_coroutines_are_cancelled_at_their_deadline() -> None:

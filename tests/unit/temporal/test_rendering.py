@@ -91,9 +91,6 @@ def test_other_code_goes_on_from_the_stored_fact(yard: Yard) -> None:
 
 
 def test_a_plan_that_takes_its_process_with_it_is_given_up_after_three(yard: Yard) -> None:
-    class Dead(BaseException):
-        pass
-
     yard.start(breaking(lambda: None))
     yard.fetch()
     yard.codes[DIGEST].together = die
@@ -101,7 +98,7 @@ def test_a_plan_that_takes_its_process_with_it_is_given_up_after_three(yard: Yar
         yard.step(1)
     for attempt in (2, 3, 4, 5):
         process = yard.again()
-        process.codes[DIGEST].render = die
+        process.codes[DIGEST].plan_all = die
         try:
             answer = process.step(1, attempt=attempt)
         except ProcessDied:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from smithers.temporal.server.places import Places, write_json
-from smithers.temporal.server.stamp import NewerData, Stamp, mark_of, settle, version_of
+from smithers.temporal.server.stamp import NewerData, Stamp, has_data, mark_of, settle, version_of
 
 
 @pytest.fixture
@@ -54,10 +54,21 @@ def test_a_known_binary_is_not_asked_again(places: Places, tmp_path: Path) -> No
     assert settle(stamp, places, binary) is stamp
 
 
+def test_finished_data_stays(places: Places) -> None:
+    assert has_data(Stamp("1.31.2", "binary"), places)
+    assert places.database.exists()
+
+
 def test_the_first_binary_is_noted(places: Places, tmp_path: Path) -> None:
     binary = program(tmp_path, "1.31.2")
 
     assert settle(Stamp(port=17240), places, binary) == Stamp("1.31.2", mark_of(binary), 17240)
+
+
+def test_data_that_was_never_finished_is_set_aside(places: Places) -> None:
+    assert not has_data(Stamp(), places)
+
+    assert [path.name for path in places.folder.iterdir()] == ["temporal-unfinished.db"]
 
 
 def test_newer_data_is_refused_and_stays(places: Places, tmp_path: Path) -> None:

@@ -36,9 +36,8 @@ def command(
     out.note(f"{len(workers)} worker{'' if len(workers) == 1 else 's'} asked to stop." if workers else "No worker ran.")
     out.note("The local Temporal server is stopped." if was_there else "No local Temporal server ran.")
     if left:
-        out.note(
-            f"Still there after {limit_s:g} s: {', '.join(map(str, left))}. `kill -9` ends them; nothing stored is lost."
-        )
+        pids = ", ".join(map(str, left))
+        out.note(f"Still there after {limit_s:g} s: {pids}. `kill -9` ends them; nothing that was stored is lost.")
     return 1 if left else 0
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from smithers.cli.argv import LATEST
 from smithers.cli.guard import Order
 from smithers.cli.status import FINAL
+from smithers.cli.views.plan_text import told_difference
 from smithers.engine.entry import EndedRun, Fact, Json
 from smithers.errors import InputError, RunExists, WorkflowFileError, WrongState
 from smithers.project import Project
@@ -115,7 +116,7 @@ def resumed(project: Project, order: Order) -> Prepared:
         before = run.head
         if run.status in ("finished", "cancelled"):
             return Prepared(run.run_id, run.workflow, run.created_ms, run.head, None)
-        code = code_of(run, order)
+        code = code_of(store, run, order)
         if run.status == "failed":
             run = reopen(store, run, order.by)
         if code.digest != run.digest:
@@ -125,7 +126,7 @@ def resumed(project: Project, order: Order) -> Prepared:
         store.close()
 
 
-def code_of(run: Run, order: Order) -> LoadedCode:
+def code_of(store: Store, run: Run, order: Order) -> LoadedCode:
     """The code to host. Raises `WrongState` where it is not the run's and nobody asked to follow it."""
     from smithers.worker.code import load
 
@@ -143,27 +144,24 @@ def code_of(run: Run, order: Order) -> LoadedCode:
             run_id=run.run_id,
         )
     if code.digest != run.digest and not order.follow:
-        raise changed_code(run, code, path)
+        raise changed_code(store, run, code, path)
     return code
 
 
-def changed_code(run: Run, code: LoadedCode, path: Path) -> WrongState:
-    difference = plan_difference(run, code)
-    shown = f"\nWhat the new code would change:\n{difference}" if difference else ""
+def changed_code(store: Store, run: Run, code: LoadedCode, path: Path) -> WrongState:
+    difference = told_difference(code.workflow, run, store.entries(run.run_id))
+    shown = "\n".join(f"  {line}" for line in difference)
     return WrongState(
-        f"{path} has changed since run {run.run_id} began (its code is {run.digest[:12]}, this is {code.digest[:12]})."
-        f"{shown}\nTo go on with the new code: smithers up --resume {run.run_id} --follow\n"
+        f"{path} has changed since run {run.run_id} began (its code is {run.digest[:12]}, this is {code.digest[:12]}).\n"
+        f"What the new code would change in this run:\n{shown}\n"
+        f"To go on with the new code: smithers up --resume {run.run_id} --follow\n"
         "To go on with the old code: put the file back as it was.",
         code="CODE_CHANGED",
         run_id=run.run_id,
         digest=run.digest,
         new_digest=code.digest,
+        difference=difference,
     )
-
-
-def plan_difference(_run: Run, _code: LoadedCode) -> str:
-    """What the run's plan would be under the new code, against what it is. Empty where nothing can say it."""
-    return ""
 
 
 def reopen(store: Store, run: Run, by: str) -> Run:

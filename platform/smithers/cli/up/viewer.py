@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from smithers.cli.deciding import whoami
-from smithers.cli.guard import Deaths, Order, WorkerProcess
+from smithers.cli.guard import Deaths, Order, begin
 from smithers.cli.status import FAILED, TERMINATED, WAITING, exit_status
 from smithers.cli.up.keys import Dialogue, Keyboard, Reply
 from smithers.cli.up.model import CODE, RUNNING, RunModel
@@ -81,7 +81,7 @@ class Viewer:
         self.deaths = Deaths()
         self.signals: list[int] = []
         self.woken = -1
-        self.worker = WorkerProcess(order)
+        self.worker = begin(order)
         self.store: Store | None = None
         self.model: RunModel | None = None
         self.refused: Json | None = None
@@ -337,4 +337,4 @@ class Viewer:
         if time.monotonic() >= self.next_start_s:
             self.next_start_s = 0.0
             self.worker.close()
-            self.worker = WorkerProcess(self.order)
+            self.worker = begin(self.order)

@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 import traceback
+from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from smithers.worker.embedded import EmbeddedWorker
 
 DRAIN_S: Final = 10.0
+EARLY: Final = ("smithers.engine.check", "smithers.worker.code")
+"""Imported while the other process parses its command line."""
+MEANWHILE: Final = ("smithers.temporal.activity", "smithers.temporal.driver")
+"""Imported while the local server boots; they bring the Temporal SDK."""
 
 
 class Line:
@@ -68,6 +73,8 @@ def noted(_number: int, _frame: object) -> None:
 
 def main() -> int:
     line = Line(socket.socket(fileno=int(sys.argv[1])))
+    for name in EARLY:
+        import_module(name)
     order = Order(**line.heard.get())
     # Ctrl-C is for the other process. A handler is not inherited by the programs that tasks run; SIG_IGN would be.
     signal.signal(signal.SIGINT, noted)
@@ -95,10 +102,16 @@ def serve(line: Line, order: Order) -> None:
 
 
 def host(line: Line, project: Project, run_id: str, code: LoadedCode) -> None:
+    from smithers.temporal import local
+
+    boot = local.ensure_soon(project, say=lambda text: line.say({"note": text}))
+    for name in MEANWHILE:
+        import_module(name)
     from smithers.worker.embedded import EmbeddedWorker
 
     worker = EmbeddedWorker(project, code, None)
-    worker.start()
+    with boot():
+        worker.start()
     worker.ring(run_id)
     worker.stop(obey(line, worker, run_id))
     # The SDK's native objects must go while the interpreter is whole: otherwise it may crash while it exits.

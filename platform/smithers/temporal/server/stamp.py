@@ -73,8 +73,6 @@ def settle(stamp: Stamp, places: Places, binary: Path) -> Stamp:
     if stamp.binary == mark:
         return stamp
     version = version_of(binary)
-    if places.database.exists() and not stamp.binary:
-        set_aside(places, "unfinished")
     written, running = minor(stamp.server), minor(version)
     if written and running and written > running:
         raise NewerData(
@@ -88,6 +86,13 @@ def settle(stamp: Stamp, places: Places, binary: Path) -> Stamp:
         set_aside(places, stamp.server)
         namespaces = {}
     return Stamp(version, mark, stamp.port, namespaces)
+
+
+def has_data(stamp: Stamp, places: Places) -> bool:
+    """Whether there is a finished database. One that was never finished is set aside."""
+    if places.database.exists() and not stamp.binary:
+        set_aside(places, "unfinished")
+    return places.database.exists()
 
 
 def set_aside(places: Places, version: str) -> None:

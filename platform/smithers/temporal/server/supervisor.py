@@ -41,7 +41,7 @@ from smithers.temporal.server.orders import Orders
 from smithers.temporal.server.peers import Peer, Peers, Request
 from smithers.temporal.server.places import Places, read_json, write_json
 from smithers.temporal.server.process import TemporalProcess, end_orphan
-from smithers.temporal.server.stamp import NewerData, Stamp, settle
+from smithers.temporal.server.stamp import NewerData, Stamp, has_data, settle
 
 AWAY = "its folder was moved or deleted"
 
@@ -68,13 +68,21 @@ class Supervisor:
         self.leaving = ""
 
     def run(self) -> None:
+        try:
+            self._work()
+        except OSError:  # in a folder that has gone nothing can be written or started
+            if self._is_at_home():
+                raise
+            self._quit(AWAY)
+        self._leave()
+
+    def _work(self) -> None:
         self._hear_signals()
         self._begin()
         while not self.leaving:
             for key, _ in self.selector.select(self._patience_s()):
                 key.data(key.fileobj)
             self._advance()
-        self._leave()
 
     # ---- begin and end
 
@@ -96,7 +104,7 @@ class Supervisor:
         end_orphan(_number(read_json(self.places.state).get("server_pid")))
         trim(self.places.log)
         self.stamp = Stamp.read(self.places)
-        is_new = not self.places.database.exists()
+        is_new = not has_data(self.stamp, self.places)
         try:
             if not is_new:
                 self.stamp = settle(self.stamp, self.places, self.server.binary)
@@ -174,21 +182,13 @@ class Supervisor:
 
     def _ready(self) -> None:
         self.stamp = replace(self.stamp, port=self.server.port)
-        self._write(self.places.state, self._status())
+        write_json(self.places.state, self._status())
         self._write_stamp()
         note(f"ready at {self.server.address} (pid {self.server.pid})")
 
     def _write_stamp(self) -> None:
         self.stamp = replace(self.stamp, namespaces=dict(self.namespaces.done))
-        self._write(self.places.stamp, asdict(self.stamp))
-
-    def _write(self, path: Path, value: dict[str, Any]) -> None:
-        try:
-            write_json(path, value)
-        except OSError:
-            if self._is_at_home():
-                raise
-            self._quit(AWAY)
+        write_json(self.places.stamp, asdict(self.stamp))
 
     # ---- requests
 

@@ -92,7 +92,7 @@ def _projections() -> None:
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("attempt", sa.Integer, nullable=False),
         sa.Column("label", sa.Text, nullable=False),
-        sa.Column("ordinal", sa.Integer, nullable=False),
+        sa.Column("ordinal", BIG, nullable=False),
         sa.Column("detail", sa.Text),
         sa.Column("first_ms", BIG, nullable=False),
         sa.Column("ended_ms", BIG, nullable=False),

@@ -1,0 +1,156 @@
+"""Whether what runs need is there: one check per thing, each with what to do about it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from smithers.cli.times import ago, now_ms, span
+from smithers.cli.views.why import due_facts
+from smithers.cli.views.workers import LocalWorker, local_workers
+from smithers.engine.entry import Json
+from smithers.errors import ServerError, SmithersError, StoreMissing
+from smithers.project import Project
+from smithers.store import open_store
+from smithers.store.interface import Store
+from smithers.store.records import Run
+
+STUCK_MS: Final = 15_000
+"""A worker acts upon a fact within milliseconds; twice the longest takeover is long enough to be sure."""
+LEAST_PYTHON: Final = (3, 11)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    name: str
+    state: str
+    """ok, note (nothing is wrong, but a person may want to know), problem."""
+    text: str
+    advice: str = ""
+
+    def wire(self) -> Json:
+        return {"name": self.name, "state": self.state, "text": self.text, "advice": self.advice or None}
+
+
+def checks(project: Project) -> list[Check]:
+    """Looks only: starts nothing, makes nothing."""
+    workers = local_workers(project)
+    found = [folder(project), temporal_binary(project), temporal_server(project), at_work(workers)]
+    return [*found, *guarded("store", lambda: stored(project, workers))]
+
+
+def guarded(name: str, look: Callable[[], list[Check]]) -> list[Check]:
+    try:
+        return look()
+    except StoreMissing:
+        return [Check(name, "note", "nothing has been run in this project yet")]
+    except SmithersError as error:
+        return [Check(name, "problem", error.message)]
+
+
+def folder(project: Project) -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Check("project", "ok", f"{project.name} in {project.root}, Python {version}")
+
+
+def temporal_binary(project: Project) -> Check:
+    if project.temporal_address:
+        return Check("temporal binary", "ok", "not needed: TEMPORAL_ADDRESS names a server")
+    from smithers.temporal.server.binary import at_hand
+
+    try:
+        path = at_hand()
+    except ServerError as error:
+        return Check("temporal binary", "problem", error.message)
+    if path is None:
+        text = "none is here; the first `smithers up` gets one (seconds to download, minutes to build)"
+        return Check("temporal binary", "note", text, "To get it now: python -m smithers.temporal.server.binary")
+    return Check("temporal binary", "ok", str(path))
+
+
+def temporal_server(project: Project) -> Check:
+    if project.temporal_address:
+        return elsewhere(project)
+    from smithers.temporal import local
+
+    status = local.status(project)
+    if status is None:
+        return Check("temporal server", "note", "none runs for this project; commands start one when they need it")
+    return running(status)
+
+
+def running(status: dict[str, Any]) -> Check:
+    restarts = f", restarted {status['restarts']} times" if status.get("restarts") else ""
+    text = (
+        f"version {status.get('version')} at {status.get('address')}, process {status.get('server_pid')}, "
+        f"{status.get('holders', 0)} holding it{restarts}"
+    )
+    if status.get("state") in ("ready", "running"):
+        return Check("temporal server", "ok", text)
+    return Check("temporal server", "problem", f"{status.get('state')}: {text}", "`smithers stop` ends it.")
+
+
+def elsewhere(project: Project) -> Check:
+    """A server that is not ours: whether anything listens there."""
+    import socket
+
+    host, _, port = project.temporal_address.rpartition(":")
+    try:
+        socket.create_connection((host or "127.0.0.1", int(port)), timeout=3).close()
+    except (OSError, ValueError) as error:
+        text = f"nothing answers at {project.temporal_address} (TEMPORAL_ADDRESS): {error}"
+        return Check("temporal server", "problem", text, "Look whether it runs, and whether the address is right.")
+    return Check("temporal server", "ok", f"answers at {project.temporal_address} (TEMPORAL_ADDRESS)")
+
+
+def at_work(workers: list[LocalWorker]) -> Check:
+    if not workers:
+        return Check("workers", "note", "none runs here", "`smithers start` keeps one; `smithers up` brings its own.")
+    return Check("workers", "ok", f"{len(workers)} here: {', '.join(str(worker.pid) for worker in workers)}")
+
+
+def stored(project: Project, workers: list[LocalWorker]) -> list[Check]:
+    store = open_store(project, create=False)
+    try:
+        open_runs = store.due_runs()
+        where = project.store_url.partition("@")[2] or project.store_url.partition("://")[2]
+        newest = store.runs(limit=1)
+        last = f", the newest from {ago(newest[0].created_ms, now_ms())}" if newest else ""
+        text = f"{where.removeprefix('/') if where.startswith('//') else where}: {len(open_runs)} open runs{last}"
+        return [Check("store", "ok", text), *(stuck for run in open_runs for stuck in look_at(store, run, workers))]
+    finally:
+        store.close()
+
+
+def look_at(store: Store, run: Run, workers: list[LocalWorker]) -> list[Check]:
+    """What keeps one open run from going on, as far as the store can tell."""
+    name = f"run {run.run_id}"
+    if run.status == "waiting-code":
+        return [Check(name, "problem", "its workflow file does not render", f"smithers why {run.run_id}")]
+    due = due_facts(store, run)
+    waited_ms = now_ms() - due[-1].at_ms if due else 0
+    if not workers and (due or run.status == "running"):
+        return [Check(name, "note", "it could go on, but no worker runs here", f"smithers up --resume {run.run_id}")]
+    if workers and waited_ms > STUCK_MS:
+        text = f"something was stored {span(waited_ms)} ago ({due[-1].kind}), and nobody has acted upon it"
+        return [Check(name, "problem", text, f"smithers doctor --redrive {run.run_id}")]
+    return idle_tasks(store, run, name) if workers else []
+
+
+def idle_tasks(store: Store, run: Run, name: str) -> list[Check]:
+    """Tasks that should have begun long ago: perhaps nobody has the run's code, perhaps its driver is lost."""
+    now = now_ms()
+    waited = now - run.updated_ms
+    if waited < STUCK_MS or run.status != "running":
+        return []
+    ready = [row.command for row in store.open_commands(run.run_id) if row.command.kind in ("run", "child")]
+    begun = {(entry.data["node"], entry.data["attempt"]) for entry in store.entries_by_key(run.run_id, "claim:")}
+    idle = [c for c in ready if (c.node, c.attempt) not in begun and c.due_ms < now - STUCK_MS]
+    if not idle or len(idle) < len(ready):
+        return []
+    text = f"{idle[0].node} has been ready for {span(waited)}, and no worker has taken it (code {run.digest[:12]})"
+    return [
+        Check(name, "problem", text, f"smithers up --resume {run.run_id}, or smithers doctor --redrive {run.run_id}")
+    ]
