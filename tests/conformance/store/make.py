@@ -41,7 +41,7 @@ def command(n: int, node: str = "build", **changes: Any) -> Command:
 
 
 def node(name: str, state: str, iteration: str = "0", **changes: Any) -> NodeRow:
-    return NodeRow(name, iteration, "task", state, **changes)
+    return NodeRow(name, iteration, changes.pop("kind", "task"), state, **changes)
 
 
 def plan(base: int, covers: int, number: int = 1, commands: tuple[Command, ...] = (), **changes: Any) -> PlanWrite:
