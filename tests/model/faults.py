@@ -32,11 +32,11 @@ def crashes(case: Case, state: State) -> Iterator[Move]:
     left = state._replace(faults=state.faults.use("crash"))
     for act in state.acts:
         if act.phase == "queued":
-            yield from world.gives_up(case, left, act, fault=True)
+            yield from world.gives_up(case, left, act, "fault")
     for e in state.execs:
-        yield Move(("crash", e.n, e.delivery, e.d), partial(crash, left, e), fault=True)
+        yield Move(("crash", e.n, e.delivery, e.d), partial(crash, left, e), "fault")
     if len(state.execs) > 1:
-        yield Move(("crash all",), partial(crash, left, *state.execs), fault=True)
+        yield Move(("crash all",), partial(crash, left, *state.execs), "fault")
 
 
 def crash(state: State, *execs: Exec) -> State:
@@ -52,19 +52,19 @@ def zombies(case: Case, state: State) -> Iterator[Move]:
     for act in state.acts:
         if act.phase == "queued":
             late, e = world.arrives(left, act)
-            yield from world.gives_up(case, excused(late, e), act._replace(phase="running"), fault=True)
+            yield from world.gives_up(case, excused(late, e), act._replace(phase="running"), "fault")
         for e in state.execs:
             if step.is_listened_to(act, e):
-                yield from world.gives_up(case, excused(left, e), act, fault=True)
+                yield from world.gives_up(case, excused(left, e), act, "fault")
 
 
 def bells(case: Case, state: State) -> Iterator[Move]:
     if state.ring and state.faults.bell:
         silent = state._replace(ring=False, faults=state.faults.use("bell"))
-        yield Move(("bell lost",), lambda: silent, fault=True)
+        yield Move(("bell lost",), lambda: silent, "fault")
     if not state.ring and state.faults.spurious:
         left = state._replace(faults=state.faults.use("spurious"))
-        yield Move(("spurious ring",), partial(drivers.ring, case, left), fault=True)
+        yield Move(("spurious ring",), partial(drivers.ring, case, left), "fault")
 
 
 def lost_drivers(case: Case, state: State) -> Iterator[Move]:
@@ -72,18 +72,18 @@ def lost_drivers(case: Case, state: State) -> Iterator[Move]:
     if home is None:
         return
     if state.faults.can and not home.closing:
-        yield Move(("continue as new",), partial(drivers.close_soon, case, state, home), fault=True)
+        yield Move(("continue as new",), partial(drivers.close_soon, case, state, home), "fault")
     if state.faults.terminate:
         mine = [e for e in state.execs if e.d == home.id]
         left = excused(state._replace(faults=state.faults.use("terminate")), *mine)
-        yield Move(("terminate",), partial(drivers.close, left, home), fault=True)
+        yield Move(("terminate",), partial(drivers.close, left, home), "fault")
 
 
 def new_epochs(state: State) -> Iterator[Move]:
     for name, distance in (("redrive", 1), ("restart", 0)):
         if getattr(state.faults, name):
             left = state._replace(faults=state.faults.use(name), home=state.home + distance)
-            yield Move((name,), partial(new_epoch, left), fault=True)
+            yield Move((name,), partial(new_epoch, left), "fault")
 
 
 def new_epoch(state: State) -> State:

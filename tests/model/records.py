@@ -259,7 +259,8 @@ class Move(NamedTuple):
 
     label: Label
     then: Callable[[], State]
-    fault: bool = False
+    kind: str = ""
+    """fault; or which part of the sweeper: sweep, unclaimed, lease."""
 
 
 def bump(counts: Counts, key: str) -> Counts:

@@ -217,7 +217,7 @@ def due(case: Case, view: View, e: Exec) -> bool:
 def plans(case: Case, state: State, e: Exec) -> Iterator[Move]:
     view, where = state.log.view, (e.n, e.delivery, e.d)
     if state.faults.render:
-        yield Move(("render fails", *where), partial(render_fails, state, e), fault=True)
+        yield Move(("render fails", *where), partial(render_fails, state, e), "fault")
     if not case.rules.plan_cas:
         yield Move(("read", *where), partial(put, state, e._replace(pc="write", seen=len(state.log))))
         return

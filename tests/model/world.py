@@ -32,7 +32,7 @@ def server(case: Case, state: State) -> Iterator[Move]:
                 if e.n == act.n and e.pc == "body" and may_attach(case, state, act, e):
                     yield Move(("attach", *where), partial(attach, state, act, e))
         elif act.phase == "running" and not any(step.is_listened_to(act, e) for e in state.execs):
-            yield from gives_up(case, state, act, fault=False)
+            yield from gives_up(case, state, act)
 
 
 def deliver(case: Case, state: State, act: Act) -> State:
@@ -61,14 +61,14 @@ def attach(state: State, act: Act, e: Exec) -> State:
     return step.put(state, e._replace(d=act.d, epoch=act.epoch, delivery=act.delivery, gen=act.gen))
 
 
-def gives_up(case: Case, state: State, act: Act, *, fault: bool) -> Iterator[Move]:
+def gives_up(case: Case, state: State, act: Act, kind: str = "") -> Iterator[Move]:
     """Temporal delivers again, or has no attempts left."""
     where = (act.n, act.delivery, act.d)
     if not act.cancelled:
         again = act._replace(phase="queued", delivery=act.delivery + 1)
         then = partial(drivers.schedule, drivers.without(state, act), again)
-        yield Move(("again", *where), then, fault)
-    yield Move(("lost", *where), partial(drivers.lost, case, state, act), fault)
+        yield Move(("again", *where), then, kind)
+    yield Move(("lost", *where), partial(drivers.lost, case, state, act), kind)
 
 
 # --- people ----------------------------------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ def people(state: State) -> Iterator[Move]:
         entry = Entry(kind, key)
         if getattr(state.faults, fault) and key not in view.keys and is_valid(view, entry):
             left = state._replace(faults=state.faults.use(fault))
-            yield Move((fault,), partial(say, left, entry), fault=True)
+            yield Move((fault,), partial(say, left, entry), "fault")
 
 
 def say(state: State, entry: Entry) -> State:
@@ -102,20 +102,21 @@ def sweeper(case: Case, state: State) -> Iterator[Move]:
     """It comes by when nothing else happens. Rings without need are a fault of their own (`spurious`)."""
     home = drivers.home_of(state)
     busy = home is not None and any(a.d == home.id for a in state.acts)
-    if case.rules.sweeper and not busy and is_overdue(case, state.log.view, home):
-        yield Move(("sweep",), partial(drivers.ring, case, state))
+    reason = "" if busy else overdue(state.log.view, home)
+    if {"sweep": case.rules.sweeper, "unclaimed": case.rules.sweep_unclaimed}.get(reason):
+        yield Move((reason,), partial(drivers.ring, case, state), reason)
     if case.rules.lease_sweeper and home is not None:
         for n in sorted(state.log.view.open):
             if is_abandoned(state, home, n):
-                yield Move(("lease", n), partial(expire, state, home, n))
+                yield Move(("lease", n), partial(expire, state, home, n), "lease")
 
 
-def is_overdue(case: Case, view: View, home: Driver | None) -> bool:
+def overdue(view: View, home: Driver | None) -> str:
     if home is None or view.final:
-        return (home is None) != view.final
+        return "sweep" if (home is None) != view.final else ""
     if view.facts and not view.broken:
-        return True
-    return case.rules.sweep_unclaimed and any(n not in view.claims and n not in home.seen for n in view.open)
+        return "sweep"
+    return "unclaimed" if any(n not in view.claims and n not in home.seen for n in view.open) else ""
 
 
 def is_abandoned(state: State, home: Driver, n: int) -> bool:

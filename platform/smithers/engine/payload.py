@@ -43,7 +43,14 @@ def timeout_ms(task: Task[Any]) -> int:
 
 
 def importable(function: Any) -> bool:
-    return isinstance(function, FunctionType) and function.__closure__ is None and "<" not in function.__qualname__
+    """Whether its name leads back to this very function. A name that was bound again would run something else."""
+    if not isinstance(function, FunctionType) or function.__closure__ is not None:
+        return False
+    first, *rest = function.__qualname__.split(".")
+    found: Any = function.__globals__.get(first)
+    for name in rest:
+        found = getattr(found, name, None)
+    return found is function
 
 
 def is_plain(value: object) -> bool:

@@ -152,7 +152,7 @@ def changed_code(store: Store, run: Run, code: LoadedCode, path: Path) -> WrongS
     difference = told_difference(code.workflow, run, store.entries(run.run_id))
     shown = "\n".join(f"  {line}" for line in difference)
     return WrongState(
-        f"{path} has changed since run {run.run_id} began (its code is {run.digest[:12]}, this is {code.digest[:12]}).\n"
+        f"{path} has changed since run {run.run_id} began: its code is {run.digest[:12]}, this is {code.digest[:12]}.\n"
         f"What the new code would change in this run:\n{shown}\n"
         f"To go on with the new code: smithers up --resume {run.run_id} --follow\n"
         "To go on with the old code: put the file back as it was.",

@@ -16,10 +16,10 @@ from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.interface import Store
 from smithers.store.records import Run
+from smithers.temporal.server.places import Places
 
 STUCK_MS: Final = 15_000
 """A worker acts upon a fact within milliseconds; twice the longest takeover is long enough to be sure."""
-LEAST_PYTHON: Final = (3, 11)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +78,23 @@ def temporal_server(project: Project) -> Check:
     status = local.status(project)
     if status is None:
         return Check("temporal server", "note", "none runs for this project; commands start one when they need it")
-    return running(status)
+    return running(project, status)
 
 
-def running(status: dict[str, Any]) -> Check:
+def running(project: Project, status: dict[str, Any]) -> Check:
     restarts = f", restarted {status['restarts']} times" if status.get("restarts") else ""
     text = (
         f"version {status.get('version')} at {status.get('address')}, process {status.get('server_pid')}, "
         f"{status.get('holders', 0)} holding it{restarts}"
     )
-    if status.get("state") in ("ready", "running"):
-        return Check("temporal server", "ok", text)
-    return Check("temporal server", "problem", f"{status.get('state')}: {text}", "`smithers stop` ends it.")
+    match status.get("state"):
+        case "ready":
+            return Check("temporal server", "ok", text)
+        case "failed":
+            log = Places.of(project.state).server_log
+            return Check("temporal server", "problem", f"it cannot be started: {text}", f"{log} says why.")
+        case state:  # starting, or resting before it is started again
+            return Check("temporal server", "note", f"{state}: {text}")
 
 
 def elsewhere(project: Project) -> Check:

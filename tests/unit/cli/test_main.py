@@ -1,0 +1,105 @@
+"""The entry point: quick, lazy, and with the right exit status."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import smithers
+from tests.unit.cli.stage import Stage
+
+HEAVY = ("temporalio", "sqlalchemy", "rich", "pydantic_ai", "asyncio", "smithers.engine.plan")
+WATCH = (
+    "import sys\n"
+    "from smithers.cli.main import main\n"
+    "status = main({words!r})\n"
+    "print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)\n"
+    "sys.exit(status)\n"
+)
+
+
+def imported(*words: str) -> str:
+    """Which heavy modules a command has brought in."""
+    code = WATCH.format(words=list(words), heavy=HEAVY)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    return done.stderr.splitlines()[-1]
+
+
+def test_the_version_is_printed_without_any_library(stage: Stage):
+    code = "import sys\nfrom smithers.cli.main import main\nmain(['--version'])\nprint('typer' in sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == [smithers.__version__, "False"]
+
+
+@pytest.mark.parametrize("words", [("--help",), ("ps",), ("why",), ("approve",), ("cancel",), ("events",)])
+def test_reading_and_deciding_import_nothing_heavy(stage: Stage, words: tuple[str, ...]):
+    _ = stage.store
+
+    assert imported(*words) == "[]"
+
+
+def test_help_lists_every_command(stage: Stage):
+    answer = stage.call("--help")
+
+    assert answer.status == 0
+    assert all(name in answer.out for name in ("up", "retry-task", "doctor"))
+
+
+def test_every_command_has_help(stage: Stage):
+    from smithers.cli.table import COMMANDS
+
+    for name in COMMANDS:
+        answer = stage.call(name, "--help")
+        assert answer.status == 0, name
+        assert "--format" in answer.out, name
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("aprove", "approve"), ("run", "up"), ("status", "ps"), ("zzz", "smithers --help")]
+)
+def test_an_unknown_command_is_answered_with_the_nearest(stage: Stage, word: str, meant: str):
+    answer = stage.call(word)
+
+    assert answer.status == 4
+    assert meant in answer.err
+
+
+def test_a_usage_error_is_exit_4_with_the_usage(stage: Stage):
+    answer = stage.call("node")
+
+    assert answer.status == 4
+    assert "Missing argument" in answer.err
+    assert "usage: smithers node" in answer.err
+
+
+def test_a_usage_error_is_json_where_json_is_asked_for(stage: Stage):
+    answer = stage.call("ps", "--limit", "many", "--format", "json")
+
+    assert answer.status == 4
+    assert answer.error["code"] == "USAGE"
+    assert answer.err == ""
+
+
+def test_a_bug_is_not_dressed_up_as_the_persons_fault(stage: Stage, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("smithers.cli.commands.ps.known", lambda statuses: 1 / 0)
+
+    answer = stage.call("ps", "--json")
+
+    assert answer.status == 1
+    assert answer.error["code"] == "INTERNAL"
+    assert "ZeroDivisionError" in answer.err
+
+
+def test_an_interrupt_is_130_without_a_traceback(stage: Stage, monkeypatch: pytest.MonkeyPatch):
+    def interrupt(statuses: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("smithers.cli.commands.ps.known", interrupt)
+
+    answer = stage.call("ps")
+
+    assert (answer.status, answer.err) == (130, "")

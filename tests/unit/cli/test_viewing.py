@@ -1,0 +1,129 @@
+"""The parts of `up` that can be looked at without a worker: the model, the dialogue, the guard's bookkeeping."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from smithers.cli.guard import Deaths, ending
+from smithers.cli.up.keys import Dialogue, Reply
+from smithers.cli.up.lines import told
+from smithers.cli.up.model import RunModel, Seen
+from tests.unit.cli.flows import polish, release
+from tests.unit.cli.stage import Stage
+
+LEGAL = Seen("legal", "", "waiting-approval", detail={"title": "Legal is fine?"})
+BUDGET = Seen("budget", "", "waiting-approval")
+
+
+def followed(stage: Stage, run_id: str) -> tuple[RunModel, list[str]]:
+    """A model that has read a run's whole log, and the lines it made of it."""
+    run = stage.store.run(run_id)
+    model = RunModel(run_id, run.workflow, run.created_ms)
+    events = model.take(stage.store.entries(run_id))
+    model.describe(stage.store.nodes(run_id))
+    return model, [line for event in events if (line := told(model, event))]
+
+
+def test_a_log_becomes_lines_in_the_references_style(stage: Stage):
+    stage.start(release, "r1")
+    stage.end("r1", "build")
+
+    model, lines = followed(stage, "r1")
+
+    assert lines == [
+        "→ build (attempt 1, iteration 0)",
+        "✓ build (1.2s)",
+        '⏸ waits for approval: publish "Ship it?" — smithers approve r1 publish',
+    ]
+    assert model.waits_for_person
+
+
+def test_passes_of_a_loop_are_told_apart(stage: Stage):
+    stage.start(polish, "r1")
+    stage.end("r1", "review")
+    stage.end("r1", "review", error="bad\nvery")
+
+    _, lines = followed(stage, "r1")
+
+    assert "✓ review #0 (1.2s)" in lines
+    assert "✗ review #1 failed: bad" in lines
+    assert lines[-1] == "✗ failed"
+
+
+def test_a_model_knows_when_the_run_is_over(stage: Stage):
+    stage.start(polish, "r1")
+    stage.end("r1", "review")
+    stage.end("r1", "review")
+
+    model, _ = followed(stage, "r1")
+
+    assert (model.status, model.is_over) == ("finished", True)
+
+
+def test_an_answer_takes_a_key_a_note_and_enter():
+    dialogue = Dialogue()
+    assert dialogue.look([LEGAL]) is LEGAL
+
+    assert dialogue.typed("ylooks fyne\x7f\x7f\x7fine\r") == [Reply("legal", "", True, "looks fine")]
+
+
+def test_enter_without_a_verdict_decides_nothing():
+    dialogue = Dialogue()
+    dialogue.look([LEGAL])
+
+    assert dialogue.typed("\r\r x") == []
+
+
+def test_escape_takes_a_verdict_back():
+    dialogue = Dialogue()
+    dialogue.look([LEGAL])
+
+    assert dialogue.typed("yoh no\x1b\rn\r") == [Reply("legal", "", False, None)]
+
+
+def test_tab_goes_to_the_next_approval_and_an_answered_one_is_not_asked_again():
+    dialogue = Dialogue()
+    dialogue.look([LEGAL, BUDGET])
+    dialogue.typed("\t")
+    assert dialogue.look([LEGAL, BUDGET]) is BUDGET
+
+    assert [reply.node for reply in dialogue.typed("y\r")] == ["budget"]
+    assert dialogue.look([LEGAL, BUDGET]) is LEGAL
+
+
+def test_a_question_that_somebody_else_has_answered_is_dropped():
+    dialogue = Dialogue()
+    dialogue.look([LEGAL])
+    dialogue.typed("ybec")
+
+    assert dialogue.look([]) is None
+    assert dialogue.typed("\r") == []
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(-signal.SIGSEGV, "SIGSEGV"), (-signal.SIGKILL, "want of memory"), (0, "status 0"), (3, "status 3")],
+)
+def test_a_death_is_told_in_words(status: int, words: str):
+    assert words in ending(status)
+
+
+def test_a_worker_that_keeps_dying_is_given_up_but_progress_starts_the_count_anew():
+    deaths = Deaths()
+
+    assert [deaths.one_more() for _ in range(5)] == [True] * 4 + [False]
+    deaths.progress()
+    assert deaths.one_more()
+
+
+def test_a_run_with_ever_new_deaths_is_given_up_in_the_end():
+    deaths = Deaths()
+
+    started = 0
+    while deaths.one_more():
+        deaths.progress()
+        started += 1
+
+    assert started == deaths.most
