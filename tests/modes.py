@@ -153,7 +153,7 @@ def with_context(inner: Callable[..., Any], body: Callable[..., Any]) -> Callabl
     extra = inspect.Parameter("noted_", inspect.Parameter.KEYWORD_ONLY, annotation=TaskContext)
     if not any(one.kind is one.VAR_KEYWORD for one in parameters):
         parameters.append(extra)
-    body.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    body.__signature__ = inspect.Signature(parameters)
     return body
 
 

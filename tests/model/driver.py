@@ -81,6 +81,8 @@ def close_soon(case: Case, state: State, driver: Driver) -> State:
 
 def go(case: Case, state: State, driver: Driver) -> State:
     """What the driver does before it waits again."""
+    if driver.ending:
+        return close(state, driver)
     mine = [a for a in state.acts if a.d == driver.id]
     if driver.closing and not mine:
         return start(case, close(state, driver), driver.home, driver.epoch)
@@ -102,7 +104,7 @@ def take(case: Case, state: State, act: Act) -> State:
     if driver is None or found is None:
         return state
     if found.done:
-        return close(state, driver)
+        return go(case, state, driver._replace(ending=True))
     return go(case, *carry_out(case, state, driver, act, found))
 
 
@@ -146,7 +148,7 @@ def start_one(case: Case, state: State, driver: Driver, command: Command) -> tup
         case "cancel":
             return cancel(case, state, driver, command.target)
         case _:
-            return close(state, driver), driver
+            return state, driver._replace(ending=True)
 
 
 def start_child(case: Case, state: State, driver: Driver, n: int) -> tuple[State, Driver]:

@@ -13,12 +13,12 @@ import argparse
 import sys
 import time
 from array import array
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 
 from tests.model.invariants import broken, final
 from tests.model.protocol import begin, moves, take
-from tests.model.records import Case, Faults, Label, Rules, State
+from tests.model.records import Case, Label, Rules, State
 
 SWEEPER = frozenset({"sweep", "unclaimed", "lease"})
 STUCK = "stuck: from here no path without further faults leads to the end"
@@ -46,11 +46,10 @@ class Result:
 class Explorer:
     """All states that a case can reach, by number in the order they were found."""
 
-    def __init__(self, case: Case, faults: Faults, relies_on: Set[str], limit: int) -> None:
+    def __init__(self, case: Case, first: State, relies_on: Set[str], limit: int) -> None:
         self.case = case
         self.counted = {"", *relies_on}
         self.limit = limit
-        first = begin(case, faults)
         self.states = [first]
         self.numbers = {first: 0}
         self.parents = array("l", [-1])
@@ -132,9 +131,17 @@ class Explorer:
         return labels[::-1]
 
 
-def explore(case: Case, faults: Faults, relies_on: Set[str] = SWEEPER, limit: int = 3_000_000) -> Result:
+def explore(case: Case, first: State, relies_on: Set[str] = SWEEPER, limit: int = 3_000_000) -> Result:
     """Safety is judged with everything that may happen; the end must be in reach with `relies_on` alone."""
-    return Explorer(case, faults, relies_on, limit).run()
+    return Explorer(case, first, relies_on, limit).run()
+
+
+def follow(case: Case, state: State, labels: Iterable[str]) -> State:
+    """Takes the named moves, as a trace prints them; raises KeyError where one is not possible."""
+    for label in labels:
+        found = {" ".join(map(str, move.label)): move for move in moves(case, state)}
+        state = take(case, found[label])
+    return state
 
 
 def without(*rules: str) -> Rules:

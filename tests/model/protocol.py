@@ -47,10 +47,8 @@ def matters(case: Case, state: State, e: Exec) -> bool:
     if any(a.place == e.place for a in state.acts):
         return True
     view = state.log.view
-    match e.pc:
-        case "body":
-            return e.cur in view.open or any(a.n == e.n for a in state.acts)
-        case "look":
-            return not view.final and not step.stale(case, view, e)
-        case _:
-            return e.mine > 0 if e.d < 0 else step.due(case, view, e)
+    if e.pc == "body":
+        return e.cur in view.open or any(a.n == e.n for a in state.acts)
+    if e.d < 0 and e.pc == "plan":
+        return e.mine > 0  # it will ring
+    return not view.final and not step.stale(case, view, e)

@@ -236,6 +236,7 @@ class Driver(NamedTuple):
     full: bool = True
     """The next fetch asks from 0."""
     closing: bool = False
+    ending: bool = False
 
 
 class State(NamedTuple):

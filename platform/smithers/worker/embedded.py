@@ -1,8 +1,7 @@
 """A worker inside a process that also does something else: `smithers up`, the guarded host, a test.
 
 It has a thread with an event loop of its own for everything that is Temporal's, threads for steps and bodies, one for
-heartbeats and one for lines. Of queues it serves, per project, the driver's (drivers, and steps without a task), and
-per code it holds, one for tasks and one for plans that no other worker can make.
+heartbeats and one for lines. One of a project's workers is its sweeper, too.
 """
 
 from __future__ import annotations
@@ -11,19 +10,16 @@ import asyncio
 import gc
 import logging
 import threading
-from collections.abc import AsyncGenerator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 from smithers.errors import SmithersError, TemporalUnavailable
 from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.interface import Store
-from smithers.temporal import identity
+from smithers.temporal import identity, local
 from smithers.temporal.bell import Bell
-from smithers.temporal.order import code_queue, driver_queue, light_queue
 from smithers.temporal.plans import Plans
 from smithers.temporal.running import BodyTable
 from smithers.temporal.spool import Spool
@@ -34,19 +30,20 @@ from smithers.worker.code import LoadedCode
 from smithers.worker.heartbeat import Heartbeats
 from smithers.worker.lines import LineBuffer
 from smithers.worker.settings import WorkerSettings
+from smithers.worker.sweeper import Sweeper
 
 if TYPE_CHECKING:
     from temporalio.client import Client
-    from temporalio.worker import Worker
+
+    from smithers.temporal.local import LocalServer
+    from smithers.worker.serving import Serving
 
 log = logging.getLogger(__name__)
-STICKY: Final = timedelta(seconds=1)
-"""How long a driver's next event waits for the process that has it in memory."""
 READY_S: Final = 120.0
 """A first start may have to get the Temporal binary."""
 RING_S: Final = 15.0
-LEEWAY_S: Final = 3.0
-"""Between asking bodies to stop and leaving them behind."""
+WATCH_S: Final = 0.5
+"""How often the server's supervisor is looked at."""
 
 
 class EmbeddedWorker:
@@ -55,24 +52,29 @@ class EmbeddedWorker:
     def __init__(
         self,
         project: Project,
-        code: LoadedCode | Sequence[LoadedCode],
+        code: LoadedCode | Sequence[LoadedCode] = (),
         settings: WorkerSettings | None = None,
         *,
         store: Store | None = None,
+        on_code_wanted: Callable[[str, str], None] = lambda _digest, _source: None,
     ) -> None:
+        """`on_code_wanted` is told, again and again, of the digest and the source of each open run."""
         self.project = project
+        self.on_code_wanted = on_code_wanted
         self.codes = {one.digest: one for one in ([code] if isinstance(code, LoadedCode) else code)}
         self.settings = settings or WorkerSettings.read()
         self.identity = str(identity.own())
         self.store = store or open_store(project, create=True)
-        self._owns_store = store is None
         self.table = BodyTable()
+        self._owns_store = store is None
         self._ledger = Ledger(project)
         self._lines = LineBuffer(self.store)
         self._pulse = Heartbeats(self.store, self.table, self._ledger)
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._plans: dict[str, Plans] = {}
+        self._serving: Serving | None = None
         self._client: Client | None = None
-        self._stop = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
         self._draining = threading.Event()
         self._drain_s = self.settings.drain_s
         self._ready = threading.Event()
@@ -105,12 +107,21 @@ class EmbeddedWorker:
         except Exception as error:  # the SDK's RPC errors, a timeout, a loop that is closed
             raise TemporalUnavailable(f"The bell of run {run_id!r} was not heard: {error}") from error
 
+    def hold(self, code: LoadedCode) -> None:
+        """Serves one more code from now on."""
+        if code.digest in self.codes and code.digest in self._plans:
+            return
+        self.codes[code.digest] = code
+        self._plans[code.digest] = Plans(self.store, code, render_s=self.settings.render_s)
+        if self._loop is not None and self._serving is not None:
+            self._loop.call_soon_threadsafe(self._serving.serve_code, code.digest)
+
     def stop(self, drain_s: float | None = None) -> None:
         """Takes nothing new. Bodies may go on for `drain_s`, then they are asked to stop, and handed over."""
         if drain_s is not None:
             self._drain_s = drain_s
         self._draining.set()
-        if self._loop is not None and self._thread.is_alive():
+        if self._loop is not None and self._stop is not None:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
@@ -137,48 +148,58 @@ class EmbeddedWorker:
             if self._ready.is_set():
                 log.exception("the worker ended")
         finally:
-            self._loop = self._client = None
+            self._loop = self._client = self._serving = None
             # The SDK's native objects must go before the interpreter does: it may crash at exit otherwise.
             gc.collect()
             self._ready.set()
 
     async def _serve(self) -> None:
-        from smithers.temporal import local
-        from smithers.temporal.client import connect
-
+        """Serves until stopped; begins again when the local server has moved."""
         self._loop = asyncio.get_running_loop()
-        server = await asyncio.to_thread(local.ensure, self.project)
-        try:
-            self._client = await connect(self.project, server.address, identity=self.identity)
-            async with AsyncExitStack() as stack:
-                for worker in self._workers(self._client):
-                    await stack.enter_async_context(self._running(worker))
-                bell = Bell(self.project, self._ring)
-                await bell.open()
-                stack.push_async_callback(bell.close)
-                runs = [run.run_id for run in self.store.due_runs()]
-                await take_over(self.project, self._client, runs)
-                self._ready.set()
-                await self._stop.wait()
-                self._loop.call_later(self._drain_s, self._hand_over)
-        finally:
-            server.close()
+        self._stop = asyncio.Event()
+        while not self._stop.is_set():
+            server = await asyncio.to_thread(local.ensure, self.project)
+            try:
+                await self._serve_on(server)
+            finally:
+                server.close()
 
-    @asynccontextmanager
-    async def _running(self, worker: Worker) -> AsyncGenerator[None]:
-        """All workers shut down at the same time."""
-        task = asyncio.create_task(worker.run())
-        task.add_done_callback(lambda _: self._stop.set())
-        stopper = asyncio.create_task(self._shut_down(worker))
-        try:
-            yield
-        finally:
-            await stopper
-            await task
+    async def _serve_on(self, server: LocalServer) -> None:
+        from smithers.temporal.client import connect
+        from smithers.worker.serving import Serving
 
-    async def _shut_down(self, worker: Worker) -> None:
-        await self._stop.wait()
-        await worker.shutdown()
+        assert self._stop is not None
+        self._client = client = await connect(self.project, server.address, identity=self.identity)
+        shop, ended = self._workshop(), asyncio.Event()
+        serving = Serving(client, shop, self._pulse, self.identity, self.settings, self._draining.is_set, ended)
+        bell = Bell(self.project, self._ring)
+        sweeper = Sweeper(self.project, self.store, client, self._ring, self.on_code_wanted)
+        try:
+            serving.serve_drivers()
+            for digest in self._plans:
+                serving.serve_code(digest)
+            self._serving = serving
+            await bell.open()
+            await take_over(self.project, client, [run.run_id for run in self.store.due_runs()])
+            sweeper.start()
+            self._ready.set()
+            await self._watch(server, ended)
+        finally:
+            self._serving = None
+            await sweeper.stop()
+            await bell.close()
+            asyncio.get_running_loop().call_later(self._drain_s, self._hand_over)
+            await serving.stop()
+
+    async def _watch(self, server: LocalServer, ended: asyncio.Event) -> None:
+        """Returns when it is time to end, or to begin again."""
+        assert self._stop is not None
+        while not self._stop.is_set() and not ended.is_set():
+            if server.is_lost:
+                log.warning("the local Temporal server's supervisor is gone; starting another one")
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), WATCH_S)
 
     def _hand_over(self) -> None:
         for running in self.table.every():
@@ -192,49 +213,13 @@ class EmbeddedWorker:
         run = await asyncio.to_thread(self.store.run, run_id)
         await ringing.ring(self._client, self.project.name, run)
 
-    # What it serves
-
-    def _workers(self, client: Client) -> list[Worker]:
-        from temporalio.worker import UnsandboxedWorkflowRunner
-
-        from smithers.temporal.driver import Driver, LongTask
-
-        project, settings = self.project.name, self.settings
-        shop = self._workshop()
-        drivers: dict[str, Any] = {
-            "workflows": [Driver, LongTask],
-            "workflow_runner": UnsandboxedWorkflowRunner(),
-            "max_cached_workflows": settings.cached_runs,
-            "sticky_queue_schedule_to_start_timeout": STICKY,
-        }
-        workers = [self._worker(client, shop, driver_queue(project), settings.light_slots, "", **drivers)]
-        for digest in self.codes:
-            queue = code_queue(project, digest)
-            workers.append(self._worker(client, shop, queue, settings.slots, digest))
-            workers.append(self._worker(client, shop, light_queue(queue), settings.light_slots, ""))
-        return workers
-
-    def _worker(self, client: Client, shop: Workshop, queue: str, slots: int, digest: str, **more: Any) -> Worker:
-        from temporalio.worker import Worker
-
-        from smithers.temporal.activity import StepActivity
-
-        steps = StepActivity(shop, self._pulse, self.identity, self._draining.is_set, digest)
-        return Worker(
-            client,
-            task_queue=queue,
-            activities=[steps.step],
-            activity_executor=ThreadPoolExecutor(slots, thread_name_prefix="step"),
-            max_concurrent_activities=slots,
-            identity=self.identity,
-            graceful_shutdown_timeout=timedelta(seconds=self._drain_s + LEEWAY_S),
-            **more,
-        )
-
     def _workshop(self) -> Workshop:
         settings, state = self.settings, self.project.state
         bodies = LocalBodies(self._lines, self.codes, state / "code", self.project.store_url)
-        plans = {digest: Plans(self.store, code, render_s=settings.render_s) for digest, code in self.codes.items()}
+        for code in self.codes.values():
+            if code.digest not in self._plans:
+                self._plans[code.digest] = Plans(self.store, code, render_s=settings.render_s)
         spool = Spool(state / "spool")
-        ring: Callable[[str], None] = self.ring
-        return Workshop(self.project.name, self.store, bodies, self.table, spool, ring, plans, settings.steps)
+        return Workshop(
+            self.project.name, self.store, bodies, self.table, spool, self.ring, self._plans, settings.steps
+        )

@@ -74,6 +74,26 @@ def test_a_task_that_kills_its_process_is_run_again_and_the_person_is_told(shell
     assert "starting it again" in result.err
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_task_that_holds_the_interpreters_lock_is_ended_and_run_again(shell: Shell):
+    hog = (
+        "import ctypes\n"
+        "def hog() -> Text:\n"
+        "    if not Path('died').exists():\n"
+        "        Path('died').touch()\n"
+        "        ctypes.PyDLL(None).sleep(60)\n"
+        "    return Text(text='survived')\n"
+    )
+    shell.write("flow.py", flow('Task("danger", output=Text)[hog]', hog))
+
+    result = shell.call("up", "flow.py")
+
+    assert result.status == 0, result.err
+    assert result.json == {"text": "survived"}
+    assert "starting it again" in result.err
+
+
 @pytest.mark.timeout(120)
 def test_a_task_that_always_kills_its_process_fails_and_the_run_says_so(shell: Shell):
     always = "def always() -> Text:\n    os._exit(3)\n"

@@ -214,3 +214,28 @@ def test_following_shows_everything_until_the_run_has_ended(shell: Shell):
     types = [json.loads(line)["type"] for line in result.out.splitlines()]
     assert types[-1] == "RunFinished"
     assert result.status == 0
+
+
+def test_a_started_worker_goes_on_with_runs_and_stops_when_told(shell: Shell):
+    shell.write("flow.py", GATE)
+    shell.call("up", "flow.py", "--run-id", "r1")
+    started = shell.begin("start")
+    shell.until((shell.root / ".smithers" / "bells").exists, "a bell hangs")
+
+    shell.call("approve", "r1")
+    shell.until(lambda: shell.status("r1") == "finished", "it finishes")
+    workers = {check["name"]: check for check in shell.call("doctor", "--format", "json").json["checks"]}["workers"]
+    stopped = shell.call("stop", "--format", "json")
+
+    assert workers["state"] == "ok"
+    assert (len(stopped.json["workers"]), stopped.json["left"], stopped.json["server"]) == (1, [], True)
+    assert shell.result(started, 20).status == 0
+
+
+def test_a_run_can_be_driven_again_from_its_log(shell: Shell):
+    shell.write("flow.py", GATE)
+    shell.call("up", "flow.py", "--run-id", "r1")
+
+    assert shell.call("doctor", "--redrive", "r1", "--format", "json").json["epoch"] == 2
+    shell.call("approve", "r1")
+    assert shell.call("up", "--resume", "r1").json == {"text": "tagged"}

@@ -145,4 +145,4 @@ def test_a_supervisor_that_breaks_at_its_start_is_not_tried_for_ever(project: Pr
     with pytest.raises(ServerError, match=r"(?s)ends at its start.*supervisor\.log"):
         local.ensure(project)
 
-    assert processes_of(project.root) == []
+    wait_until(lambda: processes_of(project.root) == [])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from smithers.project import Project
 from smithers.temporal import local
+from smithers.temporal.server import binary
 from tests.integration.server.watching import COMMAND, end, first_line, processes_of, start_command, wait_until
 
 
@@ -40,12 +42,17 @@ def test_threads_of_one_command_share_one_server(project: Project) -> None:
         server.close()
 
 
-def test_the_first_half_returns_before_the_server_is_ready(project: Project) -> None:
+def test_the_first_half_returns_before_the_server_is_ready(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = project.root / "temporal"
+    slow.write_text(f'#!/bin/sh\nsleep 1\nexec {binary.at_hand()} "$@"\n')
+    slow.chmod(0o755)
+    monkeypatch.setenv("SMITHERS_TEMPORAL_CLI", str(slow))
+
     wait = local.ensure_soon(project)
-    state = (local.status(project) or {})["state"]
+    began = time.monotonic()
 
     with wait() as server:
-        assert state == "starting"
+        assert time.monotonic() - began > 0.1
         assert (local.status(project) or {})["address"] == server.address
 
 

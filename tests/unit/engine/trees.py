@@ -63,7 +63,8 @@ class Grower:
         return lambda ctx: Task(id, output=Out, **props)[work]
 
     def a_approval(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
-        id, on_deny = self.fresh("ask"), self.dice.choice(["fail", "continue", "skip"])
+        id = self.fresh("ask")
+        on_deny: Any = self.dice.choice(["fail", "continue", "skip"])
         return lambda ctx: Approval(id, title="?", on_deny=on_deny)
 
     def a_timer(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
@@ -80,7 +81,8 @@ class Grower:
 
     def a_loop(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         id, inner, passes = self.fresh("loop"), self.several(depth, known), self.dice.randint(1, 3)
-        plain, on_max = self.dice.random() < 0.5, self.dice.choice(["fail", "return-last"])
+        plain = self.dice.random() < 0.5
+        on_max: Any = self.dice.choice(["fail", "return-last"])
 
         def make(ctx: Context[Any]) -> Child:
             def body(turn: Turn) -> Child:

@@ -29,6 +29,9 @@ from smithers_activities import compute
 DIGEST = "d" * 64
 
 
+QUIET = StepSettings(burst_s=0, render_s=2, grace_s=0.5)
+
+
 def gone(number: int = 1) -> str:
     """A process of this machine that is not there."""
     return str(replace(identity.own(), pid=2**22 + number, born="1"))
@@ -77,7 +80,7 @@ class Yard:
 
     store: Store
     folder: Path
-    settings: StepSettings = StepSettings(burst_s=0, render_s=2, grace_s=0.5)
+    settings: StepSettings = QUIET
     bodies: HandBodies = field(default_factory=HandBodies)
     rung: list[str] = field(default_factory=list)
     codes: dict[str, Plans] = field(default_factory=dict)
@@ -115,7 +118,8 @@ class Yard:
     def decide(self, node: str, *, approved: bool, run: str = "r") -> None:
         data = {"node": node, "iteration": "", "approved": approved, "by": "tester", "note": ""}
         needs = NodeState(node, "", ("waiting-approval",))
-        assert self.store.append(Append(run, (Fact("decided", f"decided:{node}:", data, needs),))).outcomes == ("stored",)
+        request = Append(run, (Fact("decided", f"decided:{node}:", data, needs),))
+        assert self.store.append(request).outcomes == ("stored",)
 
     @property
     def digest(self) -> str:

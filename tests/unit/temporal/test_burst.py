@@ -32,7 +32,8 @@ def fans_out(ctx: Context[dict[str, int]]) -> Child:
 
 @workflow
 def stops(ctx: Context[dict[str, int]]) -> Child:
-    return Sequence[Task("a", output=Out)[call(work, 1)], Timer("t", duration="1h"), Task("b", output=Out)[call(work, 2)]]
+    first, second = Task("a", output=Out)[call(work, 1)], Task("b", output=Out)[call(work, 2)]
+    return Sequence[first, Timer("t", duration="1h"), second]
 
 
 @workflow

@@ -15,7 +15,7 @@ from smithers.temporal.server import launch
 
 
 def test_the_server_listens_on_loopback_only_and_keeps_its_data_in_its_folder() -> None:
-    command = launch.serve(Path("/bin/temporal"), 17233, ["default"])
+    command = launch.serve(Path("/bin/temporal"), 17233)
 
     assert command[:3] == ["/bin/temporal", "server", "start-dev"]
     assert command[command.index("--ip") + 1] == "127.0.0.1"
@@ -24,7 +24,7 @@ def test_the_server_listens_on_loopback_only_and_keeps_its_data_in_its_folder() 
 
 
 def test_the_servers_brakes_are_off() -> None:
-    command = launch.serve(Path("/bin/temporal"), 17233, [])
+    command = launch.serve(Path("/bin/temporal"), 17233)
     settings = {command[i + 1] for i, word in enumerate(command) if word == "--dynamic-config-value"}
 
     assert "history.transferProcessorMaxPollRPS=5000" in settings

@@ -96,5 +96,5 @@ def test_a_failure_that_is_not_retryable_ends_the_run_at_once() -> None:
 
 
 def test_wrong_input_is_refused_as_the_command_line_refuses_it() -> None:
-    with pytest.raises(InvalidInput, match="Unknown input key 'frist'.*did you mean 'first'"):
+    with pytest.raises(InvalidInput, match=r"Unknown input key 'frist'.*did you mean 'first'"):
         simulate(counting, {"frist": 1})

@@ -41,12 +41,10 @@ _KEPT = ("PATH", "HOME", "USER", "TMPDIR", "TZ", "LANG", "LC_ALL", "SSL_CERT_FIL
 _PR_SET_PDEATHSIG = 1
 
 
-def serve(binary: Path, port: int, namespaces: Sequence[str]) -> list[str]:
+def serve(binary: Path, port: int) -> list[str]:
     """The command line of a tuned development server; its working directory is the server's folder."""
     command = [str(binary), "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", str(port)]
     command += ["--db-filename", DATABASE, "--log-level", "warn"]
-    for name in namespaces:
-        command.append(f"--namespace={name}")
     for key, value in PRAGMAS.items():
         command += ["--sqlite-pragma", f"{key}={value}"]
     for key, value in DYNAMIC_CONFIG.items():

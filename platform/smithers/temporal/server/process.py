@@ -37,7 +37,6 @@ class TemporalProcess:
         self.binary = binary
         self.places = places
         self.allowed = allowed
-        self.namespaces: list[str] = []
         self.state: Literal["starting", "ready", "resting", "failed"] = "resting"
         self.failure: Failure | None = None
         self.port = 0
@@ -86,7 +85,7 @@ class TemporalProcess:
         self.next_at = self._started_at = time.monotonic()
         self.state = "starting"
         try:
-            command = launch.serve(self.binary, self.port, self.namespaces)
+            command = launch.serve(self.binary, self.port)
             self._child = launch.spawn(command, self.places.folder, self.places.server_log)
         except (OSError, subprocess.SubprocessError) as error:
             self._fail("SERVER_ERROR", f"The Temporal binary {self.binary} cannot be started: {error}.")

@@ -12,6 +12,7 @@ leaves behind is never stopped. So the server belongs to a process of its own, w
 - The kernel kills the server when the supervisor dies; a server that dies is started again on the same port and data.
 - Once a second it looks whether the lock at its path is still its own. A project folder that was moved or deleted has
   lost its server: this one is killed, and the next command at the new place starts another, on the data that moved.
+- Holders are told when it leaves on purpose, so that a worker (`keeping`) replaces one that died and no other.
 
 Alternatives. A pid file with a counter (wrong after a crash), the server in the first command's process (dies with
 that command while others use it), a service of the system (has to be installed, one for all projects).

@@ -1,0 +1,84 @@
+"""Tells people, outside of the dashboard, that a run waits for them or has failed: once for each time.
+
+`SMITHERS_NOTICE_COMMAND` is run by the shell with the notice as JSON on its input; `SMITHERS_NOTICE_URL` gets it by
+POST. What was told is kept in `.smithers/notices`; after a crash in between, a notice may come twice.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from smithers.engine.entry import Json
+from smithers.project import Project
+from smithers.store.interface import Store
+from smithers.store.records import Run
+
+log = logging.getLogger(__name__)
+LIMIT_S: Final = 10.0
+FAILED_LOOKED_AT: Final = 20
+
+
+@dataclass(slots=True, eq=False)
+class Notices:
+    project: Project
+    store: Store
+    command: str = field(default_factory=lambda: os.environ.get("SMITHERS_NOTICE_COMMAND", ""))
+    url: str = field(default_factory=lambda: os.environ.get("SMITHERS_NOTICE_URL", ""))
+    _told: set[str] | None = None
+
+    def look(self, open_runs: Sequence[Run]) -> None:
+        """Tells what is new. Without a command or a URL this costs nothing."""
+        if not (self.command or self.url):
+            return
+        for key, notice in self.due(open_runs):
+            if key not in self.told() and self.tell(notice):
+                self.note(key)
+
+    def due(self, open_runs: Sequence[Run]) -> Iterator[tuple[str, Json]]:
+        for run in open_runs:
+            if run.status.startswith("waiting-approval"):
+                for node in self.store.nodes(run.run_id):
+                    if node.state == "waiting-approval":
+                        about = {"node": node.node, "iteration": node.iteration, "detail": node.detail or {}}
+                        yield f"{run.run_id}:{node.node}:{node.iteration}:waiting", notice_of("waiting", run, about)
+        for run in self.store.runs(statuses=("failed",), limit=FAILED_LOOKED_AT):
+            yield f"{run.run_id}:{run.epoch}:failed", notice_of("failed", run, {"error": run.error or {}})
+
+    def told(self) -> set[str]:
+        if self._told is None:
+            try:
+                self._told = set((self.project.state / "notices").read_text().splitlines())
+            except OSError:
+                self._told = set()
+        return self._told
+
+    def note(self, key: str) -> None:
+        self.told().add(key)
+        with (self.project.state / "notices").open("a") as file:
+            file.write(f"{key}\n")
+
+    def tell(self, notice: Json) -> bool:
+        """Whether it got there. What fails is tried again at the next look."""
+        text = json.dumps(notice)
+        try:
+            if self.command:
+                subprocess.run(self.command, shell=True, input=text, text=True, timeout=LIMIT_S, check=True)  # noqa: S602  it is the user's own
+            if self.url:
+                headers = {"Content-Type": "application/json"}
+                request = urllib.request.Request(self.url, text.encode(), headers)  # noqa: S310  so is this
+                urllib.request.urlopen(request, timeout=LIMIT_S).close()  # noqa: S310
+        except (OSError, subprocess.SubprocessError, ValueError) as error:
+            log.warning("a notice was not delivered, trying again: %s", error)
+            return False
+        return True
+
+
+def notice_of(what: str, run: Run, about: Json) -> Json:
+    return {"what": what, "run": run.run_id, "workflow": run.workflow, "status": run.status, **about}

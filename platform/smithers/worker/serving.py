@@ -1,0 +1,88 @@
+"""The Temporal workers of a process: which queues it serves, and how they begin and end together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from smithers.temporal.activity import Pulse, StepActivity
+from smithers.temporal.driver import Driver, LongTask
+from smithers.temporal.order import code_queue, driver_queue, light_queue
+from smithers.temporal.workshop import Workshop
+from smithers.worker.settings import WorkerSettings
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+log = logging.getLogger(__name__)
+STICKY: Final = timedelta(seconds=1)
+"""How long a driver's next event waits for the process that has it in memory."""
+LEEWAY_S: Final = 3.0
+"""Between asking bodies to stop and leaving them behind."""
+
+
+@dataclass(slots=True, eq=False)
+class Serving:
+    """Made and used on one event loop."""
+
+    client: Client
+    shop: Workshop
+    pulse: Pulse
+    identity: str
+    settings: WorkerSettings
+    stopping: Callable[[], bool]
+    ended: asyncio.Event
+    """Set when a worker has ended by itself."""
+    running: dict[Worker, asyncio.Task[None]] = field(default_factory=dict["Worker", "asyncio.Task[None]"])
+
+    def serve_drivers(self) -> None:
+        """Drivers, and steps without a task, of all runs of the project."""
+        self._run(
+            driver_queue(self.shop.project),
+            self.settings.light_slots,
+            "",
+            workflows=[Driver, LongTask],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+            max_cached_workflows=self.settings.cached_runs,
+            sticky_queue_schedule_to_start_timeout=STICKY,
+        )
+
+    def serve_code(self, digest: str) -> None:
+        """Tasks of runs that are pinned to this code, and plans that no other worker can make."""
+        queue = code_queue(self.shop.project, digest)
+        self._run(queue, self.settings.slots, digest)
+        self._run(light_queue(queue), self.settings.light_slots, "")
+
+    def _run(self, queue: str, slots: int, digest: str, **more: Any) -> None:
+        steps = StepActivity(self.shop, self.pulse, self.identity, self.stopping, digest)
+        worker = Worker(
+            self.client,
+            task_queue=queue,
+            activities=[steps.step],
+            activity_executor=ThreadPoolExecutor(slots, thread_name_prefix="step"),
+            max_concurrent_activities=slots,
+            identity=self.identity,
+            graceful_shutdown_timeout=timedelta(seconds=self.settings.drain_s + LEEWAY_S),
+            **more,
+        )
+        task = asyncio.create_task(worker.run())
+        task.add_done_callback(self._note_end)
+        self.running[worker] = task
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a worker ended: %s", task.exception())
+        self.ended.set()
+
+    async def stop(self) -> None:
+        """Polls no more; returns when every step has answered or was handed over."""
+        await asyncio.gather(*(worker.shutdown() for worker in self.running), return_exceptions=True)
+        await asyncio.gather(*self.running.values(), return_exceptions=True)
+        self.running.clear()

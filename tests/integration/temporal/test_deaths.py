@@ -1,0 +1,94 @@
+"""Worker processes that die, and what the next one finds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import pytest
+
+from tests.integration.temporal.conftest import FLOWS, Place, until
+
+pytestmark = pytest.mark.timeout(90)
+Spawn = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def spawn(place: Place) -> Iterator[Spawn]:
+    """Starts worker processes; they are gone at the end of the test."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def start(flow: str, *, guarded: bool = False) -> subprocess.Popen[bytes]:
+        serve = [] if guarded else ["--serve"]
+        command = [sys.executable, "-m", "smithers.worker.host", *serve, str(place.project.root), str(FLOWS / f"{flow}.py")]
+        process = subprocess.Popen(command, start_new_session=True)
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def ready(place: Place) -> bool:
+    return any((place.project.state / "bells").glob("*.sock"))
+
+
+def begin(place: Place, flow: str, **input: object) -> str:
+    from smithers.temporal import bell
+
+    until(lambda: ready(place))
+    run = place.start(flow, **input)
+    until(lambda: bell.ring_through_worker(place.project, run))
+    return run
+
+
+def test_a_killed_workers_task_runs_again_at_once_and_alone(place: Place, spawn: Spawn) -> None:
+    first = spawn("gated")
+    run = begin(place, "gated")
+    until(lambda: place.lines("begun"))
+    first.kill()
+    first.wait()
+    born = time.monotonic()
+    spawn("gated")
+    until(lambda: len(place.lines("begun")) == 2)
+    taken_s = time.monotonic() - born
+    place.go()
+    assert place.end_of(run) == "finished"
+    assert place.lines("begun") == ["g0:1", "g0:2"]
+    assert len(place.entries(run, "died")) == 1
+    assert taken_s < 5, taken_s
+
+
+def test_a_guard_starts_a_worker_that_dies_and_the_run_goes_on(place: Place, spawn: Spawn) -> None:
+    spawn("killer", guarded=True)
+    run = begin(place, "killer", deaths=1)
+    assert place.end_of(run) == "finished"
+    assert len(place.entries(run, "died")) == 1
+
+
+def test_a_task_that_kills_every_process_it_gets_fails_after_three(place: Place, spawn: Spawn) -> None:
+    spawn("killer", guarded=True)
+    run = begin(place, "killer", deaths=99)
+    assert place.end_of(run, 60) == "failed"
+    assert place.store.run(run).error["code"] == "KILLED_WORKER"  # type: ignore[index]
+    assert len(place.lines("ran")) == 3
+
+
+def test_a_driver_that_was_cached_by_a_dead_worker_is_woken_at_once(place: Place, spawn: Spawn) -> None:
+    first = spawn("asking")
+    run = begin(place, "asking")
+    until(lambda: place.status(run) == "waiting-approval")
+    first.kill()
+    first.wait()
+    place.work("asking")
+    place.decide(run, "ok")
+    place.workers[-1].ring(run)
+    assert place.end_of(run, 8) == "finished"
