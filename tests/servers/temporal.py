@@ -37,7 +37,7 @@ class OwnServer:
         if found is None:
             missing("temporal", "no Temporal binary; `python -m smithers.temporal.server.binary` gets one")
         self.folder.mkdir(exist_ok=True)
-        command = launch.serve(found, self.port, [])
+        command = launch.serve(found, self.port)
         for key, value in self.settings.items():
             command += ["--dynamic-config-value", f"{key}={value}"]
         self.process = launch.spawn(command, self.folder, self.folder / "log")

@@ -123,6 +123,11 @@ class Driver:
         self.starting = 0
         """Children whose start has not been confirmed."""
         self.rang = True
+        """A fetch is due."""
+        self.belled = False
+        """Somebody has rung, and no fetch has answered since."""
+        self.full = True
+        """The next fetch asks for every open command, not only for those above what the last one named."""
         self.above = 0
         self.fetches = 0
         self.fetching = False
@@ -134,6 +139,11 @@ class Driver:
         self.cancel_due = False
         self.queue = ""
         self.done = ""
+        self.newer_epoch = 0
+        """Of the run, where ours is over."""
+        self.patience = False
+        self.waited = False
+        """For steps that are in flight though the run is over."""
         self.crash: BaseException | None = None
         self.closing = False
         self.next_try = 0
@@ -162,7 +172,7 @@ class Driver:
 
     @workflow.signal(name=RING)
     def ring(self) -> None:
-        self.rang = True
+        self.rang = self.belled = True
         self.wake.set()
 
     @workflow.signal(dynamic=True)
@@ -184,12 +194,12 @@ class Driver:
             FETCH,
             self.epoch,
             self.since,
-            above=0 if self.unanswered else self.above,
+            above=0 if self.unanswered or self.full else self.above,
             settle=tuple(self.unanswered),
             cancel=workflow.info().run_id if self.cancel_due else "",
             signals=tuple(self.signals),
         )
-        self.rang = self.cancel_due = False
+        self.rang = self.full = self.cancel_due = False
         self.unanswered, self.signals = [], []
         self.fetching = True
         self.fetches += 1
@@ -201,12 +211,13 @@ class Driver:
         answer = self.landed(fetch)
         if answer is not None:
             self.take(answer)
+            self.belled = self.belled and (self.rang or answer.done == STALE)
             self.above = max([self.above, *(command.n for command in answer.commands)])
         else:
             self.unanswered = [*order.settle, *self.unanswered]
             self.signals = [*order.signals, *self.signals]
             self.cancel_due = self.cancel_due or bool(order.cancel)
-            self.rang = True
+            self.rang = self.full = True
 
     def plan_elsewhere(self) -> None:
         """Facts wait for a plan, and the worker that said so does not hold the code. Waits for one that does."""
@@ -242,6 +253,7 @@ class Driver:
         if answer.queue and answer.queue != self.queue:
             self.move(answer.queue)
         self.done = self.done or answer.done
+        self.newer_epoch = max(self.newer_epoch, answer.epoch)
         for command in answer.commands:
             self.take_up(command)
         if answer.elsewhere and not self.done:
@@ -290,7 +302,7 @@ class Driver:
         for n in left:
             del self.left[n]
             if n not in self.seen:
-                self.rang, self.above = True, 0
+                self.rang = self.full = True
 
     def cancel(self, target: int) -> None:
         if target in self.flying:
@@ -350,11 +362,21 @@ class Driver:
     # The end
 
     def is_over(self) -> bool:
-        if self.done == STALE:
-            return True
-        return bool(self.done) and not self.plain and not self.starting and not self.fetching
+        """A run that is over has nothing in flight but answers, for which there is a while."""
+        if self.done and not self.fetching and self.plain and not self.patience:
+            self.patience = True
+            asyncio.create_task(workflow.sleep(PATIENCE_S)).add_done_callback(self.stop_waiting)
+        busy = self.fetching or self.starting or (self.plain and not self.waited)
+        return self.done == STALE or bool(self.done and not busy)
+
+    def stop_waiting(self, _: asyncio.Task[None]) -> None:
+        self.waited = True
+        self.wake.set()
 
     def outcome(self) -> Json:
+        if self.done == STALE and self.belled and self.newer_epoch > self.epoch:
+            # The run was resumed or driven again, and the bell for its new driver reached us, who were still open.
+            workflow.continue_as_new({"run": self.run_id, "epoch": self.newer_epoch}, task_timeout=TASK_TIMEOUT)
         if self.done == "failed":
             raise ApplicationError("The run failed. Its log says why.", type="RunFailed", non_retryable=True)
         if self.done == "cancelled" and self.cancelled:
@@ -379,7 +401,7 @@ class Driver:
         if self.closing and events < LAST_CALL:
             self.closing = False
             self.next_try = events + NEXT_TRY
-            self.rang, self.above = True, 0
+            self.rang = self.full = True
             self.wake.set()
 
 

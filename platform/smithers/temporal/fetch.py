@@ -82,7 +82,8 @@ class Fetch(Step):
 
     def reply_of(self, run: Run, rows: list[OpenCommandRow], elsewhere: bool) -> Answer:
         done = final(run.status) if run.status in FINAL else ""
-        return Answer(tuple(map(Carried.of, rows)), done, code_queue(self.shop.project, run.digest), elsewhere)
+        queue = code_queue(self.shop.project, run.digest)
+        return Answer(tuple(map(Carried.of, rows)), done, queue, elsewhere=elsewhere)
 
 
 def answer(shop: Workshop, order: Order, delivery: Delivery) -> Answer:
@@ -90,5 +91,7 @@ def answer(shop: Workshop, order: Order, delivery: Delivery) -> Answer:
     kind = Fetch if order.n == FETCH else Step
     try:
         return kind(shop, order, delivery).answer()
-    except (StaleEpoch, RunNotFound, CommandNotFound):
+    except (RunNotFound, CommandNotFound):
         return Answer(done=STALE)
+    except StaleEpoch:
+        return Answer(done=STALE, epoch=shop.store.run(order.run).epoch)

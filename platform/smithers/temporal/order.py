@@ -122,12 +122,16 @@ class Answer:
     """Set once the run is over: how it ended."""
     queue: str = ""
     """Task queue of the workers that hold the run's code; empty where it has not changed."""
+    epoch: int = 0
+    """Of the run, with `stale`."""
     elsewhere: bool = False
     """A plan is due, and this worker does not hold the code for it."""
 
     def wire(self) -> Json:
         commands = [command.wire() for command in self.commands]
-        return sparse(commands=commands, done=self.done, queue=self.queue, elsewhere=self.elsewhere)
+        return sparse(
+            commands=commands, done=self.done, queue=self.queue, epoch=self.epoch, elsewhere=self.elsewhere
+        )
 
     @staticmethod
     def read(wire: object) -> Answer:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,21 +87,23 @@ class Shell:
         result = self.call("inspect", run, "--format", "json")
         return result.json.get("status", "")
 
-    def leftovers(self) -> list[str]:
-        """Command lines of processes whose working folder is ours."""
-        found: list[str] = []
+    def processes(self) -> dict[int, str]:
+        """Those that work in our folder, with their command lines: also the ones that went into the background."""
+        found: dict[int, str] = {}
         for process in Path("/proc").iterdir():
             try:
                 if process.name.isdigit() and (process / "cwd").readlink().is_relative_to(self.root):
-                    found.append((process / "cmdline").read_text().replace("\0", " "))
+                    found[int(process.name)] = (process / "cmdline").read_text().replace("\0", " ")
             except OSError:
                 continue
         return found
 
     def close(self) -> None:
-        for process in self.running:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+        """Nothing of ours survives a test. Killing is quicker than stopping, which has tests of its own."""
+        while left := self.processes():
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            for process in self.running:
                 process.communicate()
-        if (self.root / ".smithers").exists():
-            self.call("stop", "--timeout", "5")
+            time.sleep(0.01)

@@ -68,7 +68,7 @@ def refused(shell: Shell, result: Result) -> None:
     assert result.status == 4, result.err
     assert "Traceback" not in result.err + result.out
     assert not (shell.root / ".smithers").exists()
-    assert shell.leftovers() == []
+    assert shell.processes() == {}
 
 
 @pytest.mark.parametrize("name", INPUTS)

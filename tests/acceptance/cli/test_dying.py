@@ -59,7 +59,7 @@ def test_an_interrupt_before_anything_was_started_leaves_nothing(shell: Shell):
 
     assert shell.result(process, 10).status == 130
     assert not (shell.root / ".smithers").exists()
-    assert shell.leftovers() == []
+    assert shell.processes() == {}
 
 
 @pytest.mark.parametrize("how", ["exit", "SIGSEGV", "SIGKILL"])
@@ -113,7 +113,9 @@ def test_when_the_command_is_killed_its_worker_dies_too_and_the_run_goes_on_late
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
 
-    shell.until(lambda: not any("worker_process" in line for line in shell.leftovers()), "the worker is gone", 5)
+    shell.until(
+        lambda: not any("worker_process" in line for line in shell.processes().values()), "the worker is gone", 5
+    )
     assert shell.call("up", "--resume", "r1").status == 0
 
 

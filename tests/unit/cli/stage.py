@@ -92,12 +92,17 @@ class Stage:
 
     def end(self, run_id: str, node: str, output: dict[str, Any] | None = None, error: str = "") -> None:
         """Runs a task: claims it, answers, plans. With `error` it fails for good."""
-        c = self.claim(run_id, node)
-        data: dict[str, Any] = {"n": c.n, "node": node, "iteration": c.iteration, "attempt": c.attempt, "ms": 1200}
+        self.claim(run_id, node)
         if error:
-            data |= {"outcome": "failed", "error": {"code": "TASK_FAILED", "message": error, "retryable": False}}
+            self.answer(run_id, node, "failed", {"code": "TASK_FAILED", "message": error, "retryable": False})
         else:
-            data |= {"outcome": "finished", "output": output or {}}
+            self.answer(run_id, node, "finished", output or {})
+
+    def answer(self, run_id: str, node: str, outcome: str, value: dict[str, Any] | None = None) -> None:
+        """A task's answer, and the plan that follows."""
+        c = self.command(run_id, node)
+        data: dict[str, Any] = {"n": c.n, "node": node, "iteration": c.iteration, "attempt": c.attempt, "ms": 1200.25}
+        data |= {"outcome": outcome, "error" if outcome == "failed" else "output": value}
         fact = Fact("ended", ended_key(node, c.iteration, c.attempt), data, OpenCommand(c.n))
         assert self.store.append(Append(run_id, (fact,))).outcomes == ("stored",)
         self.plan(run_id)

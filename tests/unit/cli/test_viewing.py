@@ -127,3 +127,22 @@ def test_a_run_with_ever_new_deaths_is_given_up_in_the_end():
         started += 1
 
     assert started == deaths.most
+
+
+def test_a_cancelled_task_is_told_once(stage: Stage):
+    stage.start(release, "r1")
+    stage.claim("r1", "build")
+    stage.call("cancel", "r1")
+    stage.plan("r1")
+    stage.answer("r1", "build", "cancelled")
+
+    _, lines = followed(stage, "r1")
+
+    assert lines[1:] == [
+        "⊗ ann asked to cancel the run",
+        "⊗ build is being cancelled",
+        "⊗ publish cancelled",
+        "⊗ tag cancelled",
+        "⊗ build cancelled",
+        "⊗ cancelled",
+    ]

@@ -10,7 +10,7 @@ from smithers.cli.output import Out, OutputClosed
 from smithers.cli.present import jsonable, told
 from smithers.cli.status import FINISHED, WAITING
 from smithers.cli.up.viewer import Outcome
-from smithers.cli.views.outputs import outputs_of
+from smithers.cli.views.outputs import last_output, outputs_of
 from smithers.cli.views.runs import run_wire
 from smithers.cli.views.why import explain
 from smithers.cli.views.why_text import told_reason
@@ -74,7 +74,7 @@ def began(out: Out, store: Store, run: Run, outcome: Outcome) -> None:
     elif outcome.signal:
         out.note(goes_on(run.run_id))
     elif outcome.status == FINISHED:
-        last = outputs_of(store, run.run_id).last_output
+        last = last_output(store, run.run_id)
         if last is not None:
             out.line(text(last))
     else:

@@ -123,6 +123,7 @@ NODE_LINES: Final[dict[str, Line]] = {
     "NodeFinished": finished,
     "NodeFailed": failed,
     "NodeRetrying": retrying,
+    "NodeCancelling": plain("⊗ ", " is being cancelled"),
     "NodeCancelled": plain("⊗ ", " cancelled"),
     "NodeSkipped": plain("↷ ", " skipped"),
     "ApprovalRequested": asked,

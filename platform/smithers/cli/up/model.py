@@ -15,6 +15,7 @@ STATES = {
     "NodeStarted": "running",
     "NodeFinished": "finished",
     "NodeFailed": "failed",
+    "NodeCancelling": "cancelling",
     "NodeCancelled": "cancelled",
     "NodeSkipped": "skipped",
     "NodeRetrying": "ready",

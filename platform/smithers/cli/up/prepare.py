@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from smithers.cli.argv import LATEST
 from smithers.cli.guard import Order
-from smithers.cli.status import FINAL
 from smithers.cli.views.plan_text import told_difference
-from smithers.engine.entry import EndedRun, Fact, Json
+from smithers.engine.entry import EndedRun, Fact, Json, OpenRun
 from smithers.errors import InputError, RunExists, WorkflowFileError, WrongState
 from smithers.project import Project
 from smithers.store import open_store
@@ -172,10 +171,10 @@ def reopen(store: Store, run: Run, by: str) -> Run:
 
 
 def follow(store: Store, run: Run, code: LoadedCode) -> None:
-    fact = Fact("follow", f"follow:{code.digest}", {"digest": code.digest, "source": str(code.source)})
-    outcome = store.append(Append(run.run_id, (fact,))).outcomes[0]
-    if outcome != "stored" and store.run(run.run_id).status not in FINAL:
+    """Pins the run to other code from here on. Old code can be followed again later: the key holds the position."""
+    data = {"digest": code.digest, "source": str(code.source)}
+    fact = Fact("follow", f"follow:{run.head}:{code.digest[:12]}", data, OpenRun())
+    if store.append(Append(run.run_id, (fact,))).outcomes[0] == "rejected":
         raise WrongState(
-            f"Run {run.run_id} has followed the code {code.digest[:12]} before and left it; it cannot go back to it.",
-            run_id=run.run_id,
+            f"Run {run.run_id} is {store.run(run.run_id).status}: it follows no other code.", run_id=run.run_id
         )

@@ -117,6 +117,7 @@ class Viewer:
         os.set_blocking(write_end, False)
         self.woken = read_end
         before: dict[int, Any] = {number: signal.signal(number, self.noted) for number in SIGNALS}
+        before[signal.SIGCONT] = signal.signal(signal.SIGCONT, self.continued)
         fd = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
         try:
             yield
@@ -129,6 +130,12 @@ class Viewer:
 
     def noted(self, number: int, _frame: object) -> None:
         self.signals.append(number)
+
+    def continued(self, _number: int, _frame: object) -> None:
+        """Back in the foreground: the shell has given the terminal back in its own way."""
+        if self.keyboard is not None and self.keyboard.before is not None:
+            self.keyboard.close()
+            self.keyboard.open()
 
     # The loop
 

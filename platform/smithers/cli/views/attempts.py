@@ -85,7 +85,7 @@ def node_entries(store: Store, run_id: str, kind: str, node: str, iteration: str
 def answer(attempt: Attempt, entry: Entry) -> None:
     attempt.outcome, attempt.ended_ms = entry.data["outcome"], entry.at_ms
     attempt.output, attempt.error = entry.data.get("output"), entry.data.get("error")
-    attempt.ms = entry.data.get("ms") or max(0, entry.at_ms - attempt.started_ms)
+    attempt.ms = round(entry.data.get("ms") or max(0, entry.at_ms - attempt.started_ms))
 
 
 def end_of(store: Store, run_id: str, claim: Claim) -> None:

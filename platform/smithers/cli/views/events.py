@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from smithers.cli.times import offset
 from smithers.cli.views.nodes import named, told_error
-from smithers.engine.entry import Entry, Json, split_node_key
+from smithers.engine.entry import Entry, Json, node_key, split_node_key
 
 ENDS: Final = {"finished": "RunFinished", "failed": "RunFailed", "cancelled": "RunCancelled"}
 NODE_EVENTS: Final = {
@@ -19,6 +19,7 @@ NODE_EVENTS: Final = {
     "waiting-approval": ("NodeWaitingApproval", "ApprovalRequested"),
     "waiting-timer": ("NodeWaitingTimer",),
     "skipped": ("NodeSkipped",),
+    "cancelling": ("NodeCancelling",),
     "cancelled": ("NodeCancelled",),
 }
 CATEGORIES: Final = {"Node": "node", "Approval": "approval", "Timer": "timer", "Frame": "frame", "RetryTask": "revert"}
@@ -86,22 +87,28 @@ def cut(value: Any) -> str:
 
 @dataclass(slots=True)
 class Reader:
-    """Turns entries, in order, into events. It remembers the run's status, because frames say it every time."""
+    """Turns entries, in order, into events. It remembers what frames say again."""
 
     status: str = ""
+    cancelled: set[str] = field(default_factory=set[str])
+    """Keys of nodes whose own answer was that they were cancelled."""
 
     def events(self, entry: Entry) -> Iterator[Event]:
         if entry.kind == "frame":
             yield from self.frame(entry)
-        else:
-            yield SIMPLE[entry.kind](entry)
+            return
+        event = SIMPLE[entry.kind](entry)
+        if event.type == "NodeCancelled":
+            self.cancelled.add(node_key(event.node, event.iteration))
+        yield event
 
     def frame(self, entry: Entry) -> Iterator[Event]:
         data = entry.data
         yield Event(entry.seq, entry.at_ms, "FrameCommitted", fields={"frameNo": data.get("number")})
         for key, shown in data.get("nodes", {}).items():
             node, iteration = split_node_key(key)
-            for type in NODE_EVENTS.get(shown, ()):
+            known = shown == "cancelled" and key in self.cancelled
+            for type in () if known else NODE_EVENTS.get(shown, ()):
                 yield Event(entry.seq, entry.at_ms, type, node, iteration)
         for _, kind, node, iteration, attempt, _ in data.get("commands", ()):
             if kind in ("run", "child") and attempt > 1:
@@ -128,7 +135,7 @@ def about_node(type: str, *fields: str) -> Callable[[Entry], Event]:
 def ended(entry: Entry) -> Event:
     types = {"finished": "NodeFinished", "cancelled": "NodeCancelled"}
     event = about_node(types.get(entry.data["outcome"], "NodeFailed"), "error")(entry)
-    return event if "ms" not in entry.data else with_field(event, "durationMs", entry.data["ms"])
+    return event if "ms" not in entry.data else with_field(event, "durationMs", round(entry.data["ms"]))
 
 
 def decided(entry: Entry) -> Event:

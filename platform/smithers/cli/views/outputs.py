@@ -20,16 +20,13 @@ class Outputs:
     """By node id, that of the latest iteration."""
 
     by_node: Json
-    last: str
-    """The id of the last task in the tree that has one; empty where there is none."""
+    """By node id, that of the latest iteration."""
+    last: Any
+    """That of the last task in the tree that has one; None where there is none."""
     omitted: int = 0
 
-    @property
-    def last_output(self) -> Any:
-        return self.by_node.get(self.last)
-
     def wire(self) -> Json:
-        found: Json = {"output": self.last_output, "outputs": self.by_node}
+        found: Json = {"output": self.last, "outputs": self.by_node}
         return found | ({"outputsOmitted": self.omitted} if self.omitted else {})
 
 
@@ -37,8 +34,14 @@ def outputs_of(store: Store, run_id: str) -> Outputs:
     rows = latest_finished(store.nodes(run_id))
     kept = rows[-MOST_OUTPUTS:]
     found = {row.node: output_of(store, run_id, row) for row in kept}
-    last = next((row.node for row in reversed(kept) if row.kind == "task"), "")
+    last = next((found[row.node] for row in reversed(kept) if row.kind == "task"), None)
     return Outputs(found, last, len(rows) - len(kept))
+
+
+def last_output(store: Store, run_id: str) -> Any:
+    """Only that of the last task in the tree that has one."""
+    tasks = [row for row in latest_finished(store.nodes(run_id)) if row.kind == "task"]
+    return output_of(store, run_id, tasks[-1]) if tasks else None
 
 
 def latest_finished(rows: list[NodeRow]) -> list[NodeRow]:

@@ -1,0 +1,154 @@
+"""A worker that dies before or after any of its calls to the store loses nothing and doubles at most one body."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from smithers import Child, Context, Loop, Parallel, Sequence, Task, Timer, call, workflow
+from smithers.flow.workflow import AnyWorkflow
+from smithers.store.interface import Store
+from smithers.store.memory import MemoryStore
+from smithers.temporal.order import FETCH, Answer, Order
+from smithers.temporal.workshop import StepSettings
+from tests.unit.temporal.conftest import DIGEST, Yard, gone
+
+
+class Out(BaseModel):
+    n: int
+
+
+def work(n: int) -> Out:
+    return Out(n=n)
+
+
+def task(name: str) -> Task[Out]:
+    return Task(name, output=Out)[call(work, 1)]
+
+
+@workflow
+def chain(ctx: Context[dict[str, int]]) -> Child:
+    return Sequence[task("a"), task("b"), task("c")]
+
+
+@workflow
+def diamond(ctx: Context[dict[str, int]]) -> Child:
+    return Sequence[task("a"), Parallel[task("b"), task("c"), task("d")], task("e")]
+
+
+@workflow
+def reading(ctx: Context[dict[str, int]]) -> Child:
+    def rest() -> Child:
+        return Parallel[[task(f"r{i}") for i in range(ctx.output(Out, "a").n + 1)]]
+
+    loop = Loop("again", until=False, max_iterations=2, on_max_reached="return-last")[task("in")]
+    return Sequence[task("a"), rest, Timer("t", duration="1ms"), loop]
+
+
+class Died(BaseException):
+    pass
+
+
+class MortalStore:
+    """Ends the process at the k-th call: before it, or after it has been done."""
+
+    def __init__(self, store: Store, at: int, *, after: bool) -> None:
+        self._store, self._left, self._after = store, at, after
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._store, name)
+
+        def called(*args: Any, **more: Any) -> Any:
+            self._left -= 1
+            if self._left == 0 and not self._after:
+                raise Died
+            result = method(*args, **more)
+            if self._left == 0:
+                raise Died
+            return result
+
+        return called
+
+    @property
+    def survived(self) -> bool:
+        return self._left > 0
+
+
+class ByHand:
+    """The driver's rules, one order at a time: take up each number once, leave to owners in flight what is theirs."""
+
+    def __init__(self, yard: Yard) -> None:
+        self.yard = yard
+        self.todo: deque[Order] = deque([self.order(FETCH)])
+        self.seen: set[int] = set()
+        self.done = ""
+
+    def order(self, n: int) -> Order:
+        return Order("r", n, 1, 1000)
+
+    def run(self, mortal: Yard) -> None:
+        attempts: Counter[Order] = Counter()
+        while self.todo and not self.done:
+            order = self.todo[0]
+            attempts[order] += 1
+            light = order.n == FETCH or self.yard.store.command("r", order.n)[0].command.kind == "timer"
+            try:
+                answer = mortal.deliver(order, attempts[order], "" if light else DIGEST)
+            except Died:
+                mortal = self.yard.again()
+                continue
+            self.todo.popleft()
+            self.take(answer)
+
+    def take(self, answer: Answer) -> None:
+        self.done = answer.done
+        if answer.elsewhere:
+            self.todo.append(self.order(FETCH))
+        in_flight = {order.n for order in self.todo}
+        for command in answer.commands:
+            if command.n not in self.seen and command.owner not in in_flight - {FETCH}:
+                self.seen.add(command.n)
+                if command.kind in ("run", "child", "timer"):
+                    self.todo.append(self.order(command.n))
+
+
+def all_points(flow: AnyWorkflow, folder: Path, burst_s: float, *, after: bool) -> Iterator[tuple[Yard, Yard]]:
+    """The flow carried out with a death at the first, the second, ... call, until it needs no more calls."""
+    for at in range(1, 1000):
+        store = MemoryStore()
+        yard = Yard(store, folder / str(at), StepSettings(burst_s=burst_s, render_s=5, grace_s=1))
+        yard.start(flow)
+        mortal_store = MortalStore(store, at, after=after)
+        mortal = replace(yard.again(), store=mortal_store, worker=gone())  # type: ignore[arg-type]
+        mortal.codes.clear()
+        for digest, plans in yard.codes.items():
+            mortal.codes[digest] = type(plans)(mortal_store, plans.code)  # type: ignore[arg-type]
+        ByHand(yard).run(mortal)
+        yield yard, mortal
+        store.close()
+        if mortal_store.survived:
+            return
+    raise AssertionError("it never came to an end")
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("burst_s", [0, 30])
+@pytest.mark.parametrize("flow", [chain, diamond, reading], ids=lambda flow: flow.name)
+def test_a_death_at_any_call(flow: AnyWorkflow, burst_s: float, after: bool, tmp_path: Path) -> None:
+    points = 0
+    for points, (yard, _) in enumerate(all_points(flow, tmp_path, burst_s, after=after), 1):
+        assert yard.status() == "finished", points
+        ended = [(entry.data["node"], entry.data["iteration"]) for entry in yard.entries("ended")]
+        assert len(ended) == len(set(ended))
+        claims = Counter((entry.data["node"], entry.data["iteration"]) for entry in yard.entries("claim"))
+        assert sum(claims.values()) - len(claims) <= 1
+        assert len(yard.entries("died")) <= 1
+        assert [entry.seq for entry in yard.entries()] == list(range(1, len(yard.entries()) + 1))
+    assert points > 10
