@@ -150,7 +150,9 @@ def _fact(case: Case, view: View, entry: Entry) -> View:
         case "render_failed" | "follow":
             return view._replace(broken=entry.kind == "render_failed")
         case "resumed":
-            return view._replace(status="running", epoch=view.epoch + 1, resumes=view.resumes + 1)
+            ending = {c.n for c in view.commands if c.kind == "fail" and case.rules.resume_closes}
+            again = view._replace(status="running", epoch=view.epoch + 1, resumes=view.resumes + 1)
+            return again._replace(open=view.open - ending)
         case "epoch":
             return view._replace(epoch=view.epoch + 1)
         case _:

@@ -75,12 +75,12 @@ def _closed(case: Case, view: View, *, stopping: bool) -> tuple[int, ...]:
         match c.kind:
             case "cancel":
                 return c.target not in view.open
-            case "complete" | "fail":
-                return case.rules.resume_closes
             case "timer":
                 return stopping
-            case _:
+            case "run" | "child":
                 return view.deaths(c.n) >= case.max_deaths
+            case _:
+                return False
 
     return tuple(c.n for c in view.commands if c.n in view.open and is_over(c))
 

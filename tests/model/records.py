@@ -43,7 +43,7 @@ class Rules(NamedTuple):
     final_waits: bool = True
     """A run's final status is planned only when nothing is in flight."""
     resume_closes: bool = True
-    """The first frame after a resume closes the `fail` of before."""
+    """The transaction that resumes a run closes its `fail`."""
     first_fetch: bool = True
     """The first act of every Temporal run is a fetch."""
     bell_kept: bool = True

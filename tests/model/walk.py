@@ -80,8 +80,8 @@ def go(walk: Walk) -> Walk:
         problem = broken(before, state)
         if problem:
             return replace(walk, labels=tuple(labels), problem=problem, log=repr(state.log))
-    problem = "" if final(state) else stuck(walk.case, state)
-    return replace(walk, labels=tuple(labels), problem=problem, log=repr(state.log))
+    walk = replace(walk, labels=tuple(labels), log=repr(state.log))
+    return walk if final(state) else stuck(walk, state)
 
 
 class Pace:
@@ -109,10 +109,14 @@ class Pace:
         return self.weights[kind]
 
 
-def stuck(case: Case, state: State) -> str:
-    """Whether the end is out of reach, by exploring what is left without faults."""
-    result = explore(case, state._replace(faults=Faults()), limit=20_000)
-    return result.problem if result.complete else f"no end after {LONGEST} moves"
+def stuck(walk: Walk, state: State) -> Walk:
+    """Explores what is left without faults: is the end out of reach?"""
+    result = explore(walk.case, state._replace(faults=Faults()), limit=20_000)
+    if not result.complete:
+        return replace(walk, problem=f"no end after {len(walk.labels)} moves")
+    if result.problem:
+        return replace(walk, labels=(*walk.labels, *result.trace), problem=result.problem, log=result.log)
+    return walk
 
 
 # --- shrinking -------------------------------------------------------------------------------------------------------
@@ -131,8 +135,9 @@ def replay(walk: Walk) -> Walk:
         problem = broken(before, state)
         if problem:
             return replace(walk, labels=tuple(taken), problem=problem, log=repr(state.log))
-    problem = stuck(walk.case, state) if walk.problem == STUCK and not final(state) else ""
-    return replace(walk, labels=tuple(taken), problem=problem, log=repr(state.log))
+    wanted = walk.problem == STUCK and not final(state)
+    walk = replace(walk, labels=tuple(taken), problem="", log=repr(state.log))
+    return stuck(walk, state) if wanted else walk
 
 
 def shrink(walk: Walk) -> Walk:

@@ -44,6 +44,8 @@ class StepActivity:
     worker: str
     """Identity of this process."""
     stopping: Callable[[], bool]
+    on_end: Callable[[str], None]
+    """Told of runs whose end a step has answered with."""
     digest: str = ""
     """Of the code whose queue it is; empty for the driver's queue."""
 
@@ -54,7 +56,10 @@ class StepActivity:
         key = self.pulse.begin(order, info.task_token, lambda: surroundings.run(activity.heartbeat))
         delivery = Delivery(self.worker, self.digest, info.attempt, given_up, self.stopping)
         try:
-            return answer(self.shop, order, delivery).wire()
+            answered = answer(self.shop, order, delivery)
+            if answered.done:
+                self.on_end(order.run)
+            return answered.wire()
         except HandOver:
             raise again("The worker shuts down.", "HandOver", AT_ONCE) from None
         except StoreUnavailable as error:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from smithers.temporal.activity import Pulse, StepActivity
@@ -26,6 +29,8 @@ STICKY: Final = timedelta(seconds=1)
 """How long a driver's next event waits for the process that has it in memory."""
 LEEWAY_S: Final = 3.0
 """Between asking bodies to stop and leaving them behind."""
+LAST_WORDS_S: Final = 1.0
+LOOK_EVERY_S: Final = 0.005
 
 
 @dataclass(slots=True, eq=False)
@@ -40,6 +45,8 @@ class Serving:
     stopping: Callable[[], bool]
     ended: asyncio.Event
     """Set when a worker has ended by itself."""
+    _ending: deque[str] = field(default_factory=lambda: deque[str](maxlen=100))
+    """Runs whose drivers are told, or have been told, that they are over."""
     running: dict[Worker, asyncio.Task[None]] = field(default_factory=dict["Worker", "asyncio.Task[None]"])
 
     def serve_drivers(self) -> None:
@@ -61,7 +68,7 @@ class Serving:
         self._run(light_queue(queue), self.settings.light_slots, "")
 
     def _run(self, queue: str, slots: int, digest: str, **more: Any) -> None:
-        steps = StepActivity(self.shop, self.pulse, self.identity, self.stopping, digest)
+        steps = StepActivity(self.shop, self.pulse, self.identity, self.stopping, self._ending.append, digest)
         worker = Worker(
             self.client,
             task_queue=queue,
@@ -81,8 +88,17 @@ class Serving:
             log.error("a worker ended: %s", task.exception())
         self.ended.set()
 
+    async def see_drivers_end(self) -> None:
+        """Lets the drivers of runs that have just ended take note: without a worker they would stay open."""
+        for run_id in set(self._ending):
+            driver = self.client.get_workflow_handle(run_id)
+            while (await driver.describe()).close_time is None:
+                await asyncio.sleep(LOOK_EVERY_S)
+
     async def stop(self) -> None:
         """Polls no more; returns when every step has answered or was handed over."""
+        with suppress(TimeoutError, RPCError):
+            await asyncio.wait_for(self.see_drivers_end(), LAST_WORDS_S)
         await asyncio.gather(*(worker.shutdown() for worker in self.running), return_exceptions=True)
         await asyncio.gather(*self.running.values(), return_exceptions=True)
         self.running.clear()
