@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from smithers.errors import StoreMissing, StoreUnavailable
 from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.interface import Store
@@ -121,13 +122,15 @@ class Place:
 
     def open(self) -> Store:
         if self.store is None:
-            self.store = until(self._opened, "there is a store")
+            self.store = until(self.opened, "there is a store")
         return self.store
 
-    def _opened(self) -> Store | None:
-        if "SMITHERS_DATABASE_URL" not in self.env and not self.database.exists():
+    def opened(self) -> Store | None:
+        """A handle of the caller's own; None while there is no store, or none that answers."""
+        try:
+            return open_store(self.url, create=False)
+        except (StoreMissing, StoreUnavailable):
             return None
-        return open_store(self.url, create="SMITHERS_DATABASE_URL" in self.env)
 
     def worker_of(self, command: subprocess.Popen[bytes]) -> Process:
         """The process in which tasks run."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from smithers.engine.entry import Entry
 from smithers.errors import RunNotFound, StoreUnavailable
-from smithers.store import open_store
 from smithers.store.interface import Store
 from tests.chaos.place import FINAL, Place, Result
 from tests.chaos.processes import until
@@ -52,9 +51,8 @@ class Watched:
         for thread in self.threads:
             thread.join(70)
 
-    def look(self, look: object) -> None:
+    def look(self, look: Callable[[Store], None]) -> None:
         """Each looks with a store of its own."""
-        assert callable(look)
         try:
             store = self.opened()
             while store is not None and not self.stopped.wait(LOOK_EVERY_S):
@@ -69,13 +67,10 @@ class Watched:
                 store.close()
 
     def opened(self) -> Store | None:
-        while not self.stopped.wait(LOOK_EVERY_S):
-            try:
-                if "SMITHERS_DATABASE_URL" in self.place.env or self.place.database.exists():
-                    return open_store(self.place.url, create=False)
-            except StoreUnavailable:
-                continue
-        return None
+        store = None
+        while store is None and not self.stopped.wait(LOOK_EVERY_S):
+            store = self.place.opened()
+        return store
 
     def follow(self, store: Store) -> None:
         new = store.entries(self.run, after=len(self.log))

@@ -20,6 +20,9 @@ def moves(case: Case, state: State) -> Iterator[Move]:
     for driver in state.drivers:
         for n in sorted(driver.timers):
             yield Move(("timer", n, driver.id), partial(timer, case, state, driver, n))
+        for n in sorted(driver.foreign):
+            if case.rules.looks_again and not driver.closing and not any(is_child(driver, n, a) for a in state.acts):
+                yield Move(("look again", n, driver.id), partial(look_again, case, state, driver, n), "look again")
     for e in state.execs:
         if e.d < 0 and e.pc == "plan":
             yield Move(("child ends", e.n, e.delivery), partial(child_ends, case, state, e))
@@ -153,11 +156,21 @@ def start_one(case: Case, state: State, driver: Driver, command: Command) -> tup
 
 def start_child(case: Case, state: State, driver: Driver, n: int) -> tuple[State, Driver]:
     """A child that runs already is recognised by its id; this Temporal run is not told how it ends."""
-    running = [a for a in state.acts if a.d == -driver.home and a.n == n]
+    running = [a for a in state.acts if is_child(driver, n, a)]
     if any(a.epoch == driver.epoch or not case.rules.child_epoch for a in running):
-        return state, driver
+        return state, driver._replace(foreign=driver.foreign | {n})
     child = Act(-driver.home, n, driver.epoch, driver.id)
-    return schedule(state, child), driver._replace(watched=driver.watched | {n})
+    driver = driver._replace(watched=driver.watched | {n}, foreign=driver.foreign - {n})
+    return schedule(state, child), driver
+
+
+def is_child(driver: Driver, n: int, act: Act) -> bool:
+    return act.d == -driver.home and act.n == n
+
+
+def look_again(case: Case, state: State, driver: Driver, n: int) -> State:
+    """From time to time the driver tries to start what another Temporal run had started."""
+    return put(*start_child(case, state, driver, n))
 
 
 def cancel(case: Case, state: State, driver: Driver, target: int) -> tuple[State, Driver]:

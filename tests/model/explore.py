@@ -20,7 +20,7 @@ from tests.model.invariants import broken, final
 from tests.model.protocol import begin, moves, take
 from tests.model.records import Case, Label, Rules, State
 
-SWEEPER = frozenset({"sweep", "unclaimed", "lease"})
+SWEEPER = frozenset({"sweep", "unclaimed", "look again"})
 STUCK = "stuck: from here no path without further faults leads to the end"
 
 

@@ -76,8 +76,8 @@ class Rules(NamedTuple):
     """Runs with unplanned facts, without a driver, or over but still driven, are rung."""
     sweep_unclaimed: bool = True
     """So are runs with an open command that nobody has claimed for a while."""
-    lease_sweeper: bool = True
-    """The command of a child whose workflow is gone is settled."""
+    looks_again: bool = True
+    """The driver tries from time to time to start a child that an earlier Temporal run has started."""
 
 
 class Case(NamedTuple):
@@ -226,6 +226,8 @@ class Driver(NamedTuple):
     timers: Numbers = NONE
     watched: Numbers = NONE
     """Children that this Temporal run has started."""
+    foreign: Numbers = NONE
+    """Children that it has found running."""
     settle: Numbers = NONE
     cancel: Numbers = NONE
     left: frozenset[tuple[int, int]] = frozenset()
@@ -261,7 +263,7 @@ class Move(NamedTuple):
     label: Label
     then: Callable[[], State]
     kind: str = ""
-    """fault; or which part of the sweeper: sweep, unclaimed, lease."""
+    """fault; or who else saw to it: sweep, unclaimed, look again."""
 
 
 def bump(counts: Counts, key: str) -> Counts:

@@ -8,6 +8,7 @@ from functools import partial
 from tests.model import driver as drivers
 from tests.model import step
 from tests.model.log import View, append, is_valid
+from tests.model.planner import IN_FLIGHT
 from tests.model.records import Act, Case, Driver, Entry, Exec, Move, State
 
 
@@ -105,10 +106,6 @@ def sweeper(case: Case, state: State) -> Iterator[Move]:
     reason = "" if busy else overdue(state.log.view, home)
     if {"sweep": case.rules.sweeper, "unclaimed": case.rules.sweep_unclaimed}.get(reason):
         yield Move((reason,), partial(drivers.ring, case, state), reason)
-    if case.rules.lease_sweeper and home is not None:
-        for n in sorted(state.log.view.open):
-            if is_abandoned(state, home, n):
-                yield Move(("lease", n), partial(expire, state, home, n), "lease")
 
 
 def overdue(view: View, home: Driver | None) -> str:
@@ -116,17 +113,5 @@ def overdue(view: View, home: Driver | None) -> str:
         return "sweep" if (home is None) != view.final else ""
     if view.facts and not view.broken:
         return "sweep"
-    return "unclaimed" if any(n not in view.claims and n not in home.seen for n in view.open) else ""
-
-
-def is_abandoned(state: State, home: Driver, n: int) -> bool:
-    """Nobody works on the child, nobody watches it, and the driver is not about to start it."""
-    if state.log.view.command(n).kind != "child" or n not in home.seen or n in home.watched:
-        return False
-    return not any(a.d == -state.home and a.n == n for a in state.acts)
-
-
-def expire(state: State, home: Driver, n: int) -> State:
-    """The lease of the child's claim has run out."""
-    nobody = Exec(0, 0, 0, 0, home.id)
-    return state._replace(log=step.settle(state.log, state.log.view.command(n), nobody), ring=True)
+    forgotten = (n for n in view.open if view.command(n).kind in IN_FLIGHT and n not in view.claims)
+    return "unclaimed" if any(n not in home.seen for n in forgotten) else ""

@@ -52,7 +52,7 @@ class Scene:
         worker.stop(0)
 
     def start(self, flow: str, **input: Any) -> str:
-        code, run = load(FLOWS / f"{flow}.py"), f"{flow}-{len(self.store.runs())}"
+        code, run = load(FLOWS / f"{flow}.py"), self.project.root.name
         given = {"folder": str(self.folder), **input}
         self.store.create_run(NewRun(run, code.workflow.name, given, code.digest, str(code.source)))
         return run
@@ -99,7 +99,8 @@ def asking(scene: Scene) -> str:
         worker.ring(run)
         wait(lambda: scene.store.run(run).status == "waiting-approval")
         data = {"node": "ok", "iteration": "", "approved": True, "by": "recorder", "note": ""}
-        scene.store.append(Append(run, (Fact("decided", "decided:ok:", data, NodeState("ok", "", ("waiting-approval",))),)))
+        decided = Fact("decided", "decided:ok:", data, NodeState("ok", "", ("waiting-approval",)))
+        scene.store.append(Append(run, (decided,)))
         worker.ring(run)
         wait(lambda: scene.is_over(run))
         return run
@@ -107,7 +108,8 @@ def asking(scene: Scene) -> str:
 
 def takeover(scene: Scene) -> str:
     def host() -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "smithers.worker.host", "--serve", str(scene.project.root), str(FLOWS / "gated.py")]
+        place = [str(scene.project.root), str(FLOWS / "gated.py")]
+        command = [sys.executable, "-m", "smithers.worker.host", "--serve", *place]
         return subprocess.Popen(command, start_new_session=True)
 
     first, run = host(), scene.start("gated", n=2)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import base64
+import re
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ def test_a_recorded_history_replays(path: Path) -> None:
 def test_a_history_holds_no_word_of_the_authors(path: Path) -> None:
     """Temporal sees numbers, kinds, queues and times: no inputs, no outputs, no names of nodes."""
     text = path.read_text()
-    assert json.loads(text)["events"]
-    for word in ("/work/ran", "begun", "folder", "approved", "g0", "t0"):
-        assert word not in text
+    payloads = [base64.b64decode(data).decode() for data in re.findall(r'"data": "([^"]*)"', text)]
+    assert any('"epoch"' in payload for payload in payloads)
+    for word in ("/work", "folder", "approved", '"node"', "g0", "t0"):
+        assert not any(word in payload for payload in payloads)

@@ -30,8 +30,7 @@ COMPLETION = "_SMITHERS_COMPLETE"
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    open_streams()
     try:
         return answered(words)
     except OutputClosed:
@@ -39,6 +38,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FINISHED
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def open_streams() -> None:
+    """Fills closed streams (`2>&-`) before anything else takes their numbers, and lets no letter fail to be written."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115  for the life of the process
+        else:
+            stream.reconfigure(errors="backslashreplace")
 
 
 def answered(words: list[str]) -> int:

@@ -46,15 +46,13 @@ class StepActivity:
     stopping: Callable[[], bool]
     on_end: Callable[[str], None]
     """Told of runs whose end a step has answered with."""
-    digest: str = ""
-    """Of the code whose queue it is; empty for the driver's queue."""
 
     @activity.defn(name=STEP, no_thread_cancel_exception=True)
     def step(self, wire: Json) -> Json:
         order, info = Order.read(wire), activity.info()
         surroundings = contextvars.copy_context()
         key = self.pulse.begin(order, info.task_token, lambda: surroundings.run(activity.heartbeat))
-        delivery = Delivery(self.worker, self.digest, info.attempt, given_up, self.stopping)
+        delivery = Delivery(self.worker, info.attempt, given_up, self.stopping)
         try:
             answered = answer(self.shop, order, delivery)
             if answered.done:

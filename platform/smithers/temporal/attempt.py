@@ -36,6 +36,8 @@ class Attempt:
     command: Command
     body: Callable[[], TaskBody]
     """Called once, on the step's own thread, before the body begins. It may read the store."""
+    digest: str
+    """Of the code that the body belongs to."""
     careful: bool = False
     """Look for claims first. Without it, only when ours turns out to be there already."""
     running: Running | None = field(default=None, init=False)
@@ -129,7 +131,7 @@ class Attempt:
     # The body
 
     def start(self, nth: int, deaths: int) -> Running:
-        command, bodies, digest = self.command, self.shop.bodies, self.delivery.digest
+        command, bodies, digest = self.command, self.shop.bodies, self.digest
         flag = CancelFlag()
         context = self.context(nth, flag)
         body = self.body()

@@ -65,7 +65,7 @@ from temporalio.workflow import ActivityCancellationType, ParentClosePolicy
 
 from smithers.engine.command import ENDING
 from smithers.engine.entry import Json
-from smithers.temporal.order import FETCH, RING, STALE, STEP, TASK, Answer, Carried, Order, Signal, light_queue
+from smithers.temporal.order import FETCH, RING, STALE, STEP, TASK, Answer, Carried, Order, Signal, light_queue, plan_queue
 
 TASK_TIMEOUT: Final = timedelta(seconds=2)
 """Of a workflow task: one in flight when its worker dies costs this much. Shorter ones time out under load."""
@@ -138,6 +138,10 @@ class Driver:
         self.cancelled = False
         self.cancel_due = False
         self.queue = ""
+        """Of the run's code."""
+        self.light = light_queue(workflow.info().task_queue)
+        self.at_home = True
+        """Whether the workers of our own queue hold the code, as far as we have seen."""
         self.done = ""
         self.newer_epoch = 0
         """Of the run, where ours is over."""
@@ -203,7 +207,7 @@ class Driver:
         self.unanswered, self.signals = [], []
         self.fetching = True
         self.fetches += 1
-        fetch = asyncio.create_task(step(order, f"fetch-{self.fetches}"))
+        fetch = asyncio.create_task(step(order, f"fetch-{self.fetches}", queue=self.light))
         fetch.add_done_callback(partial(self.fetched, order))
 
     def fetched(self, order: Order, fetch: asyncio.Task[Answer]) -> None:
@@ -224,7 +228,7 @@ class Driver:
         if self.planning is None:
             self.fetches += 1
             order = Order(self.run_id, FETCH, self.epoch, self.since)
-            self.planning = asyncio.create_task(step(order, f"plan-{self.fetches}", queue=light_queue(self.queue)))
+            self.planning = asyncio.create_task(step(order, f"plan-{self.fetches}", queue=plan_queue(self.queue)))
             self.planning.add_done_callback(self.planned)
 
     def planned(self, planning: asyncio.Task[Answer]) -> None:
@@ -313,7 +317,7 @@ class Driver:
     def move(self, queue: str) -> None:
         """The run follows new code. Steps that wait for a worker of the old code come back without an answer and are
         planned again; those that run pay no attention to this and answer."""
-        self.queue = queue
+        self.queue, self.at_home = queue, True
         for n in self.launched:
             self.flying[n].cancel()
         if self.planning is not None:
@@ -326,11 +330,21 @@ class Driver:
             await workflow.sleep(delay_s)
             self.plain.add(command.n)
         self.launched.add(command.n)
-        order = Order(self.run_id, command.n, self.epoch, self.since, child=command.kind == "child")
-        if command.kind == "child":
+        is_child = command.kind == "child"
+        order = Order(self.run_id, command.n, self.epoch, self.since, code=self.queue, child=is_child)
+        if is_child:
             return await self.carry_out_child(order)
-        queue = "" if command.kind == "timer" else self.queue
-        return await step(order, f"step-{command.n}", queue=queue)
+        if command.kind == "timer":
+            return await step(order, f"step-{command.n}", queue=self.light)
+        return await self.carry_out_task(order)
+
+    async def carry_out_task(self, order: Order) -> Answer:
+        if self.at_home:
+            answer = await step(order, f"step-{order.n}")
+            if not answer.unheld:
+                return answer
+            self.at_home = False
+        return await step(order, f"step-{order.n}-code", queue=self.queue)
 
     async def carry_out_child(self, order: Order) -> Answer:
         child_id = f"{order.run}:{order.epoch}:{order.n}"
@@ -417,7 +431,7 @@ class LongTask:
         except ActivityError:
             # The driver that started this may have continued as new and would not be told: say it through the log.
             settle = Order(order.run, FETCH, order.epoch, order.since, settle=(order.n,), child=True)
-            answer = await step(settle, "settle")
+            answer = await step(settle, "settle", queue=light_queue(workflow.info().task_queue))
         return answer.wire()
 
 

@@ -34,7 +34,7 @@ class Fetch(Step):
             run = self.store.run(self.order.run)
             rows = self.store.open_commands(run.run_id, above=self.order.above)
             if not planned or not self.unplanned(run):
-                return self.reply_of(run, rows, elsewhere=not planned and run.digest not in self.shop.codes)
+                return self.reply_of(run, rows, elsewhere=not planned and self.plans is None)
         self.shop.ring(self.order.run)
         run = self.current()
         return self.reply_of(run, self.store.open_commands(run.run_id, above=self.order.above), elsewhere=False)
@@ -74,7 +74,7 @@ class Fetch(Step):
         run = self.current()
         if not self.unplanned(run):
             return True
-        self.hold(run.digest)
+        self.hold(code_queue(self.shop.project, run.digest))
         if self.run is None:
             return False
         with self.run.lock:

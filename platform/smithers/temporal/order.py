@@ -88,6 +88,8 @@ class Order:
     cancel: str = ""
     """For a fetch: the Temporal run id of a driver that was asked to cancel."""
     signals: tuple[Signal, ...] = ()
+    code: str = ""
+    """Queue of the code that the run is pinned to, as far as the driver knows: it names the code."""
     child: bool = False
     """The step runs in a workflow of its own: it stores and rings, and does not plan."""
 
@@ -102,6 +104,7 @@ class Order:
             settle=list(self.settle),
             cancel=self.cancel,
             signals=signals,
+            code=self.code,
             child=self.child,
         )
 
@@ -124,13 +127,20 @@ class Answer:
     """Task queue of the workers that hold the run's code; empty where it has not changed."""
     epoch: int = 0
     """Of the run, with `stale`."""
+    unheld: bool = False
+    """Nothing was done: this worker does not hold the code."""
     elsewhere: bool = False
     """A plan is due, and this worker does not hold the code for it."""
 
     def wire(self) -> Json:
         commands = [command.wire() for command in self.commands]
         return sparse(
-            commands=commands, done=self.done, queue=self.queue, epoch=self.epoch, elsewhere=self.elsewhere
+            commands=commands,
+            done=self.done,
+            queue=self.queue,
+            epoch=self.epoch,
+            unheld=self.unheld,
+            elsewhere=self.elsewhere,
         )
 
     @staticmethod
@@ -146,15 +156,22 @@ def sparse(**fields: object) -> Json:
 
 
 def driver_queue(project: str) -> str:
-    """Served by every worker of a project: the driver needs no code."""
+    """Drivers of all runs, served by every worker of a project: a driver needs no code. Steps are tried here first:
+    where the worker that has the driver in memory holds the code, they come back to it with the same answer (an eager
+    activity), which is a quarter quicker than another queue."""
     return f"smithers-{project}"
 
 
+def light_queue(drivers: str) -> str:
+    """Beside the drivers' queue: steps without a task, in slots of their own, so that none waits behind a long body."""
+    return f"{drivers}-light"
+
+
 def code_queue(project: str, digest: str) -> str:
-    """Served by the workers that hold this code."""
+    """Tasks, served by the workers that hold this code."""
     return f"smithers-{project}-{digest[:12]}"
 
 
-def light_queue(queue: str) -> str:
-    """Beside a code queue: steps without a task, in slots of their own, so that none waits behind a long body."""
-    return f"{queue}-light"
+def plan_queue(code: str) -> str:
+    """Beside a code queue: plans, served by the workers that hold this code, in slots of their own."""
+    return f"{code}-plan"

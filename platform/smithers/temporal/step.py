@@ -99,16 +99,22 @@ class Step:
     def __post_init__(self) -> None:
         self.store = self.shop.store
         self.careful = self.delivery.attempt > 1
-        self.hold(self.delivery.digest)
+        self.hold(self.order.code)
 
-    def hold(self, digest: str) -> None:
-        self.plans = self.shop.codes.get(digest)
+    def hold(self, code: str) -> None:
+        self.plans = self.shop.codes.get(code)
         self.run = None if self.plans is None else self.plans.of(self.order.run)
+
+    @property
+    def digest(self) -> str:
+        return "" if self.plans is None else self.plans.digest
 
     def answer(self) -> Answer:
         if self.careful:
             self.current()
         row, is_open = self.store.command(self.order.run, self.order.n)
+        if self.plans is None and row.command.kind != "timer":
+            return Answer(unheld=True)
         command = row.command if is_open else self.unfinished()
         claimed = False
         while command is not None:
@@ -144,7 +150,7 @@ class Step:
             self.store_fact(facts.fired(command))
             return None
         body = partial(self.body_of, command)
-        attempt = Attempt(self.shop, self.order, self.delivery, command, body, self.careful)
+        attempt = Attempt(self.shop, self.order, self.delivery, command, body, self.digest, self.careful)
         ended = attempt.end(claimed=1 if claimed else 0)
         self.careful = attempt.careful
         if ended is None:
@@ -240,7 +246,7 @@ class Step:
             self.done = final(plan.status)
 
     def store_fact(self, fact: Fact) -> None:
-        request = Append(self.order.run, (fact,), epoch=self.order.epoch, keep_rejected=True, code=self.delivery.digest)
+        request = Append(self.order.run, (fact,), epoch=self.order.epoch, keep_rejected=True, code=self.digest)
         appended = self.store.append(request)
         outcome = appended.outcomes[0]
         self.note_end(fact, outcome, appended.entries[0].seq if outcome == "stored" else 0)

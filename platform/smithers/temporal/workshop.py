@@ -40,8 +40,6 @@ class Delivery:
 
     worker: str
     """Identity of this process."""
-    digest: str = ""
-    """Of the code whose queue it came through; empty for steps without a task."""
     attempt: int = 1
     superseded: Callable[[], bool] = lambda: False
     """Whether Temporal has given this delivery up, as far as we were told."""
@@ -70,6 +68,6 @@ class Workshop:
     ring: Callable[[str], None]
     """Wakes the driver of a run."""
     codes: Mapping[str, Plans]
-    """By digest: the code that this process holds."""
+    """By name of its queue: the code that this process holds."""
     settings: StepSettings = StepSettings()
     pace: Pace = field(default_factory=Pace)

@@ -20,6 +20,7 @@ from smithers.store import open_store
 from smithers.store.interface import Store
 from smithers.temporal import identity, local
 from smithers.temporal.bell import Bell
+from smithers.temporal.order import code_queue
 from smithers.temporal.plans import Plans
 from smithers.temporal.running import BodyTable
 from smithers.temporal.spool import Spool
@@ -35,7 +36,7 @@ from smithers.worker.sweeper import Sweeper
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from smithers.temporal.local import LocalServer
+    from smithers.temporal.local import KeptServer
     from smithers.worker.serving import Serving
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,9 @@ class EmbeddedWorker:
         self._lines = LineBuffer(self.store)
         self._pulse = Heartbeats(self.store, self.table, self._ledger)
         self._plans: dict[str, Plans] = {}
+        """By name of the code's queue."""
+        for one in self.codes.values():
+            self._prepare(one)
         self._serving: Serving | None = None
         self._client: Client | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -109,10 +113,10 @@ class EmbeddedWorker:
 
     def hold(self, code: LoadedCode) -> None:
         """Serves one more code from now on."""
-        if code.digest in self.codes and code.digest in self._plans:
+        if code.digest in self.codes:
             return
         self.codes[code.digest] = code
-        self._plans[code.digest] = Plans(self.store, code, render_s=self.settings.render_s)
+        self._prepare(code)
         if self._loop is not None and self._serving is not None:
             self._loop.call_soon_threadsafe(self._serving.serve_code, code.digest)
 
@@ -154,49 +158,55 @@ class EmbeddedWorker:
             self._ready.set()
 
     async def _serve(self) -> None:
-        """Serves until stopped; begins again when the local server has moved."""
+        """Serves until stopped; begins again when the local server has moved, or was stopped.
+
+        A supervisor that died is replaced meanwhile, with its server, and nobody here notices: the client connects
+        again, and bodies go on.
+        """
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         while not self._stop.is_set():
-            server = await asyncio.to_thread(local.ensure, self.project)
+            server = await asyncio.to_thread(local.keep, self.project)
             try:
                 await self._serve_on(server)
             finally:
-                server.close()
+                await asyncio.to_thread(server.close)
 
-    async def _serve_on(self, server: LocalServer) -> None:
+    async def _serve_on(self, server: KeptServer) -> None:
         from smithers.temporal.client import connect
         from smithers.worker.serving import Serving
 
         assert self._stop is not None
-        self._client = client = await connect(self.project, server.address, identity=self.identity)
+        address = server.address
+        self._client = client = await connect(self.project, address, identity=self.identity)
         shop, ended = self._workshop(), asyncio.Event()
         serving = Serving(client, shop, self._pulse, self.identity, self.settings, self._draining.is_set, ended)
         bell = Bell(self.project, self._ring)
         sweeper = Sweeper(self.project, self.store, client, self._ring, self.on_code_wanted)
         try:
             serving.serve_drivers()
-            for digest in self._plans:
+            for digest in self.codes:
                 serving.serve_code(digest)
             self._serving = serving
             await bell.open()
             await take_over(self.project, client, [run.run_id for run in self.store.due_runs()])
             sweeper.start()
             self._ready.set()
-            await self._watch(server, ended)
+            await self._watch(server, address, ended)
         finally:
             self._serving = None
             await sweeper.stop()
             await bell.close()
-            asyncio.get_running_loop().call_later(self._drain_s, self._hand_over)
+            hand_over = asyncio.get_running_loop().call_later(self._drain_s, self._hand_over)
             await serving.stop()
+            hand_over.cancel()  # bodies that begin on the next server are not meant
 
-    async def _watch(self, server: LocalServer, ended: asyncio.Event) -> None:
+    async def _watch(self, server: KeptServer, address: str, ended: asyncio.Event) -> None:
         """Returns when it is time to end, or to begin again."""
         assert self._stop is not None
         while not self._stop.is_set() and not ended.is_set():
-            if server.is_lost:
-                log.warning("the local Temporal server's supervisor is gone; starting another one")
+            if server.is_lost or server.address != address:
+                log.warning("the local Temporal server has gone from %s; looking for it", address)
                 return
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), WATCH_S)
@@ -213,12 +223,13 @@ class EmbeddedWorker:
         run = await asyncio.to_thread(self.store.run, run_id)
         await ringing.ring(self._client, self.project.name, run)
 
+    def _prepare(self, code: LoadedCode) -> None:
+        queue = code_queue(self.project.name, code.digest)
+        self._plans[queue] = Plans(self.store, code, render_s=self.settings.render_s)
+
     def _workshop(self) -> Workshop:
         settings, state = self.settings, self.project.state
         bodies = LocalBodies(self._lines, self.codes, state / "code", self.project.store_url)
-        for code in self.codes.values():
-            if code.digest not in self._plans:
-                self._plans[code.digest] = Plans(self.store, code, render_s=settings.render_s)
         spool = Spool(state / "spool")
         return Workshop(
             self.project.name, self.store, bodies, self.table, spool, self.ring, self._plans, settings.steps

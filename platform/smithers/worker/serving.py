@@ -17,7 +17,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from smithers.temporal.activity import Pulse, StepActivity
 from smithers.temporal.driver import Driver, LongTask
-from smithers.temporal.order import code_queue, driver_queue, light_queue
+from smithers.temporal.order import code_queue, driver_queue, light_queue, plan_queue
 from smithers.temporal.workshop import Workshop
 from smithers.worker.settings import WorkerSettings
 
@@ -50,11 +50,12 @@ class Serving:
     running: dict[Worker, asyncio.Task[None]] = field(default_factory=dict["Worker", "asyncio.Task[None]"])
 
     def serve_drivers(self) -> None:
-        """Drivers, and steps without a task, of all runs of the project."""
+        """Drivers of all runs of the project, their steps as far as we hold the code, and steps without a task."""
+        drivers = driver_queue(self.shop.project)
+        self._run(light_queue(drivers), self.settings.light_slots)
         self._run(
-            driver_queue(self.shop.project),
-            self.settings.light_slots,
-            "",
+            drivers,
+            self.settings.slots,
             workflows=[Driver, LongTask],
             workflow_runner=UnsandboxedWorkflowRunner(),
             max_cached_workflows=self.settings.cached_runs,
@@ -64,11 +65,11 @@ class Serving:
     def serve_code(self, digest: str) -> None:
         """Tasks of runs that are pinned to this code, and plans that no other worker can make."""
         queue = code_queue(self.shop.project, digest)
-        self._run(queue, self.settings.slots, digest)
-        self._run(light_queue(queue), self.settings.light_slots, "")
+        self._run(queue, self.settings.slots)
+        self._run(plan_queue(queue), self.settings.light_slots)
 
-    def _run(self, queue: str, slots: int, digest: str, **more: Any) -> None:
-        steps = StepActivity(self.shop, self.pulse, self.identity, self.stopping, self._ending.append, digest)
+    def _run(self, queue: str, slots: int, **more: Any) -> None:
+        steps = StepActivity(self.shop, self.pulse, self.identity, self.stopping, self._ending.append)
         worker = Worker(
             self.client,
             task_queue=queue,

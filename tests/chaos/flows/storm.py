@@ -25,7 +25,7 @@ class Given(BaseModel):
     alone: int = 0
     each_ms: float = 5
     long_s: float = 0
-    """Each round ends with a task that takes so long."""
+    """Each round ends with two tasks that take so long, one of them in a process of its own."""
 
 
 class Out(BaseModel):
@@ -63,6 +63,11 @@ def tasks(name: str, count: int, given: Given, *, alone: bool = False) -> list[C
     ]
 
 
+def long_tasks(name: str, given: Given) -> list[Child]:
+    long = call(work, given.shown, 0, given.long_s * 1000)
+    return [Task(f"{name}-here", output=Out)[long], Task(f"{name}-alone", output=Out, isolated=True)[long]]
+
+
 def parts(number: int, given: Given) -> list[Child]:
     """One round."""
     name = f"r{number}"
@@ -76,7 +81,7 @@ def parts(number: int, given: Given) -> list[Child]:
     found += [Timer(f"{name}-pause", duration=given.pause)] if given.pause else []
     found += [Parallel[tasks(f"{name}-alone", given.alone, given, alone=True)]] if given.alone else []
     if given.long_s:
-        found.append(Task(f"{name}-long", output=Out)[call(work, given.shown, number, given.long_s * 1000)])
+        found.append(Parallel[long_tasks(f"{name}-long", given)])
     return found
 
 

@@ -25,7 +25,8 @@ def spawn(place: Place) -> Iterator[Spawn]:
 
     def start(flow: str, *, guarded: bool = False) -> subprocess.Popen[bytes]:
         serve = [] if guarded else ["--serve"]
-        command = [sys.executable, "-m", "smithers.worker.host", *serve, str(place.project.root), str(FLOWS / f"{flow}.py")]
+        where = [str(place.project.root), str(FLOWS / f"{flow}.py")]
+        command = [sys.executable, "-m", "smithers.worker.host", *serve, *where]
         process = subprocess.Popen(command, start_new_session=True)
         processes.append(process)
         return process

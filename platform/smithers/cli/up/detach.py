@@ -22,7 +22,7 @@ def detached(project: Project, order: Order, form: Form) -> int:
         out.note(f"Run {prepared.run_id} is over; nothing was started.")
         return 0
     log = project.state / "logs" / f"{prepared.run_id}.log"
-    pid = launch(project, order, prepared, log)
+    pid = launch(order, prepared, log)
     if out.is_json:
         out.document({"runId": prepared.run_id, "pid": pid, "logFile": str(log)})
     else:
@@ -31,17 +31,10 @@ def detached(project: Project, order: Order, form: Form) -> int:
     return 0
 
 
-def launch(project: Project, order: Order, prepared: Prepared, log: Path) -> int:
+def launch(order: Order, prepared: Prepared, log: Path) -> int:
     log.parent.mkdir(parents=True, exist_ok=True)
     words = [sys.executable, "-P", "-m", "smithers.cli.main", "up", "--resume", prepared.run_id, "--stay"]
     words += [str(Path(order.file).absolute())] if order.file else []
     with log.open("ab") as file:
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-            start_new_session=True,
-            cwd=project.root,
-        )
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
     return process.pid

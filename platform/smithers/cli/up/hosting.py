@@ -9,7 +9,7 @@ from smithers.cli.deciding import whoami
 from smithers.cli.guard import Order
 from smithers.cli.output import Form, Out
 from smithers.cli.up.finish import finish
-from smithers.cli.up.keys import Dialogue
+from smithers.cli.up.keys import Dialogue, in_foreground
 from smithers.cli.up.screen import Screen
 from smithers.cli.up.viewer import Policy, Viewer
 from smithers.project import Project
@@ -28,7 +28,8 @@ def resume_run(project: Project, run_id: str, form: Form) -> int:
 
 def is_interactive(form: Form) -> bool:
     """A person sits at both ends: the answer is for eyes, and keys can be read."""
-    return form is Form.plain and all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+    on_terminal = form is Form.plain and all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+    return on_terminal and in_foreground(sys.stdin.fileno())
 
 
 def screen(dialogue: Dialogue | None) -> Screen:

@@ -91,6 +91,14 @@ class Dialogue:
         return f"⏸ {verb} {seen.node} — note, then Enter (Esc: back): {self.note}▏"
 
 
+def in_foreground(fd: int) -> bool:
+    """Whether what is typed on the terminal is for us."""
+    try:
+        return os.tcgetpgrp(fd) == os.getpgrp()
+    except OSError:
+        return False
+
+
 class Keyboard:
     """The terminal's keys, one by one and not echoed. Ctrl-C still interrupts."""
 
@@ -100,16 +108,19 @@ class Keyboard:
         self.decoder = codecs.getincrementaldecoder("utf-8")(errors="ignore")
 
     def open(self) -> None:
+        """Does nothing in the background: there, touching the terminal would stop us."""
+        if not in_foreground(self.fd):
+            return
         with suppress(termios.error):
             self.before = termios.tcgetattr(self.fd)
             tty.setcbreak(self.fd, termios.TCSADRAIN)
 
     def close(self) -> None:
         """Gives the terminal back as it was. Idempotent."""
-        if self.before is not None:
+        if self.before is not None and in_foreground(self.fd):
             with suppress(termios.error):
                 termios.tcsetattr(self.fd, termios.TCSADRAIN, self.before)
-            self.before = None
+        self.before = None
 
     def read(self) -> str:
         try:

@@ -133,7 +133,7 @@ class Viewer:
 
     def continued(self, _number: int, _frame: object) -> None:
         """Back in the foreground: the shell has given the terminal back in its own way."""
-        if self.keyboard is not None and self.keyboard.before is not None:
+        if self.keyboard is not None and self.model is not None:
             self.keyboard.close()
             self.keyboard.open()
 
