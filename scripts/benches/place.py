@@ -41,8 +41,10 @@ class Place:
         return max(2, round(count * self.scale))
 
     def fresh(self) -> Path:
-        """A new folder, as an empty project."""
-        return Path(tempfile.mkdtemp(prefix="fresh-", dir=self.folder))
+        """A new folder, marked as a project of its own: otherwise the one above it would be taken."""
+        folder = Path(tempfile.mkdtemp(prefix="fresh-", dir=self.folder))
+        (folder / ".smithers").mkdir()
+        return folder
 
 
 @contextmanager

@@ -65,7 +65,19 @@ from temporalio.workflow import ActivityCancellationType, ParentClosePolicy
 
 from smithers.engine.command import ENDING
 from smithers.engine.entry import Json
-from smithers.temporal.order import FETCH, RING, STALE, STEP, TASK, Answer, Carried, Order, Signal, light_queue, plan_queue
+from smithers.temporal.order import (
+    FETCH,
+    RING,
+    STALE,
+    STEP,
+    TASK,
+    Answer,
+    Carried,
+    Order,
+    Signal,
+    light_queue,
+    plan_queue,
+)
 
 TASK_TIMEOUT: Final = timedelta(seconds=2)
 """Of a workflow task: one in flight when its worker dies costs this much. Shorter ones time out under load."""

@@ -71,6 +71,7 @@ def refused(shell: Shell, result: Result) -> None:
     assert shell.processes() == {}
 
 
+@pytest.mark.feature("cli.up.input", "cli.global.exit4")
 @pytest.mark.parametrize("name", INPUTS)
 def test_input_that_does_not_fit_is_refused_with_the_place(shell: Shell, name: str):
     text, expected = INPUTS[name]
@@ -113,6 +114,7 @@ def test_a_file_that_cannot_be_loaded_is_refused_with_its_line(shell: Shell, tex
     assert expected in result.err
 
 
+@pytest.mark.feature("cli.global.exit4")
 @pytest.mark.parametrize(
     "words",
     [
@@ -150,6 +152,7 @@ def test_wrong_use_is_one_json_document_when_json_was_asked_for(shell: Shell, wo
     assert set(result.error) == {"code", "message", "data"}
 
 
+@pytest.mark.feature("cli.up.run-id")
 def test_a_reused_run_id_is_refused_and_the_old_run_is_kept(shell: Shell):
     shell.write("flow.py", GOOD)
     assert shell.call("up", "flow.py", "--run-id", "r1", "--input", '{"name": "x"}').status == 0

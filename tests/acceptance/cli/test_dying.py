@@ -23,6 +23,7 @@ def once(how: str) -> Text:
 """
 
 
+@pytest.mark.feature("cli.global.exit130", "cli.global.exit143", "cli.global.sig.db-close")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_stops_the_watching_and_not_the_run(shell: Shell, number: signal.Signals, status: int):
     shell.write("flow.py", SLOW)
@@ -37,6 +38,7 @@ def test_a_signal_stops_the_watching_and_not_the_run(shell: Shell, number: signa
     assert shell.call("up", "--resume", "r1").status == 0
 
 
+@pytest.mark.feature("cli.global.sig.second")
 def test_a_second_interrupt_leaves_at_once_and_the_run_can_be_resumed(shell: Shell):
     shell.write("flow.py", SLOW.replace('"b", 2', '"b", 30 if not Path("again").exists() else 0'))
     process = shell.begin("up", "flow.py", "--run-id", "r1")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 
+import pytest
+
 from tests.acceptance.cli.running import Shell
 
 HEAD = """\
@@ -41,6 +43,14 @@ GATE = flow(
 )
 
 
+@pytest.mark.feature(
+    "cli.up.start",
+    "cli.global.exit0",
+    "cli.global.progress.stream",
+    "cli.global.progress.start",
+    "cli.global.progress.done",
+    "cli.global.progress.end",
+)
 def test_a_run_prints_its_output_on_stdout_and_its_progress_on_stderr(shell: Shell):
     shell.write("flow.py", HELLO)
 
@@ -54,6 +64,7 @@ def test_a_run_prints_its_output_on_stdout_and_its_progress_on_stderr(shell: She
     assert "\x1b" not in result.err
 
 
+@pytest.mark.feature("cli.global.format")
 def test_json_is_one_document_whatever_the_authors_code_prints(shell: Shell):
     noisy = HELLO.replace('print("a task prints")', 'print("a task prints"); os.write(1, b"below Python")')
     shell.write("flow.py", noisy)
@@ -72,12 +83,14 @@ def test_what_a_task_prints_is_kept_with_it(shell: Shell):
     assert "hello | a task prints" in shell.call("logs", "r1").out
 
 
+@pytest.mark.feature("cli.global.direct-file")
 def test_a_workflow_file_alone_is_run(shell: Shell):
     shell.write("flow.py", HELLO)
 
     assert shell.call("flow.py").json == {"text": "hi"}
 
 
+@pytest.mark.feature("cli.global.exit1", "cli.global.progress.fail")
 def test_a_failed_run_exits_1_and_says_where_and_how_to_go_on(shell: Shell):
     boom = "def boom() -> Text:\n    raise NonRetryable('the disk is full')\n"
     shell.write("flow.py", flow('Task("build", output=Text)[boom]', boom))
@@ -90,6 +103,7 @@ def test_a_failed_run_exits_1_and_says_where_and_how_to_go_on(shell: Shell):
     assert "smithers up --resume r1" in result.err
 
 
+@pytest.mark.feature("cli.up.resume")
 def test_changed_code_is_followed_only_when_asked_and_a_failed_run_goes_on_from_its_failed_task(shell: Shell):
     broken = (
         'def count() -> Text:\n    open("first", "a").write("x")\n    return Text()\n'
@@ -110,6 +124,7 @@ def test_changed_code_is_followed_only_when_asked_and_a_failed_run_goes_on_from_
     assert (shell.root / "first").read_text() == "x"
 
 
+@pytest.mark.feature("cli.global.exit3", "cli.up.exit-waiting")
 def test_waiting_for_a_person_exits_3_and_says_how_to_answer_and_go_on(shell: Shell):
     shell.write("flow.py", GATE)
 
@@ -120,6 +135,7 @@ def test_waiting_for_a_person_exits_3_and_says_how_to_answer_and_go_on(shell: Sh
     assert "smithers up --resume r1" in result.err
 
 
+@pytest.mark.feature("cli.approve.record", "cli.up.resume")
 def test_an_approved_run_goes_on_and_only_its_new_tasks_run(shell: Shell):
     shell.write("flow.py", GATE)
     waiting = shell.call("up", "flow.py", "--run-id", "r1", "--format", "json")
@@ -143,6 +159,7 @@ def test_approve_with_resume_carries_the_run_on(shell: Shell):
     assert (result.status, result.json["status"]) == (0, "finished")
 
 
+@pytest.mark.feature("cli.deny.record", "cli.approve.note")
 def test_a_denied_run_fails_and_keeps_the_note(shell: Shell):
     shell.write("flow.py", GATE)
     shell.call("up", "flow.py", "--run-id", "r1")
@@ -153,6 +170,7 @@ def test_a_denied_run_fails_and_keeps_the_note(shell: Shell):
     assert "not yet" in result.err
 
 
+@pytest.mark.feature("cli.global.progress.timer")
 def test_a_timer_is_waited_for_unless_told_not_to(shell: Shell):
     shell.write("flow.py", flow('Sequence[Timer("nap", duration="1s"), Task("a", output=Text)[call(say, "up")]]'))
 
@@ -162,6 +180,7 @@ def test_a_timer_is_waited_for_unless_told_not_to(shell: Shell):
     assert shell.call("up", "--resume", "r1").json == {"text": "up"}
 
 
+@pytest.mark.feature("cli.global.exit2", "cli.cancel.run", "cli.cancel.exit")
 def test_a_cancelled_run_exits_2(shell: Shell):
     shell.write("flow.py", flow('Task("slow", output=Text)[call(slow, "began", 60)]'))
     process = shell.begin("up", "flow.py", "--run-id", "r1")
@@ -192,6 +211,7 @@ def test_a_reader_that_leaves_early_does_not_stop_the_run(shell: Shell):
     head.wait()
 
 
+@pytest.mark.feature("cli.up.detach", "cli.up.detach-log")
 def test_detached_it_runs_in_the_background_and_is_told_of_approvals(shell: Shell):
     shell.write("flow.py", GATE)
 
@@ -205,6 +225,7 @@ def test_detached_it_runs_in_the_background_and_is_told_of_approvals(shell: Shel
     assert "✓ finished" in (shell.root / ".smithers" / "logs" / "r1.log").read_text()
 
 
+@pytest.mark.feature("cli.events.watch", "cli.events.json")
 def test_following_shows_everything_until_the_run_has_ended(shell: Shell):
     shell.write("flow.py", flow('Task("slow", output=Text)[call(slow, "began", 1)]'))
     shell.call("up", "flow.py", "--detach", "--run-id", "r1")

@@ -15,6 +15,7 @@ def waiting(stage: Stage) -> Stage:
     return stage
 
 
+@pytest.mark.feature("cli.approve.record", "cli.deny.record", "cli.approve.by", "cli.approve.note")
 @pytest.mark.parametrize(("command", "approved"), [("approve", True), ("deny", False)])
 def test_a_decision_is_recorded_with_who_and_why(waiting: Stage, command: str, approved: bool):
     answer = waiting.call(command, "r1", "publish", "--by", "bob", "--note", "fine", "--format", "json")
@@ -53,6 +54,7 @@ def test_a_decided_approval_is_not_pending_before_anybody_has_planned(waiting: S
     assert "'publish' was approved by ann" in waiting.call("approve").err
 
 
+@pytest.mark.feature("cli.approve.node")
 def test_several_waiting_approvals_are_listed_and_none_is_guessed(stage: Stage):
     stage.start(two_gates, "r1")
 
@@ -78,10 +80,12 @@ def test_a_node_alone_means_that_of_the_newest_run(waiting: Stage):
     assert waiting.call("approve", "publish").status == 0
 
 
+@pytest.mark.feature("cli.approve.node", "cli.approve.iteration")
 def test_the_node_may_be_an_option_as_in_the_reference(waiting: Stage):
     assert waiting.call("deny", "r1", "--node", "publish", "--iteration", "0").status == 0
 
 
+@pytest.mark.feature("cli.cancel.run", "cli.cancel.exit")
 def test_cancel_is_a_fact_and_its_exit_status_says_cancelled(waiting: Stage):
     answer = waiting.call("cancel", "r1", "--reason", "wrong branch", "--json")
 
@@ -100,6 +104,7 @@ def test_a_run_that_has_ended_cannot_be_cancelled(stage: Stage):
     assert "it is failed" in answer.err
 
 
+@pytest.mark.feature("cli.down.all")
 def test_down_cancels_what_is_open_and_leaves_the_rest(waiting: Stage):
     waiting.start(release, "r2")
     waiting.start(release, "r3")
@@ -110,6 +115,7 @@ def test_down_cancels_what_is_open_and_leaves_the_rest(waiting: Stage):
     assert {run["runId"] for run in answer.json["runs"]} == {"r1", "r2"}
 
 
+@pytest.mark.feature("cli.retrytask.do", "cli.retrytask.resume", "cli.retrytask.others")
 def test_retry_task_opens_a_failed_run_from_its_failed_task(stage: Stage):
     stage.start(release, "r1")
     stage.end("r1", "build", error="no")

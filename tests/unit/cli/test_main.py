@@ -27,6 +27,7 @@ def imported(*words: str) -> str:
     return done.stderr.splitlines()[-1]
 
 
+@pytest.mark.feature("cli.global.version")
 def test_the_version_is_printed_without_any_library(stage: Stage):
     code = "import sys\nfrom smithers.cli.main import main\nmain(['--version'])\nprint('typer' in sys.modules)"
 
@@ -42,6 +43,7 @@ def test_reading_and_deciding_import_nothing_heavy(stage: Stage, words: tuple[st
     assert imported(*words) == "[]"
 
 
+@pytest.mark.feature("cli.global.help")
 def test_help_lists_every_command(stage: Stage):
     answer = stage.call("--help")
 

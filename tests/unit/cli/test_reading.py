@@ -20,6 +20,7 @@ def waiting(stage: Stage) -> Stage:
     return stage
 
 
+@pytest.mark.feature("cli.global.db-missing")
 @pytest.mark.parametrize("command", ["ps", "inspect", "why", "logs", "events", "output", "approve", "cancel"])
 def test_reading_where_nothing_ran_is_wrong_use_and_makes_nothing(stage: Stage, command: str):
     answer = stage.call(command, "--format", "json")
@@ -29,6 +30,7 @@ def test_reading_where_nothing_ran_is_wrong_use_and_makes_nothing(stage: Stage, 
     assert not (stage.root / ".smithers").exists()
 
 
+@pytest.mark.feature("cli.ps.list")
 def test_ps_lists_runs_newest_first_with_their_step(waiting: Stage):
     answer = waiting.call("ps", "--format", "json")
 
@@ -39,6 +41,7 @@ def test_ps_lists_runs_newest_first_with_their_step(waiting: Stage):
     assert answer.json["more"] is False
 
 
+@pytest.mark.feature("cli.ps.status", "cli.ps.limit")
 def test_ps_filters_by_status_and_says_when_there_are_more(waiting: Stage):
     assert [run["runId"] for run in waiting.call("ps", "-s", "failed", "--json").json["runs"]] == ["old1"]
     assert waiting.call("ps", "--limit", "1", "--json").json["more"] is True
@@ -52,6 +55,7 @@ def test_ps_refuses_a_status_that_does_not_exist_and_names_those_that_do(waiting
     assert "finished" in answer.err
 
 
+@pytest.mark.feature("cli.global.format")
 def test_plain_tables_have_no_colours_when_they_are_not_for_a_terminal(waiting: Stage):
     for command in ("ps", "inspect", "why", "events"):
         assert "\x1b" not in waiting.call(command).out
@@ -79,6 +83,7 @@ def test_an_unknown_run_is_wrong_use_and_names_near_ones(waiting: Stage):
     assert "'abc1'" in answer.err
 
 
+@pytest.mark.feature("cli.inspect.print")
 def test_inspect_shows_nodes_in_the_order_of_the_tree(waiting: Stage):
     document = waiting.call("inspect", "--json").json
 
@@ -92,6 +97,7 @@ def test_inspect_shows_nodes_in_the_order_of_the_tree(waiting: Stage):
     ]
 
 
+@pytest.mark.feature("cli.why.explain", "cli.why.json")
 def test_why_names_the_command_that_unblocks(waiting: Stage):
     reasons = waiting.call("why", "--json").json["reasons"]
 
@@ -143,6 +149,7 @@ def test_why_of_a_finished_run_waits_for_nothing(stage: Stage):
     assert stage.call("why", "--json").json["reasons"] == []
 
 
+@pytest.mark.feature("cli.events.query", "cli.events.json")
 def test_events_are_typed_and_one_per_line(waiting: Stage):
     types = [event["type"] for event in waiting.call("events", "--json").records]
 
@@ -152,6 +159,7 @@ def test_events_are_typed_and_one_per_line(waiting: Stage):
     assert "ApprovalRequested" in types
 
 
+@pytest.mark.feature("cli.events.node", "cli.events.type")
 def test_events_can_be_of_one_node_or_kind_and_from_a_position(waiting: Stage):
     assert {event["nodeId"] for event in waiting.call("events", "-n", "build", "--json").records} == {"build"}
     assert {event["type"] for event in waiting.call("events", "-t", "approval", "--json").records} == {
@@ -171,6 +179,7 @@ def test_output_is_json_by_node_or_of_one_node(waiting: Stage):
     assert waiting.call("output", "abc1", "tag").status == 4
 
 
+@pytest.mark.feature("cli.node.iteration")
 def test_output_of_a_node_in_a_loop_is_that_of_the_latest_pass(stage: Stage):
     stage.start(polish, "r1")
     stage.end("r1", "review", {"text": "first"})
@@ -181,6 +190,7 @@ def test_output_of_a_node_in_a_loop_is_that_of_the_latest_pass(stage: Stage):
     assert stage.call("output").json == {"review": {"text": "second"}}
 
 
+@pytest.mark.feature("cli.node.show", "cli.node.run-id", "cli.node.attempts")
 def test_node_shows_attempts_error_and_lines(waiting: Stage):
     waiting.store.write_log_lines([LogLine("old1", "build", "", 1, 1, "stdout", "compiling")])
 
@@ -198,6 +208,7 @@ def test_an_unknown_node_is_wrong_use_and_names_near_ones(waiting: Stage):
     assert "'build'" in answer.err
 
 
+@pytest.mark.feature("cli.logs.tail")
 def test_logs_show_lines_in_order_and_only_those_asked_for(waiting: Stage):
     lines = [LogLine("abc1", node, "", 1, 1, "stdout", f"{node} {n}") for n in range(3) for node in ("build", "tag")]
     waiting.store.write_log_lines(lines)

@@ -26,6 +26,7 @@ def followed(stage: Stage, run_id: str) -> tuple[RunModel, list[str]]:
     return model, [line for event in events if (line := told(model, event))]
 
 
+@pytest.mark.feature("cli.global.progress.start", "cli.global.progress.done")
 def test_a_log_becomes_lines_in_the_references_style(stage: Stage):
     stage.start(release, "r1")
     stage.end("r1", "build")

@@ -15,6 +15,9 @@ from smithers.cli.views.tree import mermaid, text_tree
 from smithers.errors import InputError, InvalidInput
 
 
+@pytest.mark.feature(
+    "cli.global.direct-file", "cli.global.bool-bare", "cli.global.bool-explicit", "cli.global.bool-disable"
+)
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [

@@ -19,7 +19,7 @@ from smithers.store.memory import MemoryStore
 from smithers.store.records import Append, NewRun
 from smithers.temporal import identity
 from smithers.temporal.fetch import answer
-from smithers.temporal.order import FETCH, Answer, Order
+from smithers.temporal.order import FETCH, Answer, Order, code_queue
 from smithers.temporal.plans import Plans
 from smithers.temporal.running import BodyTable, Ended
 from smithers.temporal.spool import Spool
@@ -27,6 +27,7 @@ from smithers.temporal.workshop import Delivery, StepSettings, Workshop
 from smithers_activities import compute
 
 DIGEST = "d" * 64
+CODE = code_queue("p", DIGEST)
 
 
 QUIET = StepSettings(burst_s=0, render_s=2, grace_s=0.5)
@@ -94,7 +95,8 @@ class Yard:
         )
 
     def hold(self, workflow: AnyWorkflow, digest: str = DIGEST) -> None:
-        self.codes[digest] = Plans(self.store, FakeCode(workflow, digest), render_s=self.settings.render_s)
+        plans = Plans(self.store, FakeCode(workflow, digest), render_s=self.settings.render_s)
+        self.codes[code_queue("p", digest)] = plans
 
     def start(self, workflow: AnyWorkflow, run: str = "r", **input: Any) -> str:
         self.hold(workflow)
@@ -102,17 +104,17 @@ class Yard:
         return run
 
     def fetch(self, run: str = "r", attempt: int = 1, **fields: Any) -> Answer:
-        return self.deliver(Order(run, FETCH, **{"epoch": 1, "since": 1000, **fields}), attempt, digest="")
+        return self.deliver(Order(run, FETCH, **{"epoch": 1, "since": 1000, **fields}), attempt)
 
     def step(self, n: int, run: str = "r", attempt: int = 1, **fields: Any) -> Answer:
-        return self.deliver(Order(run, n, **{"epoch": 1, "since": 1000, **fields}), attempt)
+        return self.deliver(Order(run, n, **{"epoch": 1, "since": 1000, "code": CODE, **fields}), attempt)
 
-    def deliver(self, order: Order, attempt: int = 1, digest: str = DIGEST, **more: Any) -> Answer:
-        return answer(self.shop, order, Delivery(self.worker, digest, attempt, **more))
+    def deliver(self, order: Order, attempt: int = 1, **more: Any) -> Answer:
+        return answer(self.shop, order, Delivery(self.worker, attempt, **more))
 
     def deliver_light(self, n: int, run: str = "r") -> Answer:
         """A step without a task: it comes through the driver's queue, and is planned by whoever holds the code."""
-        self.deliver(Order(run, n, 1, 1000), digest="")
+        self.deliver(Order(run, n, 1, 1000))
         return self.fetch(run)
 
     def decide(self, node: str, *, approved: bool, run: str = "r") -> None:
@@ -121,12 +123,8 @@ class Yard:
         request = Append(run, (Fact("decided", f"decided:{node}:", data, needs),))
         assert self.store.append(request).outcomes == ("stored",)
 
-    @property
-    def digest(self) -> str:
-        return DIGEST
-
     def order(self, n: int, run: str = "r") -> Order:
-        return Order(run, n, 1, 1000)
+        return Order(run, n, 1, 1000, code=CODE)
 
     def give(self, order: Order, delivery: Delivery) -> Answer:
         return answer(self.shop, order, delivery)
@@ -134,8 +132,8 @@ class Yard:
     def again(self, **changes: Any) -> Yard:
         """A new process; what the old one has in memory is gone."""
         other = Yard(self.store, self.folder, **{"settings": self.settings, **changes})
-        for digest, plans in self.codes.items():
-            other.codes[digest] = Plans(self.store, plans.code, render_s=self.settings.render_s)
+        for name, plans in self.codes.items():
+            other.codes[name] = Plans(self.store, plans.code, render_s=self.settings.render_s)
         return other
 
     # What the log says

@@ -90,7 +90,7 @@ def test_a_burst_ends_when_its_worker_stops_and_the_rest_is_returned(bursting: Y
     bursting.start(fans_out)
     bursting.fetch()
     order = bursting.order(1)
-    stops_after_two = Delivery(bursting.worker, bursting.digest, stopping=lambda: len(bursting.bodies.ran) >= 2)
+    stops_after_two = Delivery(bursting.worker, stopping=lambda: len(bursting.bodies.ran) >= 2)
     answer = bursting.give(order, stops_after_two)
     assert bursting.bodies.names == ["a", "p0"]
     assert kinds(answer) == [(3, "run"), (4, "run")]
@@ -99,7 +99,7 @@ def test_a_burst_ends_when_its_worker_stops_and_the_rest_is_returned(bursting: Y
 def test_a_burst_that_is_given_up_claims_nothing_more(bursting: Yard) -> None:
     bursting.start(five)
     bursting.fetch()
-    given_up = Delivery(bursting.worker, bursting.digest, superseded=lambda: len(bursting.bodies.ran) >= 2)
+    given_up = Delivery(bursting.worker, superseded=lambda: len(bursting.bodies.ran) >= 2)
     assert kinds(bursting.give(bursting.order(1), given_up)) == [(3, "run")]
 
 
@@ -112,7 +112,7 @@ def test_a_burst_ends_when_somebody_else_has_written(bursting: Yard) -> None:
             bursting.decide("ok", approved=True)
         return False
 
-    answer = bursting.give(bursting.order(1), Delivery(bursting.worker, bursting.digest, superseded=decide_meanwhile))
+    answer = bursting.give(bursting.order(1), Delivery(bursting.worker, superseded=decide_meanwhile))
     assert bursting.bodies.names == ["t0"]
     assert kinds(answer) == [(2, "run")]
 
@@ -196,6 +196,6 @@ def test_what_a_zombie_planned_is_returned_by_whoever_comes_next(bursting: Yard)
     """A delivery that was given up bursts on; the step that the driver started meanwhile must bring what it planned."""
     bursting.start(five)
     bursting.fetch()
-    zombie = Delivery(bursting.worker, bursting.digest, superseded=lambda: len(bursting.bodies.ran) >= 3)
+    zombie = Delivery(bursting.worker, superseded=lambda: len(bursting.bodies.ran) >= 3)
     bursting.give(bursting.order(1), zombie)
     assert kinds(bursting.again().step(2)) == [(4, "run")]

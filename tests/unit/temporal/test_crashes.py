@@ -17,7 +17,7 @@ from smithers.store.interface import Store
 from smithers.store.memory import MemoryStore
 from smithers.temporal.order import FETCH, Answer, Order
 from smithers.temporal.workshop import StepSettings
-from tests.unit.temporal.conftest import DIGEST, Yard, gone
+from tests.unit.temporal.conftest import CODE, Yard, gone
 
 
 class Out(BaseModel):
@@ -90,16 +90,16 @@ class ByHand:
         self.done = ""
 
     def order(self, n: int) -> Order:
-        return Order("r", n, 1, 1000)
+        light = n == FETCH or self.yard.store.command("r", n)[0].command.kind == "timer"
+        return Order("r", n, 1, 1000, code="" if light else CODE)
 
     def run(self, mortal: Yard) -> None:
         attempts: Counter[Order] = Counter()
         while self.todo and not self.done:
             order = self.todo[0]
             attempts[order] += 1
-            light = order.n == FETCH or self.yard.store.command("r", order.n)[0].command.kind == "timer"
             try:
-                answer = mortal.deliver(order, attempts[order], "" if light else DIGEST)
+                answer = mortal.deliver(order, attempts[order])
             except Died:
                 mortal = self.yard.again()
                 continue
@@ -127,8 +127,8 @@ def all_points(flow: AnyWorkflow, folder: Path, burst_s: float, *, after: bool) 
         mortal_store = MortalStore(store, at, after=after)
         mortal = replace(yard.again(), store=mortal_store, worker=gone())  # type: ignore[arg-type]
         mortal.codes.clear()
-        for digest, plans in yard.codes.items():
-            mortal.codes[digest] = type(plans)(mortal_store, plans.code)  # type: ignore[arg-type]
+        for name, plans in yard.codes.items():
+            mortal.codes[name] = type(plans)(mortal_store, plans.code)  # type: ignore[arg-type]
         ByHand(yard).run(mortal)
         yield yard, mortal
         store.close()

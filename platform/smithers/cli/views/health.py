@@ -22,6 +22,10 @@ STUCK_MS: Final = 15_000
 """A worker acts upon a fact within milliseconds; twice the longest takeover is long enough to be sure."""
 
 
+MOST_RUNS: Final = 50
+"""That are looked at, one by one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     name: str
@@ -124,7 +128,10 @@ def stored(project: Project, workers: list[LocalWorker]) -> list[Check]:
         newest = store.runs(limit=1)
         last = f", the newest from {ago(newest[0].created_ms, now_ms())}" if newest else ""
         text = f"{where.removeprefix('/') if where.startswith('//') else where}: {len(open_runs)} open runs{last}"
-        return [Check("store", "ok", text), *(stuck for run in open_runs for stuck in look_at(store, run, workers))]
+        found = [check for run in open_runs[:MOST_RUNS] for check in look_at(store, run, workers)]
+        if len(open_runs) > MOST_RUNS:
+            found.append(Check("runs", "note", f"{len(open_runs) - MOST_RUNS} more open runs were not looked at"))
+        return [Check("store", "ok", text), *found]
     finally:
         store.close()
 
@@ -138,7 +145,7 @@ def look_at(store: Store, run: Run, workers: list[LocalWorker]) -> list[Check]:
     waited_ms = now_ms() - due[-1].at_ms if due else 0
     if not workers and (due or run.status == "running"):
         return [Check(name, "note", "it could go on, but no worker runs here", f"smithers up --resume {run.run_id}")]
-    if workers and waited_ms > STUCK_MS:
+    if workers and due and waited_ms > STUCK_MS:
         text = f"something was stored {span(waited_ms)} ago ({due[-1].kind}), and nobody has acted upon it"
         return [Check(name, "problem", text, f"smithers doctor --redrive {run.run_id}")]
     return idle_tasks(store, run, name) if workers else []

@@ -1,0 +1,78 @@
+"""The store is away for a while: nobody loses what was done, nobody does it again, and then it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from functools import partial
+
+import pytest
+
+from smithers.temporal import local
+from tests.chaos.away import away, locked, stopped
+from tests.chaos.place import Place, place
+from tests.chaos.watching import Watched
+from tests.servers.postgres import Cluster, running
+
+SECONDS = 8.0
+
+
+@pytest.fixture
+def cluster() -> Generator[Cluster]:
+    """One of our own: others use the session's."""
+    with running() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def there(quiet_environment: None, cluster: Cluster) -> Generator[Place]:
+    """A place whose store is PostgreSQL."""
+    with place(SMITHERS_DATABASE_URL=cluster.database()) as made:
+        yield made
+
+
+@pytest.mark.chaos
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_file_that_another_process_holds(here: Place) -> None:
+    with Watched(here, "r") as watched:
+        assert away(here, watched, partial(locked, here), SECONDS) == []
+
+
+@pytest.mark.chaos
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_postgresql_that_crashed(there: Place, cluster: Cluster) -> None:
+    with Watched(there, "r") as watched:
+        assert away(there, watched, partial(stopped, cluster), SECONDS) == []
+
+
+@pytest.mark.chaos
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_postgresql_that_restarts_again_and_again(there: Place, cluster: Cluster) -> None:
+    command = there.up("storm", "r", rounds=2, chain=30, fan=10, flaky=1, asked=True, alone=1, each_ms=20)
+    with Watched(there, "r") as watched:
+        for mode in ("immediate", "fast", "immediate"):
+            watched.wait_for_progress(30)
+            cluster.stop(mode)
+            cluster.start()
+        assert watched.wait_for_end(120) == "finished"
+
+        assert command.wait(30) == 0, there.said("r")
+        assert watched.problems(most_extra=0) == []
+
+
+@pytest.mark.chaos
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_store_and_server_go_away_together(there: Place, cluster: Cluster) -> None:
+    command = there.up("storm", "r", rounds=2, chain=30, fan=4, alone=1, each_ms=20)
+    with Watched(there, "r") as watched:
+        watched.wait_for_line("r0-chain5")
+        with stopped(cluster):
+            local.stop(there.project)
+            there.server()
+        assert watched.wait_for_end(120) == "finished"
+
+        assert command.wait(30) == 0, there.said("r")
+        assert watched.problems(most_extra=10) == []

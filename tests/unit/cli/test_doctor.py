@@ -1,0 +1,74 @@
+"""`smithers doctor` finds what keeps runs from going on, and changes nothing by looking."""
+
+from __future__ import annotations
+
+import pytest
+
+from smithers.cli.views import health
+from smithers.cli.views.workers import LocalWorker
+from tests.unit.cli.flows import release
+from tests.unit.cli.stage import Stage
+
+
+def states(stage: Stage) -> dict[str, tuple[str, str]]:
+    document = stage.call("doctor", "--json").json
+    return {check["name"]: (check["state"], check["text"]) for check in document["checks"]}
+
+
+def test_an_empty_folder_is_healthy_and_stays_empty(stage: Stage):
+    answer = stage.call("doctor")
+
+    assert answer.status == 0
+    assert "nothing has been run" in answer.out
+    assert list(stage.root.iterdir()) == []
+
+
+def test_a_run_without_a_worker_is_a_note_with_the_command(stage: Stage):
+    stage.start(release, "r1")
+
+    assert states(stage)["run r1"] == ("note", "it could go on, but no worker runs here")
+
+
+def test_a_run_that_waits_for_a_person_is_nothing_to_mention(stage: Stage):
+    stage.start(release, "r1")
+    stage.end("r1", "build")
+
+    assert "run r1" not in states(stage)
+
+
+def test_a_fact_that_nobody_acts_upon_is_a_problem(stage: Stage, monkeypatch: pytest.MonkeyPatch):
+    stage.start(release, "r1")
+    stage.call("cancel", "r1")
+    monkeypatch.setattr(health, "STUCK_MS", -1)
+    monkeypatch.setattr(health, "local_workers", lambda project: [LocalWorker(1, stage.root)])
+
+    answer = stage.call("doctor")
+
+    assert answer.status == 1
+    assert "✗ run r1: something was stored" in answer.out
+    assert "smithers doctor --redrive r1" in answer.out
+
+
+def test_a_task_that_nobody_takes_is_a_problem_until_somebody_does(stage: Stage, monkeypatch: pytest.MonkeyPatch):
+    stage.start(release, "r1")
+    monkeypatch.setattr(health, "STUCK_MS", -1000)
+    monkeypatch.setattr(health, "local_workers", lambda project: [LocalWorker(1, stage.root)])
+
+    assert "build has been ready" in states(stage)["run r1"][1]
+    stage.claim("r1", "build")
+    assert "run r1" not in states(stage)
+
+
+def test_driving_again_raises_the_epoch_and_says_so_in_the_log(stage: Stage):
+    stage.start(release, "r1")
+
+    answer = stage.call("doctor", "--redrive", "r1", "--json")
+
+    assert answer.json == {"runId": "r1", "epoch": 2, "woken": False}
+    assert stage.store.entries("r1")[-1].kind == "redriven"
+
+
+def test_a_server_elsewhere_that_does_not_answer_is_a_problem(stage: Stage, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+
+    assert states(stage)["temporal server"][0] == "problem"
