@@ -80,10 +80,10 @@ def is_gone(pid: int) -> bool:
     return process(pid) is None
 
 
-def until(holds: Callable[[], T], what: str, within_s: float = 60.0) -> T:
-    """Waits for a condition and returns what it gave."""
+def until(holds: Callable[[], T], what: str, within_s: float = 60.0, *, tell: Callable[[], str] = str) -> T:
+    """Waits for a condition and returns what it gave. `tell` says what is there instead."""
     deadline = time.monotonic() + within_s
     while not (found := holds()):
-        assert time.monotonic() < deadline, f"not within {within_s:g} s: {what}"
+        assert time.monotonic() < deadline, f"not within {within_s:g} s: {what}\n{tell()}"
         time.sleep(0.01)
     return found

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from smithers.engine.entry import Entry
 from smithers.errors import RunNotFound, StoreUnavailable
@@ -16,6 +16,7 @@ from tests.chaos.place import FINAL, Place, Result
 from tests.chaos.processes import until
 from tests.chaos.truth import Line, Node, by_node, commits, extra, problems, read_lines
 
+T = TypeVar("T")
 LOOK_EVERY_S = 0.02
 PROGRESS = ("claim", "ended", "fired", "frame")
 """What a worker does; `died` and `released` only say what was."""
@@ -109,7 +110,7 @@ class Watched:
 
     def wait_for_progress(self, steps: int = 1, within_s: float = 60.0) -> None:
         goal = self.progress() + steps
-        until(lambda: self.is_over or self.progress() >= goal, f"{self.run} makes progress", within_s)
+        self.until(lambda: self.is_over or self.progress() >= goal, "it makes progress", within_s)
 
     def wait_for_line(self, node: str, within_s: float = 60.0) -> Line:
         """The newest line of a node whose id begins so."""
@@ -117,12 +118,20 @@ class Watched:
         def found() -> list[Line]:
             return [line for line in self.lines if line.node.startswith(node)]
 
-        return until(found, f"a body of {node} runs", within_s)[-1]
+        return self.until(found, f"a body of {node} runs", within_s)[-1]
 
     def wait_for_end(self, within_s: float = 60.0) -> str:
-        until(lambda: self.is_over, f"{self.run} ends; it is {self.status}, log: {self.tail()}", within_s)
-        until(lambda: self.log and len(self.log) >= self.place.open().run(self.run).head, "the follower has seen all")
+        self.until(lambda: self.is_over, "it ends", within_s)
+        self.until(lambda: self.log and len(self.log) >= self.place.open().run(self.run).head, "all was seen")
         return self.status
+
+    def until(self, holds: Callable[[], T], what: str, within_s: float = 60.0) -> T:
+        return until(holds, f"run {self.run}: {what}", within_s, tell=self.told)
+
+    def told(self) -> str:
+        """For whoever looks for the cause."""
+        why, said = self.place.call("why", self.run), self.place.said(self.run)
+        return f"{self.tail()}\n{why.out}{why.err}\n{self.answers}\n{self.failures}\n{said[-4000:]}"
 
     def tail(self) -> str:
         return "; ".join(f"{entry.seq} {entry.key}" for entry in self.log[-5:])

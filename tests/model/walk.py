@@ -19,6 +19,10 @@ FAULT_RATE = 0.12
 LIKELY = {"crash": 4, "zombie": 6, "spurious": 3, "terminate": 2}
 LONGEST = 3000
 """Moves. A walk of ten nodes and ten faults takes some hundred."""
+LEFT = 5_000
+"""States that may be left where a walk ends without being at the end."""
+MOST_TRIES = 400
+"""Of shrinking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ class Pace:
 
 def stuck(walk: Walk, state: State) -> Walk:
     """Explores what is left without faults: is the end out of reach?"""
-    result = explore(walk.case, state._replace(faults=Faults()), limit=20_000)
+    result = explore(walk.case, state._replace(faults=Faults()), limit=LEFT)
     if not result.complete:
         return replace(walk, problem=f"no end after {len(walk.labels)} moves")
     if result.problem:
@@ -142,14 +146,13 @@ def replay(walk: Walk) -> Walk:
 
 def shrink(walk: Walk) -> Walk:
     """Greedy: the first smaller walk that still breaks is taken, until there is none."""
-    shrunk = True
-    while shrunk:
-        shrunk = False
-        for smaller in smaller_walks(walk):
-            again = replay(smaller)
-            if again.problem and not again.problem.startswith("no end") and size_of(again) < size_of(walk):
-                walk, shrunk = again, True
-                break
+    tries = 0
+    candidates = smaller_walks(walk)
+    while (smaller := next(candidates, None)) is not None and tries < MOST_TRIES:
+        tries += 1
+        again = replay(smaller)
+        if again.problem and not again.problem.startswith("no end") and size_of(again) < size_of(walk):
+            walk, candidates = again, smaller_walks(again)
     return walk
 
 
