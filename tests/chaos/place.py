@@ -22,6 +22,7 @@ from smithers.store import open_store
 from smithers.store.interface import Store
 from smithers.temporal import local
 from smithers.temporal.client import connect
+from smithers.temporal.local import LocalServer
 from smithers.temporal.server import binary
 from tests.chaos import processes
 from tests.chaos.processes import Process, until
@@ -30,6 +31,7 @@ PROGRAM = Path(sys.executable).with_name("smithers")
 FLOWS = Path(__file__).parent / "flows"
 FINAL = ("finished", "failed", "cancelled")
 LEAVE_S = 20.0
+WORKER = ("smithers.cli.up.worker_process", "smithers.worker.host --serve")
 
 
 def environment(more: Mapping[str, str]) -> dict[str, str]:
@@ -54,6 +56,7 @@ class Place:
     env: dict[str, str] = field(default_factory=dict[str, str])
     begun: list[subprocess.Popen[bytes]] = field(default_factory=list[subprocess.Popen[bytes]])
     store: Store | None = None
+    hold: LocalServer | None = None
 
     @property
     def project(self) -> Project:
@@ -105,11 +108,12 @@ class Place:
         )
         return Result(done.returncode, done.stdout, done.stderr)
 
-    def up(self, flow: str, run: str, **given: Any) -> subprocess.Popen[bytes]:
+    def up(self, flow: str, run: str, *, before: tuple[str, ...] = (), **given: Any) -> subprocess.Popen[bytes]:
         """Hosts a new run and stays with it, whatever it waits for."""
         given.setdefault("shown", str(self.shown))
         file = self.plant(flow).name
-        return self.begin("up", file, "--stay", "--run-id", run, "--input", json.dumps(given), log=run)
+        words = ["up", file, "--stay", "--run-id", run, "--input", json.dumps(given)]
+        return self.begin(*words, log=run, before=before)
 
     def resume(self, run: str, **options: Any) -> subprocess.Popen[bytes]:
         return self.begin("up", "--resume", run, "--stay", log=run, **options)
@@ -137,8 +141,17 @@ class Place:
         found = until(lambda: self.workers_of(command), "the command has a worker process")
         return found[0]
 
+    @contextmanager
+    def made(self) -> Generator[Store]:
+        """A store that is made if it is not there."""
+        store = open_store(self.url, create=True)
+        try:
+            yield store
+        finally:
+            store.close()
+
     def workers_of(self, command: subprocess.Popen[bytes]) -> list[Process]:
-        return [one for one in processes.children(command.pid) if "worker" in one.command]
+        return [one for one in processes.descendants(command.pid) if any(word in one.command for word in WORKER)]
 
     def server(self) -> dict[str, Any]:
         """What the supervisor says of itself, once it is there and its server ready."""
@@ -159,6 +172,20 @@ class Place:
 
         return asyncio.run(count())
 
+    def redelivered(self, run: str) -> int:
+        """How many steps Temporal has given out a second time and not got back yet."""
+
+        async def count() -> int:
+            client = await connect(self.project, self.server()["address"])
+            found = await client.get_workflow_handle(run).describe()
+            return sum(one.attempt > 1 for one in found.raw_description.pending_activities)
+
+        return asyncio.run(count())
+
+    def hold_server(self) -> None:
+        """Starts the server on behalf of the test itself, not of a command."""
+        self.hold = local.ensure(self.project)
+
     # The end
 
     def leave(self, command: subprocess.Popen[bytes]) -> int:
@@ -176,6 +203,8 @@ class Place:
         if self.store is not None:
             self.store.close()
             self.store = None
+        if self.hold is not None:
+            self.hold.close()
         local.stop(self.project)
         try:
             until(lambda: not processes.inside(self.root), "no process is left", 10)

@@ -52,8 +52,12 @@ def everyone() -> Iterator[Process]:
             yield found
 
 
-def children(pid: int) -> list[Process]:
-    return [one for one in everyone() if one.parent == pid]
+def descendants(pid: int) -> list[Process]:
+    everybody = list(everyone())
+    found = [one for one in everybody if one.parent == pid]
+    for one in found:
+        found += [child for child in everybody if child.parent == one.pid]
+    return found
 
 
 def inside(folder: Path) -> list[Process]:

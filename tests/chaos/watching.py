@@ -14,7 +14,7 @@ from smithers.errors import RunNotFound, StoreUnavailable
 from smithers.store.interface import Store
 from tests.chaos.place import FINAL, Place, Result
 from tests.chaos.processes import until
-from tests.chaos.truth import Line, Node, by_node, commits, extra, problems, read_lines
+from tests.chaos.truth import Line, Node, by_node, commits, extra, problems, read_lines, unended
 
 T = TypeVar("T")
 LOOK_EVERY_S = 0.02
@@ -133,6 +133,13 @@ class Watched:
         why, said = self.place.call("why", self.run), self.place.said(self.run)
         return f"{self.tail()}\n{why.out}{why.err}\n{self.answers}\n{self.failures}\n{said[-4000:]}"
 
+    def wait_for_takeover(self, within_s: float = 60.0) -> None:
+        """Until Temporal has given a step to somebody else, because its worker kept silent."""
+        self.until(lambda: self.place.redelivered(self.run), "a step is given out again", within_s)
+
+    def in_flight(self) -> int:
+        return len(unended(self.place.open().entries(self.run)))
+
     def tail(self) -> str:
         return "; ".join(f"{entry.seq} {entry.key}" for entry in self.log[-5:])
 
@@ -148,12 +155,6 @@ class Watched:
         found += [f"who looked on failed: {error!r}" for error in self.failures]
         found += [f"approve failed: {answer.err}" for answer in self.answers if "Traceback" in answer.err]
         return found
-
-
-def nodes_left(log: Sequence[Entry]) -> set[Node]:
-    """Nodes with a body that was begun and has not ended."""
-    begun = {(entry.data["node"], entry.data["iteration"]) for entry in log if entry.kind == "claim"}
-    return begun - set(commits(log))
 
 
 def now_ms() -> float:

@@ -93,8 +93,7 @@ def go(case: Case, state: State, driver: Driver) -> State:
     if driver.closing or not wanted or any(a.n == 0 for a in mine):
         return put(state, driver)
     above = 0 if driver.full and case.rules.safe_above else driver.mark
-    report = {"settle": driver.settle, "cancel": driver.cancel}
-    fetch = Act(driver.id, 0, driver.epoch, driver.id, above=above, **report)
+    fetch = Act(driver.id, 0, driver.epoch, driver.id, above=above, settle=driver.settle, cancel=driver.cancel)
     return put(schedule(state, fetch), driver._replace(bell=False, full=False, settle=NONE, cancel=NONE))
 
 

@@ -7,20 +7,20 @@ then nodes of the flow, are left out as long as something still breaks.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tests.model.explore import STUCK, explore
+from tests.model.graph import STUCK
 from tests.model.invariants import broken, final
 from tests.model.protocol import begin, moves, take
-from tests.model.records import Case, Faults, Label, Move, Node, Rules, State
+from tests.model.records import Case, Faults, Label, Move, Node, Rules
 
+NODES = (3, 9)
+MOST_FAULTS = 7
 FAULT_RATE = 0.12
 LIKELY = {"crash": 4, "zombie": 6, "spurious": 3, "terminate": 2}
 LONGEST = 3000
 """Moves. A walk of ten nodes and ten faults takes some hundred."""
-LEFT = 5_000
-"""States that may be left where a walk ends without being at the end."""
 MOST_TRIES = 400
 """Of shrinking."""
 
@@ -58,34 +58,36 @@ def flow_of(rng: random.Random, size: int) -> tuple[Node, ...]:
     return tuple(nodes)
 
 
-def faults_of(rng: random.Random, most: int) -> Faults:
-    names = rng.choices(Faults._fields, [LIKELY.get(name, 1) for name in Faults._fields], k=rng.randint(0, most))
+def faults_of(rng: random.Random) -> Faults:
+    names = rng.choices(Faults._fields, [LIKELY.get(name, 1) for name in Faults._fields], k=rng.randint(0, MOST_FAULTS))
     return Faults(**{name: names.count(name) for name in names})
 
 
-def begin_walk(seed: int, rules: Rules, size: int, most_faults: int) -> Walk:
+def begin_walk(seed: int, rules: Rules) -> Walk:
     rng = random.Random(seed)
-    flow = flow_of(rng, rng.randint(3, size))
-    faults = faults_of(rng, most_faults)
+    flow = flow_of(rng, rng.randint(*NODES))
+    faults = faults_of(rng)
     return Walk(seed, Case(flow, rules, rng.choice((2, 3))), faults)
 
 
 def go(walk: Walk) -> Walk:
-    rng = random.Random(f"moves {walk.seed}")
-    pace = Pace(rng)
+    return run(walk, Pace(random.Random(f"moves {walk.seed}")).pick)
+
+
+def run(walk: Walk, choose: Callable[[list[Move]], Move | None]) -> Walk:
+    """Until the end, until something breaks, or until `choose` finds nothing to do."""
     state = begin(walk.case, walk.faults)
     labels: list[Label] = []
-    while not final(state) and len(labels) < LONGEST:
-        move = pace.pick(list(moves(walk.case, state)))
-        if move is None:
+    problem = ""
+    while not problem and not final(state):
+        move = choose(list(moves(walk.case, state)))
+        if move is None or len(labels) == LONGEST:
+            problem = STUCK if move is None else f"no end after {LONGEST} moves"
             break
         labels.append(move.label)
         before, state = state, take(walk.case, move)
         problem = broken(before, state)
-        if problem:
-            return replace(walk, labels=tuple(labels), problem=problem, log=repr(state.log))
-    walk = replace(walk, labels=tuple(labels), log=repr(state.log))
-    return walk if final(state) else stuck(walk, state)
+    return replace(walk, labels=tuple(labels), problem=problem, log=repr(state.log))
 
 
 class Pace:
@@ -113,39 +115,25 @@ class Pace:
         return self.weights[kind]
 
 
-def stuck(walk: Walk, state: State) -> Walk:
-    """Explores what is left without faults: is the end out of reach?"""
-    result = explore(walk.case, state._replace(faults=Faults()), limit=LEFT)
-    if not result.complete:
-        return replace(walk, problem=f"no end after {len(walk.labels)} moves")
-    if result.problem:
-        return replace(walk, labels=(*walk.labels, *result.trace), problem=result.problem, log=result.log)
-    return walk
-
-
 # --- shrinking -------------------------------------------------------------------------------------------------------
 
 
 def replay(walk: Walk) -> Walk:
-    """Takes the moves that are still possible, up to the first that breaks something."""
-    state = begin(walk.case, walk.faults)
-    taken: list[Label] = []
-    for label in walk.labels:
-        move = next((move for move in moves(walk.case, state) if move.label == label), None)
-        if move is None:
-            continue
-        taken.append(label)
-        before, state = state, take(walk.case, move)
-        problem = broken(before, state)
-        if problem:
-            return replace(walk, labels=tuple(taken), problem=problem, log=repr(state.log))
-    wanted = walk.problem == STUCK and not final(state)
-    walk = replace(walk, labels=tuple(taken), problem="", log=repr(state.log))
-    return stuck(walk, state) if wanted else walk
+    """Takes the moves that are still possible, then always the first that is no fault."""
+    labels = iter(walk.labels)
+
+    def choose(found: list[Move]) -> Move | None:
+        by_label = {move.label: move for move in found}
+        for label in labels:
+            if label in by_label:
+                return by_label[label]
+        return next((move for move in found if move.kind != "fault"), None)
+
+    return run(walk, choose)
 
 
 def shrink(walk: Walk) -> Walk:
-    """Greedy: the first smaller walk that still breaks is taken, until there is none."""
+    """Greedy: the first smaller walk that breaks as well is taken, until there is none."""
     tries = 0
     candidates = smaller_walks(walk)
     while (smaller := next(candidates, None)) is not None and tries < MOST_TRIES:

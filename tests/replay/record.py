@@ -67,7 +67,7 @@ class Scene:
     async def histories(self, run: str) -> list[str]:
         """Of all Temporal runs, once the last has ended."""
         client = await connect(self.project, self.project.temporal_address)
-        while (await client.get_workflow_handle(run).describe()).close_time is None:
+        while (await client.get_workflow_handle(run).describe()).close_time is None:  # noqa: ASYNC110  no event
             await asyncio.sleep(0.05)
         found = [one async for one in client.list_workflows(f"WorkflowId='{run}'")]
         found.sort(key=lambda one: one.start_time)

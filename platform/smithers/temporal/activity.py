@@ -5,7 +5,7 @@ Failures that reach Temporal have fixed texts: what went wrong in detail is in t
 
 from __future__ import annotations
 
-import contextvars
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from smithers.engine.entry import Json
 from smithers.errors import StoreUnavailable
-from smithers.temporal.fetch import answer
-from smithers.temporal.order import STEP, Order
+from smithers.temporal.job import Outcome, StepJob
+from smithers.temporal.order import STEP, Answer, Order
 from smithers.temporal.workshop import Delivery, HandOver, Workshop
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class Pulse(Protocol):
     """Heartbeats for everything that runs in this process."""
 
     def begin(self, order: Order, task_token: bytes, beat: Callable[[], None]) -> object:
-        """Calls `beat` from time to time, on another thread, until `end`."""
+        """Calls `beat` from time to time, in the caller's context and on its loop, until `end`."""
         ...
 
     def end(self, key: object) -> None: ...
@@ -47,14 +47,12 @@ class StepActivity:
     on_end: Callable[[str], None]
     """Told of runs whose end a step has answered with."""
 
-    @activity.defn(name=STEP, no_thread_cancel_exception=True)
-    def step(self, wire: Json) -> Json:
+    @activity.defn(name=STEP)
+    async def step(self, wire: Json) -> Json:
         order, info = Order.read(wire), activity.info()
-        surroundings = contextvars.copy_context()
-        key = self.pulse.begin(order, info.task_token, lambda: surroundings.run(activity.heartbeat))
-        delivery = Delivery(self.worker, info.attempt, given_up, self.stopping)
+        key = self.pulse.begin(order, info.task_token, activity.heartbeat)
         try:
-            answered = answer(self.shop, order, delivery)
+            answered = await self.carried_out(order, info.attempt)
             if answered.done:
                 self.on_end(order.run)
             return answered.wire()
@@ -70,11 +68,24 @@ class StepActivity:
         finally:
             self.pulse.end(key)
 
-
-def given_up() -> bool:
-    """Whether the server has said, in answer to a heartbeat, that it does not wait for this delivery any more."""
-    details = activity.cancellation_details() if activity.is_cancelled() else None
-    return details is not None and (details.not_found or details.timed_out)
+    async def carried_out(self, order: Order, attempt: int) -> Answer:
+        """A step is not stopped by Temporal's cancel: the log says whether it is to stop, and it answers either way."""
+        loop = asyncio.get_running_loop()
+        outcome: asyncio.Future[Outcome] = loop.create_future()
+        given_up: list[bool] = []
+        delivery = Delivery(self.worker, attempt, lambda: bool(given_up), self.stopping)
+        StepJob(self.shop, order, delivery, lambda value: loop.call_soon_threadsafe(outcome.set_result, value))
+        while not outcome.done():
+            try:
+                await asyncio.shield(outcome)
+            except asyncio.CancelledError:
+                details = activity.cancellation_details()
+                if details is not None and (details.not_found or details.timed_out):
+                    given_up.append(True)
+        value = outcome.result()
+        if isinstance(value, BaseException):
+            raise value
+        return value
 
 
 def again(text: str, kind: str, delay: timedelta) -> ApplicationError:

@@ -24,6 +24,7 @@ from smithers.temporal.order import Order
 from smithers.temporal.running import Ended, Running
 from smithers.temporal.workshop import Delivery, HandOver, Workshop
 
+LOOK_EVERY_S: Final = 0.05
 SPOOL_MS: Final = 1000
 """The result of work that took longer is on disk before anything else is tried with it."""
 
@@ -42,6 +43,10 @@ class Attempt:
     """Look for claims first. Without it, only when ours turns out to be there already."""
     running: Running | None = field(default=None, init=False)
     nth: int = field(default=0, init=False)
+    spooled: bool = field(default=False, init=False)
+    """Whether the result is on disk."""
+    work: Callable[[], Ended] | None = field(default=None, init=False)
+    """What is to be done on this thread; None where we attach to a body that runs already."""
 
     def end(self, claimed: int = 0) -> Ended | None:
         """Blocks until the attempt has ended; None if somebody else has ended it. `claimed` is a claim we hold.
@@ -51,7 +56,8 @@ class Attempt:
         found = self.start(claimed, 0) if claimed else self.begin()
         while isinstance(found, Running):
             self.running, self.nth = found, found.nth
-            ended = self.wait(found)
+            ended = self.come_to(found, found.wait() if self.work is None else found.run(self.work))
+            self.work = None
             if ended["outcome"] != "died":
                 return ended
             self.append(facts.claim_ended("died", self.claimed(found.nth), str(ended["why"])))
@@ -121,9 +127,10 @@ class Attempt:
         """Until bodies of earlier attempts have returned: two attempts of one task never run at the same time."""
         for other in self.shop.table.others(self.order.run, self.command):
             other.stop("cancel")
-            while not other.errand.wait(0.25):
+            while not other.returned:
                 if self.delivery.stopping():
                     raise HandOver
+                time.sleep(LOOK_EVERY_S)
 
     def append(self, fact: Fact) -> str:
         return self.shop.store.append(Append(self.order.run, (fact,), epoch=self.order.epoch)).outcomes[0]
@@ -142,10 +149,15 @@ class Attempt:
                 ended = bodies.run(body, context, command, digest, alone=alone)
             except BodyDied as error:
                 return {"outcome": "died", "why": str(error)}
+            except BaseException as error:  # noqa: BLE001  a task's Ctrl-C is not ours
+                return failed(TaskError(f"{type(error).__name__}: {error}"), 0)
             handed_over = ended["outcome"] == "cancelled" and flag.reason == "shutdown"
             return {**ended, "outcome": "stopped"} if handed_over else ended
 
-        return self.shop.table.start(self.order.run, command, nth, flag, work)
+        self.work = work
+        running = Running(self.order.run, command, nth, flag, self.delivery.job)
+        self.shop.table.put(running)
+        return running
 
     def context(self, nth: int, flag: CancelFlag) -> TaskContext:
         command, run = self.command, self.order.run
@@ -153,11 +165,11 @@ class Attempt:
         sink = self.shop.bodies.sink(run, command)
         return TaskContext(run, command.node, command.iteration, command.attempt, nth, deadline, now, flag, sink)
 
-    def wait(self, running: Running) -> Ended:
-        ended = running.outcome(self.shop.settings.grace_s)
+    def come_to(self, running: Running, ended: Ended | None) -> Ended:
+        """What the body's end, or that it was given up, means for the step."""
         if ended is not None and ended["outcome"] != "stopped":
             if ended.get("ms", 0) >= SPOOL_MS:
-                self.shop.spool.put(self.order.run, running.n, running.command.attempt, ended)
+                self.spooled = self.shop.spool.put(self.order.run, running.n, running.command.attempt, ended)
             return ended
         ms = round((time.monotonic() - running.began) * 1000, 3)
         match running.flag.reason:

@@ -75,10 +75,10 @@ class Fetch(Step):
         if not self.unplanned(run):
             return True
         self.hold(code_queue(self.shop.project, run.digest))
-        if self.run is None:
+        if self.plans is None:
             return False
-        with self.run.lock:
-            return self.plan()
+        with self.plans.locked(run.run_id, self.delivery.job) as known:
+            return self.plan(self.plans, known)
 
     def reply_of(self, run: Run, rows: list[OpenCommandRow], elsewhere: bool) -> Answer:
         done = final(run.status) if run.status in FINAL else ""

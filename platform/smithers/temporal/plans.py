@@ -4,15 +4,17 @@ Two ways lead into the log. `together` stores a fact, the frame that follows fro
 task in one transaction; it is for a run in which nothing else is in flight. `plan_all` stores a frame for all facts
 that wait for one; the facts are in the log already. Whoever loses a race reads on and plans again.
 
-The author's code runs in here (rendering), so it runs on another thread with a deadline, never under the store's lock,
-and a planner whose rendering failed or never came back is thrown away.
+The author's code runs in here (rendering), never under the store's lock. It has a deadline: `look`, called by the
+worker's watch, goes on without a rendering that hangs, and a planner whose rendering failed is thrown away.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -25,12 +27,13 @@ from smithers.errors import RenderError, StoreError
 from smithers.flow.body import TaskBody
 from smithers.store.interface import Store
 from smithers.store.records import Append, Appended, PlanWrite
-from smithers.temporal.errands import Errands, Overdue
 from smithers.temporal.order import Carried
+from smithers.temporal.running import Job, Superseded
 from smithers.temporal.task_body import Code, by_value
 
 T = TypeVar("T")
 FINAL: Final = ("finished", "failed", "cancelled")
+LOOK_EVERY_S: Final = 0.5
 FRAMES_KEPT: Final = 512
 MOST_TRIES: Final = 100
 """Races that one plan may lose. Each means that another process has stored a frame, so there is progress."""
@@ -55,6 +58,14 @@ class RunPlans:
 
     run_id: str
     lock: threading.Lock = field(default_factory=threading.Lock)
+    job: Job | None = None
+    """Of the step that holds the lock."""
+    rendering: float = 0.0
+    """When the author's code was entered; 0 while it does not run."""
+    abandoned: bool = False
+    """Rendering hangs, and its thread holds the lock: others use a new object."""
+    hung: bool = False
+    """This is that new object: do not try again before it has been said."""
     planner: Planner | None = None
     claims: dict[int, int] = field(default_factory=dict[int, int])
     """The newest claim of each command that has one and is open."""
@@ -129,7 +140,6 @@ class Plans:
         self._kept = kept
         self._runs: OrderedDict[str, RunPlans] = OrderedDict()
         self._lock = threading.Lock()
-        self._renderers = Errands("render")
 
     def of(self, run_id: str) -> RunPlans:
         with self._lock:
@@ -141,7 +151,36 @@ class Plans:
                 self._runs.popitem(last=False)
         return run
 
-    # One at a time: the caller holds `run.lock` in everything below
+    @contextmanager
+    def locked(self, run_id: str, job: Job | None) -> Generator[RunPlans]:
+        """The run, for one thread at a time."""
+        run = self.of(run_id)
+        while not run.lock.acquire(timeout=LOOK_EVERY_S) or run.abandoned:
+            run = self.of(run_id)
+        run.job = job
+        try:
+            yield run
+        finally:
+            run.lock.release()
+
+    def look(self) -> None:
+        """Goes on without renderings that hang. Called from time to time."""
+        with self._lock:
+            runs = [run for run in self._runs.values() if run.rendering]
+        for run in runs:
+            if time.monotonic() - run.rendering > self.render_s:
+                self.abandon(run)
+
+    def abandon(self, run: RunPlans) -> None:
+        with self._lock:
+            if run.abandoned or not run.rendering:
+                return
+            run.abandoned = True
+            self._runs[run.run_id] = RunPlans(run.run_id, hung=True)
+        if run.job is not None:
+            run.job.succeed()
+
+    # One at a time: the caller is inside `locked` in everything below
 
     def caught_up(self, run: RunPlans) -> Planner:
         """The planner at the end of the log. Raises `RenderError`."""
@@ -165,27 +204,38 @@ class Plans:
         run.note(entries, self.digest)
         if run.waits_for_code:
             raise WaitsForCode
+        if run.hung:
+            raise self.slow()
         run.planner = self.render(run, lambda: Planner.build(self.code.workflow, run.run_id, entries))
         return run.planner
 
     def render(self, run: RunPlans, call: Callable[[], T]) -> T:
-        """Runs planner code on another thread. Whatever goes wrong, this planner is not used again."""
+        """Runs planner code. Whatever goes wrong, this planner is not used again.
+
+        Raises `RenderError`, and `Superseded` if it took so long that others have gone on.
+        """
+        run.rendering = time.monotonic()
         try:
-            return self._renderers.within(self.render_s, call)
-        except Overdue:
-            run.planner = None
-            raise RenderError(
-                f"Rendering did not come back within {self.render_s:g} s. The workflow's function, its parts and the "
-                "`until` of its loops must be quick: move waiting and work into tasks.",
-                code="RENDER_TIMEOUT",
-            ) from None
+            return call()
         except Outdated:
+            raise
+        except RenderError:
+            run.planner = None
             raise
         except BaseException as error:
             run.planner = None
-            if isinstance(error, RenderError):
-                raise
             raise RenderError(f"Rendering raised {type(error).__name__}: {error}") from error
+        finally:
+            run.rendering = 0.0
+            if run.abandoned:
+                raise Superseded
+
+    def slow(self) -> RenderError:
+        return RenderError(
+            f"Rendering did not come back within {self.render_s:g} s. The workflow's function, its parts and the "
+            "`until` of its loops must be quick: move waiting and work into tasks.",
+            code="RENDER_TIMEOUT",
+        )
 
     def together(
         self, run: RunPlans, fact: Fact, owner: int, epoch: int, claim: Callable[[Plan], Fact | None]
@@ -287,15 +337,16 @@ class Plans:
         fact = Fact("render_failed", f"render_failed:{covers}:{self.digest}", data)
         self.store.append(Append(run.run_id, (fact,), epoch=epoch, code=self.digest))
         run.failed.add(covers)
+        run.hung = False
 
     # For those who run tasks
 
-    def body(self, run: RunPlans, command: Command) -> TaskBody:
+    def body(self, run_id: str, command: Command, job: Job | None) -> TaskBody:
         """Raises `RenderError` where the tree does not have that task (any more)."""
         body = by_value(self.code, command)
         if body is not None:
             return body
-        with run.lock:
+        with self.locked(run_id, job) as run:
             planner = self.caught_up(run)
             return self.render(run, lambda: planner.body(command.node, command.iteration))
 

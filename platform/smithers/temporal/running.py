@@ -1,29 +1,39 @@
 """The bodies that run in this process, whoever waits for them.
 
-A body may outlive its activity: Temporal gives an activity up when heartbeats stay away (a sleeping laptop, a machine
-under load), and delivers it again, perhaps to this same process. Then the redelivery attaches to the body that still
-runs. A thread cannot be killed, so a body that takes no notice of its cancel flag stays in this table until it
-returns, and no later attempt of its task begins before.
+A body runs on the thread of the step that began it. It may outlive that step's activity: Temporal gives an activity up
+when heartbeats stay away (a sleeping laptop, a machine under load), and delivers it again, perhaps to this same
+process. Then the redelivery attaches to the body that still runs. A thread cannot be killed, so a body that takes no
+notice of its cancel flag is given up: its step goes on without it on another thread (`job.py`), and it stays in this
+table until it returns, so that no later attempt of its task begins before.
 """
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from smithers.engine.command import Command
 from smithers.engine.entry import Json
 from smithers.flow.task_context import CancelFlag, StopReason
-from smithers.temporal.errands import Errand, Errands
 
-LOOK_EVERY_S: Final = 0.25
 SHUTDOWN_GRACE_S: Final = 1.0
 Ended = Json
 """What an `ended` fact says of its body: outcome, output or error, ms. Outcomes that never get into a fact: `died`
 (with its process), `stopped` (handed over)."""
+
+
+class Superseded(BaseException):
+    """This thread is too late: another one goes on with the same step."""
+
+
+class Job(Protocol):
+    def succeed(self) -> None:
+        """Goes on with the step on another thread."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -35,38 +45,66 @@ class Running:
     nth: int
     """The claim that began it."""
     flag: CancelFlag
-    errand: Errand[Ended]
+    job: Job | None = None
+    """Whose thread it runs on."""
     began: float = field(default_factory=time.monotonic)
     stopped_at: float = 0.0
     """When its flag was set; 0 is not yet."""
+    ended: Ended | None = None
+    given_up: bool = False
+    """It took no notice of its flag for so long that its step goes on."""
+    returned: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _over: threading.Lock = field(default_factory=threading.Lock)
+    """Held until it has ended or was given up; a lock costs a third of an `Event`."""
+
+    def __post_init__(self) -> None:
+        self._over.acquire()
 
     @property
     def n(self) -> int:
         return self.command.n
+
+    def run(self, work: Callable[[], Ended]) -> Ended:
+        """On the calling thread. Raises `Superseded` if it was given up meanwhile."""
+        ended = contextvars.Context().run(work)
+        with self._lock:
+            self.returned = True
+            if self.given_up:
+                raise Superseded
+            self.ended = ended
+            self._over.release()
+        return ended
 
     def stop(self, reason: StopReason) -> None:
         if not self.flag.is_set:
             self.stopped_at = time.monotonic()
             self.flag.set(reason)
 
-    def outcome(self, grace_s: float) -> Ended | None:
-        """Blocks until it returned. None when it took no notice of its flag for so long that the step goes on."""
-        limit_ms = self.command.timeout_ms
-        late = self.began + limit_ms / 1000 if limit_ms else None
-        while not self.errand.wait(self.next_look(late)):
-            now = time.monotonic()
-            if late is not None and now >= late:
-                self.stop("deadline")
-            if self.flag.is_set:
-                patience = SHUTDOWN_GRACE_S if self.flag.reason == "shutdown" else grace_s
-                if now - self.stopped_at > patience:
-                    return None
-        return self.errand.result()
+    def give_up(self) -> None:
+        with self._lock:
+            if self.given_up or self.returned:
+                return
+            self.given_up = True
+            self._over.release()
+        if self.job is not None:
+            self.job.succeed()
 
-    def next_look(self, late: float | None) -> float:
-        if late is None or self.flag.is_set:
-            return LOOK_EVERY_S
-        return max(0.001, min(LOOK_EVERY_S, late - time.monotonic()))
+    def wait(self) -> Ended | None:
+        """Blocks until it ended; None if it was given up."""
+        self._over.acquire()
+        self._over.release()
+        return self.ended
+
+    def look(self, grace_s: float) -> None:
+        """Keeps its deadline, and its patience. Called from time to time."""
+        now, limit_ms = time.monotonic(), self.command.timeout_ms
+        if limit_ms and now - self.began >= limit_ms / 1000:
+            self.stop("deadline")
+        if self.flag.is_set:
+            patience_s = SHUTDOWN_GRACE_S if self.flag.reason == "shutdown" else grace_s
+            if now - self.stopped_at > patience_s:
+                self.give_up()
 
 
 class BodyTable:
@@ -77,13 +115,10 @@ class BodyTable:
         self._running: dict[tuple[str, int], Running] = {}
         self._left: list[Running] = []
         """Nobody waits for them, and they have not returned."""
-        self._errands = Errands("body")
 
-    def start(self, run_id: str, command: Command, nth: int, flag: CancelFlag, work: Callable[[], Ended]) -> Running:
-        running = Running(run_id, command, nth, flag, self._errands.start(work))
+    def put(self, running: Running) -> None:
         with self._lock:
-            self._running[run_id, command.n] = running
-        return running
+            self._running[running.run_id, running.n] = running
 
     def get(self, run_id: str, n: int) -> Running | None:
         return self._running.get((run_id, n))
@@ -93,7 +128,7 @@ class BodyTable:
         with self._lock:
             if self._running.get((running.run_id, running.n)) is running:
                 del self._running[running.run_id, running.n]
-            if not running.errand.is_done:
+            if not running.returned:
                 self._left.append(running)
 
     def others(self, run_id: str, command: Command) -> list[Running]:
@@ -101,11 +136,11 @@ class BodyTable:
         if not self._left and not self._running:
             return []
         with self._lock:
-            self._left = [one for one in self._left if not one.errand.is_done]
+            self._left = [one for one in self._left if not one.returned]
             every = [*self._left, *(one for one in self._running.values() if one.n != command.n)]
         key = (run_id, command.node, command.iteration)
         same = [one for one in every if (one.run_id, one.command.node, one.command.iteration) == key]
-        return [one for one in same if not one.errand.is_done]
+        return [one for one in same if not one.returned]
 
     def every(self) -> list[Running]:
         with self._lock:

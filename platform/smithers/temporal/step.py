@@ -86,7 +86,6 @@ class Step:
     careful: bool = field(init=False)
     """An earlier delivery ended without an answer: look first, and store facts before anything is planned."""
     plans: Plans | None = field(init=False)
-    run: RunPlans | None = field(init=False)
     began: float = field(init=False, default_factory=time.monotonic)
     mine: int = field(init=False, default=UNKNOWN)
     """Position of our last fact."""
@@ -98,12 +97,11 @@ class Step:
 
     def __post_init__(self) -> None:
         self.store = self.shop.store
-        self.careful = self.delivery.attempt > 1
+        self.careful = self.delivery.attempt > 1 or self.delivery.again
         self.hold(self.order.code)
 
     def hold(self, code: str) -> None:
         self.plans = self.shop.codes.get(code)
-        self.run = None if self.plans is None else self.plans.of(self.order.run)
 
     @property
     def digest(self) -> str:
@@ -162,9 +160,9 @@ class Step:
         return following
 
     def body_of(self, command: Command) -> TaskBody:
-        if self.plans is None or self.run is None:
+        if self.plans is None:
             raise StoreError(f"Step {self.order.n} came to a worker without the run's code.")
-        return self.plans.body(self.run, command)
+        return self.plans.body(self.order.run, command, self.delivery.job)
 
     # The end of a body
 
@@ -182,17 +180,19 @@ class Step:
         except StoreError:
             spool.put(run_id, command.n, command.attempt, ended)
             raise
-        spool.drop(run_id, command.n, command.attempt)
+        if attempt.spooled or attempt.careful:
+            spool.drop(run_id, command.n, command.attempt)
         return following
 
     def end_together(self, attempt: Attempt, fact: Fact) -> tuple[bool, Command | None]:
         """One transaction for the fact, its frame and the next claim, where nothing else is in flight in this run."""
-        run, plans = self.run, self.plans
-        if run is None or plans is None or self.order.child or self.careful:
+        plans = self.plans
+        if plans is None or self.order.child or self.careful:
             return False, None
-        if run.planner is not None and run.planner.in_flight > 1 + len(self.waiting):
-            return False, None  # by what is known without asking: the usual case in parallel work
-        with run.lock:
+        known = plans.of(self.order.run).planner
+        if known is not None and known.in_flight > 1 + len(self.waiting):
+            return False, None  # the usual case in parallel work: nothing is read, no lock is waited for
+        with plans.locked(self.order.run, self.delivery.job) as run:
             if not self.is_alone(run, plans, attempt.command):
                 return False, None
             candidates: list[Command] = []
@@ -262,15 +262,15 @@ class Step:
     def reply(self) -> Answer:
         if self.owned is not None:
             return Answer(self.owned, self.done)
-        if self.run is None or self.plans is None:
+        if self.plans is None:
             run = self.store.run(self.order.run)
             return Answer(queue=code_queue(self.shop.project, run.digest), elsewhere=True)
-        with self.run.lock:
+        with self.plans.locked(self.order.run, self.delivery.job) as known:
             for _ in range(MOST_LOOKS):
-                if not self.plan():
+                if not self.plan(self.plans, known):
                     return self.reply_without_plan(self.plans.digest)
-                rows = self.store.open_commands(self.order.run, above=self.above(self.run))
-                planner = self.plans.caught_up(self.run)
+                rows = self.store.open_commands(self.order.run, above=self.above(known))
+                planner = self.plans.caught_up(known)
                 # A fact that was stored before the commands were read, and planned after, would hide what follows.
                 if not planner.due or planner.status in FINAL:
                     done = final(planner.status) if planner.status in FINAL else ""
@@ -278,14 +278,12 @@ class Step:
         self.shop.ring(self.order.run)
         return Answer()
 
-    def plan(self) -> bool:
+    def plan(self, plans: Plans, run: RunPlans) -> bool:
         """Plans every fact. False where the run waits for other code. The caller holds the run's lock.
 
         Of plans that may take their process with them, deliveries are counted.
         """
-        run, plans, spool = self.run, self.plans, self.shop.spool
-        assert run is not None
-        assert plans is not None
+        spool = self.shop.spool
         if not self.careful:
             return plans.plan_all(run, self.order.n, self.order.epoch) is not None
         if spool.begin_plan(self.order.run, self.order.n, plans.digest) > MOST_PLAN_DEATHS:

@@ -12,7 +12,7 @@ from smithers.flow.task_context import LineSink, TaskContext
 from smithers.store.interface import Store
 from smithers.temporal.pace import Pace
 from smithers.temporal.plans import Plans
-from smithers.temporal.running import BodyTable, Ended
+from smithers.temporal.running import BodyTable, Ended, Job
 from smithers.temporal.spool import Spool
 
 
@@ -45,6 +45,10 @@ class Delivery:
     """Whether Temporal has given this delivery up, as far as we were told."""
     stopping: Callable[[], bool] = lambda: False
     """Whether this worker shuts down."""
+    job: Job | None = None
+    """Whose thread this is; None in tests that call a step directly."""
+    again: bool = False
+    """The job goes on with this delivery on another thread."""
 
 
 @dataclass(frozen=True, slots=True)

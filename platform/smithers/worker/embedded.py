@@ -25,24 +25,26 @@ from smithers.temporal.plans import Plans
 from smithers.temporal.running import BodyTable
 from smithers.temporal.spool import Spool
 from smithers.temporal.takeover import Ledger, take_over
+from smithers.temporal.watch import Watch
 from smithers.temporal.workshop import Workshop
 from smithers.worker.bodies import LocalBodies
 from smithers.worker.code import LoadedCode
-from smithers.worker.heartbeat import Heartbeats
+from smithers.worker.heartbeat import CancelLook, Heartbeats
 from smithers.worker.lines import LineBuffer
 from smithers.worker.settings import WorkerSettings
 from smithers.worker.sweeper import Sweeper
 
 if TYPE_CHECKING:
-    from temporalio.client import Client
-
+    from smithers.temporal.client import Client
     from smithers.temporal.local import KeptServer
-    from smithers.worker.serving import Serving
+    from smithers.temporal.serving import Serving
 
 log = logging.getLogger(__name__)
 READY_S: Final = 120.0
 """A first start may have to get the Temporal binary."""
 RING_S: Final = 15.0
+TRY_AGAIN_S: Final = 1.0
+"""After the store or the server was away when this worker began again."""
 WATCH_S: Final = 0.5
 """How often the server's supervisor is looked at."""
 
@@ -70,11 +72,14 @@ class EmbeddedWorker:
         self._owns_store = store is None
         self._ledger = Ledger(project)
         self._lines = LineBuffer(self.store)
-        self._pulse = Heartbeats(self.store, self.table, self._ledger)
+        self._pulse = Heartbeats(self._ledger)
+        self._cancels = CancelLook(self.store, self.table)
         self._plans: dict[str, Plans] = {}
         """By name of the code's queue."""
         for one in self.codes.values():
             self._prepare(one)
+        self.shop = self._workshop()
+        self._watch = Watch(self.shop)
         self._serving: Serving | None = None
         self._client: Client | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -90,7 +95,8 @@ class EmbeddedWorker:
     def start(self) -> None:
         """Raises what kept it from starting, such as `TemporalUnavailable`."""
         self._lines.start()
-        self._pulse.start()
+        self._cancels.start()
+        self._watch.start()
         self._thread.start()
         if not self._ready.wait(READY_S):
             raise TemporalUnavailable(f"The worker did not get ready within {READY_S:g} s.")
@@ -136,7 +142,8 @@ class EmbeddedWorker:
         return self._thread.is_alive()
 
     def _close(self) -> None:
-        self._pulse.stop()
+        self._watch.stop()
+        self._cancels.stop()
         self._lines.stop()
         self._ledger.close()
         if self._owns_store:
@@ -161,28 +168,39 @@ class EmbeddedWorker:
         """Serves until stopped; begins again when the local server has moved, or was stopped.
 
         A supervisor that died is replaced meanwhile, with its server, and nobody here notices: the client connects
-        again, and bodies go on.
+        again, and bodies go on. Once it was ready, what may pass is waited for.
         """
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         while not self._stop.is_set():
-            server = await asyncio.to_thread(local.keep, self.project)
             try:
-                await self._serve_on(server)
-            finally:
-                await asyncio.to_thread(server.close)
+                await self._serve_once()
+            except SmithersError as error:
+                if not (self._ready.is_set() and error.retryable):
+                    raise
+                log.warning("this worker cannot serve now, trying again: %s", error)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stop.wait(), TRY_AGAIN_S)
+
+    async def _serve_once(self) -> None:
+        server = await asyncio.to_thread(local.keep, self.project)
+        try:
+            await self._serve_on(server)
+        finally:
+            await asyncio.to_thread(server.close)
 
     async def _serve_on(self, server: KeptServer) -> None:
         from smithers.temporal.client import connect
-        from smithers.worker.serving import Serving
+        from smithers.temporal.serving import Serving
 
         assert self._stop is not None
         address = server.address
         self._client = client = await connect(self.project, address, identity=self.identity)
-        shop, ended = self._workshop(), asyncio.Event()
-        serving = Serving(client, shop, self._pulse, self.identity, self.settings, self._draining.is_set, ended)
+        ended = asyncio.Event()
+        serving = Serving(client, self.shop, self._pulse, self.identity, self.settings, self._draining.is_set, ended)
         bell = Bell(self.project, self._ring)
         sweeper = Sweeper(self.project, self.store, client, self._ring, self.on_code_wanted)
+        pulse = asyncio.create_task(self._pulse.run())
         try:
             serving.serve_drivers()
             for digest in self.codes:
@@ -192,16 +210,17 @@ class EmbeddedWorker:
             await take_over(self.project, client, [run.run_id for run in self.store.due_runs()])
             sweeper.start()
             self._ready.set()
-            await self._watch(server, address, ended)
+            await self._until_end(server, address, ended)
         finally:
             self._serving = None
             await sweeper.stop()
             await bell.close()
             hand_over = asyncio.get_running_loop().call_later(self._drain_s, self._hand_over)
             await serving.stop()
+            pulse.cancel()
             hand_over.cancel()  # bodies that begin on the next server are not meant
 
-    async def _watch(self, server: KeptServer, address: str, ended: asyncio.Event) -> None:
+    async def _until_end(self, server: KeptServer, address: str, ended: asyncio.Event) -> None:
         """Returns when it is time to end, or to begin again."""
         assert self._stop is not None
         while not self._stop.is_set() and not ended.is_set():

@@ -1,11 +1,15 @@
-"""One thread per process that says "still alive" for every step, and asks whether bodies should stop.
+"""Says "still alive" for every step of this process, and asks whether bodies should stop.
 
-Steps block in threads, so none of them can do it for itself. The thread sleeps through anything the author's code does
-except holding the interpreter's lock, and of that the watchdog takes care.
+The two have different homes. Heartbeats go out through the SDK, so they are said on its event loop, which runs none of
+the author's code. Whether a run is cancelled is read from the store, which may block, so a thread does it. The loop and
+the thread sleep through anything the author's code does except holding the interpreter's lock, and of that the
+watchdog takes care.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import logging
 import threading
 import time
@@ -29,20 +33,46 @@ STOP_STATES: Final = ("cancelling", "cancelled")
 
 @dataclass(slots=True, eq=False)
 class Beat:
-    order: Order
+    context: contextvars.Context
     beat: Callable[[], None]
     slot: int
     began: float
 
 
 class Heartbeats:
-    def __init__(self, store: Store, table: BodyTable, ledger: Ledger) -> None:
-        self._store = store
-        self._table = table
+    """Used on one event loop."""
+
+    def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._beats: dict[int, Beat] = {}
+
+    def begin(self, order: Order, task_token: bytes, beat: Callable[[], None]) -> object:
+        entry = Beat(contextvars.copy_context(), beat, self._ledger.put(order.run, task_token), time.monotonic())
+        self._beats[id(entry)] = entry
+        return entry
+
+    def end(self, key: object) -> None:
+        entry = self._beats.pop(id(key))
+        self._ledger.clear(entry.slot)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(PERIOD_S)
+            now = time.monotonic()
+            for entry in list(self._beats.values()):
+                if now - entry.began >= YOUNG_S:
+                    entry.context.run(entry.beat)
+
+
+class CancelLook:
+    """A thread that reads, for every body, whether it should stop: the store's state of the task is the cancel flag."""
+
+    def __init__(self, store: Store, table: BodyTable) -> None:
+        self._store = store
+        self._table = table
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="heartbeats", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="cancel-look", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -51,32 +81,13 @@ class Heartbeats:
         self._stopped.set()
         self._thread.join()
 
-    def begin(self, order: Order, task_token: bytes, beat: Callable[[], None]) -> object:
-        entry = Beat(order, beat, self._ledger.put(order.run, task_token), time.monotonic())
-        self._beats[id(entry)] = entry
-        return entry
-
-    def end(self, key: object) -> None:
-        entry = self._beats.pop(id(key))
-        self._ledger.clear(entry.slot)
-
     def _run(self) -> None:
         while not self._stopped.wait(PERIOD_S):
-            for entry in list(self._beats.values()):
-                if time.monotonic() - entry.began >= YOUNG_S:
-                    self._beat(entry)
             for running in self._table.every():
                 if not running.flag.is_set and time.monotonic() - running.began >= PERIOD_S / 2:
-                    self._look(running)
+                    self.look(running)
 
-    def _beat(self, entry: Beat) -> None:
-        try:
-            entry.beat()
-        except Exception:  # it has ended in between, or the worker's loop is gone
-            log.debug("no heartbeat for run %s, step %d", entry.order.run, entry.order.n, exc_info=True)
-
-    def _look(self, running: Running) -> None:
-        """The store's state of the task is the cancel flag."""
+    def look(self, running: Running) -> None:
         command = running.command
         try:
             node = self._store.node(running.run_id, command.node, command.iteration)

@@ -35,7 +35,7 @@ from smithers.temporal.takeover import take_over
 from smithers.worker.notices import Notices
 
 if TYPE_CHECKING:
-    from temporalio.client import Client
+    from smithers.temporal.client import Client
 
 log = logging.getLogger(__name__)
 EVERY_S: Final = 3.0

@@ -18,11 +18,12 @@ from smithers.store.interface import Store
 from smithers.store.memory import MemoryStore
 from smithers.store.records import Append, NewRun
 from smithers.temporal import identity
-from smithers.temporal.fetch import answer
+from smithers.temporal.job import carry_out
 from smithers.temporal.order import FETCH, Answer, Order, code_queue
 from smithers.temporal.plans import Plans
 from smithers.temporal.running import BodyTable, Ended
 from smithers.temporal.spool import Spool
+from smithers.temporal.watch import Watch
 from smithers.temporal.workshop import Delivery, StepSettings, Workshop
 from smithers_activities import compute
 
@@ -94,6 +95,11 @@ class Yard:
             "p", self.store, self.bodies, BodyTable(), spool, self.rung.append, self.codes, self.settings
         )
 
+    def keep_time(self) -> Yard:
+        """Deadlines, and patience, for tests that need them."""
+        Watch(self.shop).start()
+        return self
+
     def hold(self, workflow: AnyWorkflow, digest: str = DIGEST) -> None:
         plans = Plans(self.store, FakeCode(workflow, digest), render_s=self.settings.render_s)
         self.codes[code_queue("p", digest)] = plans
@@ -110,7 +116,7 @@ class Yard:
         return self.deliver(Order(run, n, **{"epoch": 1, "since": 1000, "code": CODE, **fields}), attempt)
 
     def deliver(self, order: Order, attempt: int = 1, **more: Any) -> Answer:
-        return answer(self.shop, order, Delivery(self.worker, attempt, **more))
+        return carry_out(self.shop, order, Delivery(self.worker, attempt, **more))
 
     def deliver_light(self, n: int, run: str = "r") -> Answer:
         """A step without a task: it comes through the driver's queue, and is planned by whoever holds the code."""
@@ -127,7 +133,7 @@ class Yard:
         return Order(run, n, 1, 1000, code=CODE)
 
     def give(self, order: Order, delivery: Delivery) -> Answer:
-        return answer(self.shop, order, delivery)
+        return carry_out(self.shop, order, delivery)
 
     def again(self, **changes: Any) -> Yard:
         """A new process; what the old one has in memory is gone."""

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from smithers import Approval, Child, Context, Parallel, Sequence, Task, Timer, call, workflow
 from smithers.temporal.order import Answer
+from smithers.temporal.running import Running
 from smithers.temporal.workshop import Delivery
 from tests.unit.temporal.conftest import Yard, gone
 
@@ -137,14 +138,14 @@ class Killed(BaseException):
 def die_after(yard: Yard, bodies: int) -> Yard:
     """A process that is gone when it has claimed the next one."""
     died = yard.again(worker=gone())
-    start = died.shop.table.start
+    put = died.shop.table.put
 
-    def started(*args: object) -> object:
+    def begun(running: Running) -> None:
         if len(died.bodies.ran) == bodies:
             raise Killed
-        return start(*args)  # type: ignore[arg-type]
+        put(running)
 
-    died.shop.table.start = started
+    died.shop.table.put = begun
     with pytest.raises(Killed):
         died.step(1)
     return died
@@ -166,7 +167,7 @@ def test_a_settlement_that_comes_too_late_leaves_the_later_drivers_body_alone(bu
     bursting.start(five)
     bursting.fetch()
     died = bursting.again(worker=gone())
-    died.shop.table.start = stop
+    died.shop.table.put = stop
     with pytest.raises(Killed):
         died.step(1, since=5000)
     bursting.fetch(settle=(1,), since=1000)
@@ -180,13 +181,13 @@ def stop(*_: object) -> object:
 def test_a_zombie_of_a_settled_step_leaves_a_rejected_entry(yard: Yard) -> None:
     yard.start(five)
     yard.fetch()
-    start = yard.shop.table.start
+    put = yard.shop.table.put
 
-    def settle_meanwhile(*args: object) -> object:
+    def settle_meanwhile(running: Running) -> None:
         yard.again().fetch(settle=(1,))
-        return start(*args)  # type: ignore[arg-type]
+        put(running)
 
-    yard.shop.table.start = settle_meanwhile
+    yard.shop.table.put = settle_meanwhile
     yard.step(1)
     assert [entry.data["entry"]["kind"] for entry in yard.entries("rejected")] == ["ended"]
     assert "t0" not in yard.ended()

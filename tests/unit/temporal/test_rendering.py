@@ -51,7 +51,7 @@ def hangs() -> None:
 def test_the_fact_is_stored_alone_and_the_run_waits_for_code(
     yard: Yard, trouble: Callable[[], None], code: str
 ) -> None:
-    yard = replace(yard, settings=replace(yard.settings, render_s=0.2))
+    yard = replace(yard, settings=replace(yard.settings, render_s=0.2)).keep_time()
     yard.start(breaking(trouble))
     yard.fetch()
     answer = yard.step(1)

@@ -195,10 +195,10 @@ class Gone(BaseException):
 
 
 def stop_before_bodies(yard: Yard, error: type[BaseException] = Gone) -> None:
-    def start(*_: object) -> NoReturn:
+    def put(*_: object) -> NoReturn:
         raise error
 
-    yard.shop.table.start = start
+    yard.shop.table.put = put
 
 
 def test_a_hand_over_is_not_a_death(yard: Yard) -> None:
@@ -289,7 +289,7 @@ def test_a_deadline_is_kept_though_the_body_takes_no_notice(yard: Yard) -> None:
     def one(ctx: Context[dict[str, int]]) -> Child:
         return Task("a", output=Out, retries=0, timeout="50ms")[stubborn]
 
-    yard.start(one)
+    yard.keep_time().start(one)
     yard.fetch()
     assert yard.step(1).done == "failed"
     go.set()
@@ -311,7 +311,7 @@ def test_the_next_attempt_waits_for_a_body_that_was_left_behind(yard: Yard) -> N
     def one(ctx: Context[dict[str, int]]) -> Child:
         return Task("a", output=Out, retries=1, timeout="50ms")[stubborn]
 
-    yard.start(one)
+    yard.keep_time().start(one)
     yard.fetch()
     yard.step(1)
     second = threading.Thread(target=lambda: yard.step(2))
@@ -377,7 +377,7 @@ def test_a_claim_of_our_own_process_without_a_body_is_no_death(yard: Yard) -> No
     stop_before_bodies(yard, StoreUnavailable)
     with pytest.raises(StoreUnavailable):
         yard.step(1)
-    del yard.shop.table.start
+    del yard.shop.table.put
     yard.step(1, attempt=2)
     assert yard.kinds().count("released") == 1
     assert yard.bodies.ran == [("a", 2, False)]

@@ -16,7 +16,7 @@ import threading
 import traceback
 from importlib import import_module
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from smithers.cli.guard import Order
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from smithers.worker.embedded import EmbeddedWorker
 
 DRAIN_S: Final = 10.0
+LOOK_EVERY_S: Final = 1.0
 EARLY: Final = ("smithers.engine.check", "smithers.worker.code")
 """Imported while the other process parses its command line."""
 MEANWHILE: Final = ("smithers.temporal.activity", "smithers.temporal.driver")
@@ -112,7 +113,7 @@ def host(line: Line, project: Project, run_id: str, code: LoadedCode) -> None:
     worker = EmbeddedWorker(project, code, None)
     with boot():
         worker.start()
-    worker.ring(run_id)
+    ring(worker, run_id)
     worker.stop(obey(line, worker, run_id))
     # The SDK's native objects must go while the interpreter is whole: otherwise it may crash while it exits.
     del worker
@@ -120,13 +121,30 @@ def host(line: Line, project: Project, run_id: str, code: LoadedCode) -> None:
 
 
 def obey(line: Line, worker: EmbeddedWorker, run_id: str) -> float:
-    """Serves until told to stop. Returns for how long tasks may go on, in seconds."""
-    while True:
-        message = line.heard.get()
+    """Serves until told to stop. Returns for how long tasks may go on, in seconds.
+
+    A worker that ended by itself takes the process with it: whoever watches over that starts another one.
+    """
+    while worker.is_alive:
+        try:
+            message = line.heard.get(timeout=LOOK_EVERY_S)
+        except Empty:
+            continue
         if "stop" in message:
             return float(message["stop"])
         if "ring" in message:
-            worker.ring(run_id)
+            ring(worker, run_id)
+    raise SystemExit(FAILED)
+
+
+def ring(worker: EmbeddedWorker, run_id: str) -> None:
+    """What is stored is found by the sweeper, too, when the store or the server are back."""
+    try:
+        worker.ring(run_id)
+    except SmithersError as error:
+        if not error.retryable:
+            raise
+        print(f"... {error.message} Trying again.", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,10 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
@@ -19,7 +18,6 @@ from smithers.temporal.activity import Pulse, StepActivity
 from smithers.temporal.driver import Driver, LongTask
 from smithers.temporal.order import code_queue, driver_queue, light_queue, plan_queue
 from smithers.temporal.workshop import Workshop
-from smithers.worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -33,6 +31,19 @@ LAST_WORDS_S: Final = 1.0
 LOOK_EVERY_S: Final = 0.005
 
 
+class Slots(Protocol):
+    """How much a process does at the same time; `worker.settings` has what people set."""
+
+    @property
+    def slots(self) -> int: ...
+    @property
+    def light_slots(self) -> int: ...
+    @property
+    def cached_runs(self) -> int: ...
+    @property
+    def drain_s(self) -> float: ...
+
+
 @dataclass(slots=True, eq=False)
 class Serving:
     """Made and used on one event loop."""
@@ -41,7 +52,7 @@ class Serving:
     shop: Workshop
     pulse: Pulse
     identity: str
-    settings: WorkerSettings
+    settings: Slots
     stopping: Callable[[], bool]
     ended: asyncio.Event
     """Set when a worker has ended by itself."""
@@ -74,7 +85,6 @@ class Serving:
             self.client,
             task_queue=queue,
             activities=[steps.step],
-            activity_executor=ThreadPoolExecutor(slots, thread_name_prefix="step"),
             max_concurrent_activities=slots,
             identity=self.identity,
             graceful_shutdown_timeout=timedelta(seconds=self.settings.drain_s + LEEWAY_S),
@@ -93,7 +103,7 @@ class Serving:
         """Lets the drivers of runs that have just ended take note: without a worker they would stay open."""
         for run_id in set(self._ending):
             driver = self.client.get_workflow_handle(run_id)
-            while (await driver.describe()).close_time is None:
+            while (await driver.describe()).close_time is None:  # noqa: ASYNC110  the server tells no other way
                 await asyncio.sleep(LOOK_EVERY_S)
 
     async def stop(self) -> None:

@@ -1,0 +1,79 @@
+"""The model itself: what its parts promise each other."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.model.graph import explore
+from tests.model.invariants import broken
+from tests.model.log import Log, append
+from tests.model.protocol import begin, moves, take
+from tests.model.records import Case, Entry, Faults, Rules
+from tests.model.scenarios import FAULTS, FLOWS, Scenario
+from tests.model.walk import begin_walk, go
+
+
+def test_equal_logs_are_one_object() -> None:
+    log = Log(Case(FLOWS["chain"]))
+    entry = Entry("started", "started")
+
+    assert log.add(entry) is log.add(entry)
+    assert log.add(entry).at(0) is log
+
+
+def test_a_log_is_never_rewritten() -> None:
+    case, first = Scenario("chain").begin(Rules())
+    after = first._replace(log=Log(case).add(Entry("started", "another")))
+
+    assert "no prefix" in broken(first, after)
+
+
+@pytest.mark.parametrize("key", ["decided:p", "cancel"])
+def test_a_key_is_stored_once(key: str) -> None:
+    case, state = Scenario("approval").begin(Rules())
+    while not state.log.view.waiting:
+        state = take(case, next(moves(case, state)))
+    entry = Entry(key.partition(":")[0], key, place="p")
+
+    log, first = append(state.log, entry)
+
+    assert (first, append(log, entry)[1]) == ("stored", "duplicate")
+
+
+def test_a_decision_on_what_does_not_wait_is_rejected() -> None:
+    _, state = Scenario("chain").begin(Rules())
+
+    assert append(state.log, Entry("decided", "decided:a", place="a"))[1] == "rejected"
+
+
+def test_a_run_without_faults_ends_in_one_way() -> None:
+    result = explore(*Scenario("chain").begin(Rules()), relies_on=frozenset())
+
+    assert (result.problem, result.finals) == ("", 1)
+
+
+def test_three_deaths_fail_a_node_and_two_do_not() -> None:
+    case = Case(FLOWS["retry"][:1], max_deaths=3)
+    outcomes: dict[int, set[str]] = {}
+    for crashes in (2, 3):
+        todo, seen = [begin(case, Faults(crash=crashes))], set[object]()
+        while todo:
+            state = todo.pop()
+            if state not in seen:
+                seen.add(state)
+                outcomes.setdefault(crashes, set()).add(state.log.view.status)
+                todo += [take(case, move) for move in moves(case, state)]
+
+    assert outcomes == {2: {"running", "finished"}, 3: {"running", "finished", "failed"}}
+
+
+def test_walks_see_every_kind_of_move() -> None:
+    walks = [go(begin_walk(seed, Rules())) for seed in range(1500)]
+    seen = {str(label[0]) for walk in walks for label in walk.labels}
+
+    people = {"approve", "follow", "cancel", "resume"}
+    faults = {"crash", "bell lost", "spurious ring", "continue as new", "redrive", "restart", "terminate"}
+    server = {"deliver", "attach", "again", "lost", "never started", "timer", "child ends", "ring", "sweep", "look"}
+    steps = {"finished", "finished+plan", "failed", "cancelled", "plan", "render fails", "answer", "take"}
+    assert people | faults | server | steps <= seen
+    assert set(FAULTS) == set(Faults._fields)
