@@ -5,14 +5,14 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Generator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 
 from tests.chaos.place import Place
 from tests.chaos.watching import Watched
 from tests.servers.postgres import Cluster
 
-GIVEN = {"rounds": 4, "chain": 10, "fan": 6, "flaky": 1, "asked": True, "alone": 1, "each_ms": 20, "long_s": 1.2}
+GIVEN = {"rounds": 3, "chain": 10, "fan": 6, "flaky": 1, "asked": True, "alone": 1, "each_ms": 20, "long_s": 1.2}
 
 
 @contextmanager
@@ -25,24 +25,35 @@ def locked(place: Place) -> Generator[None]:
 
 
 @contextmanager
-def stopped(cluster: Cluster) -> Generator[None]:
-    """PostgreSQL has crashed."""
-    cluster.stop("immediate")
-    yield
-    cluster.start()
+def stopped(cluster: Cluster, mode: str = "immediate") -> Generator[None]:
+    """PostgreSQL has crashed, or was shut down."""
+    cluster.stop(mode)
+    try:
+        yield
+    finally:
+        cluster.start()
 
 
-def away(place: Place, watched: Watched, outage: Callable[[], object], seconds: float) -> list[str]:
-    """Has an outage in the middle of a run's work. Returns what must not be."""
-    command = place.up("storm", watched.run, **GIVEN)
-    watched.wait_for_line("r1-chain3")
-    with outage():  # type: ignore[attr-defined]
-        threading.Event().wait(seconds)  # the outage is what is tested
-    back = time.monotonic()
-    status = watched.wait_for_end(180)
-    took_s = time.monotonic() - back
-    found = watched.problems(most_extra=0)
-    if status != "finished" or command.wait(30) != 0:
-        found.append(f"the run is {status}, `up` said: {place.said(watched.run)[-2000:]}")
-    print(f"away for {seconds:g} s; after it came back the run took {took_s:.1f} s to its end")
-    return found
+def away(
+    place: Place,
+    outage: Callable[..., AbstractContextManager[None]],
+    seconds: float,
+    *,
+    before: Sequence[str] = (),
+) -> list[str]:
+    """Has an outage in the middle of a run's work, after short ones of the kinds in `before`. What must not be."""
+    command = place.up("storm", "r", **GIVEN)
+    with Watched(place, "r") as watched:
+        for kind in before:
+            watched.wait_for_progress(20)
+            with outage(kind):
+                pass
+        watched.wait_for_line("r1-chain3")
+        with outage():
+            threading.Event().wait(seconds)  # the outage is what is tested
+        back = time.monotonic()
+        status = watched.wait_for_end(180)
+        print(f"away for {seconds:g} s; then it took {time.monotonic() - back:.1f} s to the end of the run")
+        left = command.wait(30)
+        found = watched.problems(most_extra=0)
+    return found if (status, left) == ("finished", 0) else [*found, f"{status}, {left}: {place.told()}"]

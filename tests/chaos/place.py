@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from smithers.errors import StoreMissing, StoreUnavailable
+from smithers.errors import RunNotFound, StoreMissing, StoreUnavailable
 from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.interface import Store
@@ -110,7 +110,7 @@ class Place:
 
     def up(self, flow: str, run: str, *, before: tuple[str, ...] = (), **given: Any) -> subprocess.Popen[bytes]:
         """Hosts a new run and stays with it, whatever it waits for."""
-        given.setdefault("shown", str(self.shown))
+        given |= {} if "until" in given else {"shown": str(self.shown)}
         file = self.plant(flow).name
         words = ["up", file, "--stay", "--run-id", run, "--input", json.dumps(given)]
         return self.begin(*words, log=run, before=before)
@@ -121,6 +121,12 @@ class Place:
     def said(self, log: str) -> str:
         path = self.root / f"{log}.txt"
         return path.read_text(errors="replace") if path.exists() else ""
+
+    def told(self) -> str:
+        """The ends of all logs, and who is there, for whoever looks for the cause of something."""
+        logs = [*self.root.glob("*.txt"), *(self.project.state / "server").glob("*.log")]
+        ends = [f"--- {path.name}\n{path.read_text(errors='replace')[-2500:]}" for path in logs if path != self.shown]
+        return "\n".join([*ends, *map(str, processes.inside(self.root))])
 
     # What is there
 
@@ -161,6 +167,13 @@ class Place:
             return found if found.get("state") == "ready" else {}
 
         return until(ready, "the local server is ready")
+
+    def has_begun(self, run: str) -> bool:
+        store = self.open()
+        try:
+            return any(entry.kind == "ended" for entry in store.entries(run))
+        except RunNotFound:
+            return False
 
     def drivers(self, run: str) -> int:
         """How many runs Temporal has made of ours."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
 import pytest
 
@@ -11,7 +11,7 @@ from smithers.worker.code import load
 from tests.chaos.place import Place
 from tests.chaos.watching import Watched
 
-PATIENT = {"chain": 150, "fan": 10, "each_ms": 30}
+PATIENT = {"chain": 80, "fan": 6, "each_ms": 30}
 
 
 def stored(here: Place, flow: str, run: str, **given: object) -> None:
@@ -22,49 +22,46 @@ def stored(here: Place, flow: str, run: str, **given: object) -> None:
         store.create_run(new)
 
 
-def hosted(here: Place, how: str, **given: object) -> tuple[dict[str, str], list[str]]:
-    """A dangerous run and a patient one on one worker, until both are over. Returns the error, and what is wrong."""
-    stored(here, "dangers", "danger", how=how, **given)
+def errors_of(here: Place, dangers: tuple[str, ...], **given: object) -> dict[str, Any]:
+    """Hosts dangerous runs and a patient one on one worker until all are over. How the dangerous ones have failed."""
+    for how in dangers:
+        stored(here, "dangers", how, how=how, **given)
     stored(here, "storm", "other", **PATIENT)
     here.shown.symlink_to(here.root / "other")
     command = here.begin("start", log="start")
-    with Watched(here, "danger") as danger, Watched(here, "other") as other:
-        assert danger.wait_for_end(120) == "failed", here.said("start")
-        assert other.wait_for_end(90) == "finished", here.said("start")
+    with Watched(here, "other") as other:
+        assert other.wait_for_end(120) == "finished", here.told()
+        assert other.problems(most_extra=PATIENT["fan"] * len(dangers)) == []
+        failed = {how: error_of(here, how) for how in dangers}
         here.leave(command)
-        worked = len((here.root / "danger").read_text().splitlines())
-        found = other.problems(most_extra=worked * PATIENT["fan"])
-    shown = json.loads(here.call("inspect", "danger", "--format", "json").out)
-    return shown["error"], [*found, *deaths(danger, other)]
+    return failed
 
 
-def deaths(danger: Watched, other: Watched) -> list[str]:
-    """The task that did it dies three times at most; its neighbours are not given up."""
-    found = [entry.key for entry in other.log if entry.kind == "ended" and entry.data["outcome"] != "finished"]
-    begun = [entry for entry in danger.log if entry.kind == "claim" and entry.data["node"] == "danger"]
-    return found if len(begun) <= 3 else [*found, f"the dangerous body was begun {len(begun)} times"]
-
-
-@pytest.mark.chaos
-@pytest.mark.slow
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize(("how", "word"), [("fault", "SIGSEGV"), ("exit", "status 3")])
-def test_a_task_that_takes_its_worker_with_it_fails_and_says_how(here: Place, how: str, word: str) -> None:
-    error, wrong = hosted(here, how)
-
-    assert wrong == []
-    assert error["code"] == "KILLED_WORKER"
-    assert error["node"] == "danger"
-    assert word in error["message"]
+def error_of(here: Place, how: str) -> Any:
+    """Its error. The dangerous body has run three times at most."""
+    danger = Watched(here, how)
+    assert danger.wait_for_status(120) == "failed", here.told()
+    assert len((here.root / how).read_text().splitlines()) <= 3
+    return here.open().run(how).error
 
 
 @pytest.mark.chaos
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("how", ["hold", "regex"])
-def test_a_task_that_holds_the_interpreter_is_ended_at_its_timeout(here: Place, how: str) -> None:
-    error, wrong = hosted(here, how, timeout="3s")
+def test_tasks_that_take_their_worker_with_them_fail_and_say_how(here: Place) -> None:
+    errors = errors_of(here, ("fault", "exit"))
 
-    assert wrong == []
-    assert error["code"] == "TASK_TIMEOUT"
-    assert error["node"] == "danger"
+    assert {error["code"] for error in errors.values()} == {"KILLED_WORKER"}
+    assert {error["node"] for error in errors.values()} == {"danger"}
+    assert "SIGSEGV" in errors["fault"]["message"]
+    assert "exit status 3" in errors["exit"]["message"]
+
+
+@pytest.mark.chaos
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_tasks_that_hold_the_interpreter_are_ended_at_their_timeout(here: Place) -> None:
+    errors = errors_of(here, ("hold", "regex"), timeout="3s")
+
+    assert {error["code"] for error in errors.values()} == {"TASK_TIMEOUT"}
+    assert {error["node"] for error in errors.values()} == {"danger"}

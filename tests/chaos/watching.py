@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self, TypeVar
@@ -120,8 +120,13 @@ class Watched:
 
         return self.until(found, f"a body of {node} runs", within_s)[-1]
 
-    def wait_for_end(self, within_s: float = 60.0) -> str:
+    def wait_for_status(self, within_s: float = 60.0) -> str:
+        """The last one. Does not need that anybody looks on."""
         self.until(lambda: self.is_over, "it ends", within_s)
+        return self.status
+
+    def wait_for_end(self, within_s: float = 60.0) -> str:
+        self.wait_for_status(within_s)
         self.until(lambda: self.log and len(self.log) >= self.place.open().run(self.run).head, "all was seen")
         return self.status
 
@@ -130,8 +135,8 @@ class Watched:
 
     def told(self) -> str:
         """For whoever looks for the cause."""
-        why, said = self.place.call("why", self.run), self.place.said(self.run)
-        return f"{self.tail()}\n{why.out}{why.err}\n{self.answers}\n{self.failures}\n{said[-4000:]}"
+        why = self.place.call("why", self.run)
+        return f"{self.tail()}\n{why.out}{why.err}\n{self.answers}\n{self.failures}\n{self.place.told()}"
 
     def wait_for_takeover(self, within_s: float = 60.0) -> None:
         """Until Temporal has given a step to somebody else, because its worker kept silent."""

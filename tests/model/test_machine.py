@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.model.graph import explore
@@ -77,3 +79,9 @@ def test_walks_see_every_kind_of_move() -> None:
     steps = {"finished", "finished+plan", "failed", "cancelled", "plan", "render fails", "answer", "take"}
     assert people | faults | server | steps <= seen
     assert set(FAULTS) == set(Faults._fields)
+
+
+def test_the_document_explains_every_rule() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+
+    assert [rule for rule in Rules._fields if f"[`{rule}`]" not in text] == []

@@ -76,7 +76,7 @@ class Attempt:
         found = self.claims().look() if self.careful else Begin(1, 0)
         while isinstance(found, Begin):
             if found.deaths >= MOST_DEATHS:
-                return failed(killed(found.deaths), 0)
+                return failed(killed(found), 0)
             if self.is_cancelling():
                 return {"outcome": "cancelled", "ms": 0}
             self.wait_for_others()
@@ -191,10 +191,11 @@ def late(command: Command) -> TaskTimeout:
     return TaskTimeout(f"The task took longer than its timeout, {command.timeout_ms / 1000:g} s.")
 
 
-def killed(deaths: int) -> KilledWorker:
+def killed(found: Begin) -> KilledWorker:
     return KilledWorker(
-        f"The process died {deaths} times while this task ran, the last times alone in a process of its own. Most "
-        "likely it ran out of memory, or native code crashed. It is not tried again."
+        f"The process died {found.deaths} times while this task ran, the last times alone in a process of its own. "
+        f"The last time: {found.why.rstrip('.') or 'nobody saw it'}. It is not tried again: most likely it runs out of "
+        "memory, or native code crashes."
     )
 
 

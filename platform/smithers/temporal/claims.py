@@ -38,6 +38,8 @@ class Begin:
 
     nth: int
     deaths: int
+    why: str = ""
+    """How it died the last time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ class Claims:
             return held
         numbers = {claim["n"] for claim in claims}
         handed_over = sum(len(self.store.entries_by_key(self.run_id, f"released:{n}:")) for n in numbers)
-        return Begin(newest["nth"] + 1, len(claims) - handed_over)
+        died = self.store.entries_by_key(self.run_id, f"died:{newest['n']}:")
+        return Begin(newest["nth"] + 1, len(claims) - handed_over, died[-1].data["why"] if died else "")
 
     def held(self, claim: Json) -> Running | Ended | None:
         running = self.table.get(self.run_id, claim["n"])

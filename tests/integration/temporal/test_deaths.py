@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def ready(place: Place) -> bool:
     return any((place.project.state / "bells").glob("*.sock"))
 
 
-def begin(place: Place, flow: str, **input: object) -> str:
+def begin(place: Place, flow: str, **input: Any) -> str:
     from smithers.temporal import bell
 
     until(lambda: ready(place))

@@ -167,7 +167,7 @@ def test_a_settlement_that_comes_too_late_leaves_the_later_drivers_body_alone(bu
     bursting.start(five)
     bursting.fetch()
     died = bursting.again(worker=gone())
-    died.shop.table.put = stop
+    died.shop.table.put = stop  # type: ignore[method-assign]
     with pytest.raises(Killed):
         died.step(1, since=5000)
     bursting.fetch(settle=(1,), since=1000)

@@ -125,7 +125,7 @@ def all_points(flow: AnyWorkflow, folder: Path, burst_s: float, *, after: bool) 
         yard = Yard(store, folder / str(at), StepSettings(burst_s=burst_s, render_s=5, grace_s=1))
         yard.start(flow)
         mortal_store = MortalStore(store, at, after=after)
-        mortal = replace(yard.again(), store=mortal_store, worker=gone())  # type: ignore[arg-type]
+        mortal = replace(yard.again(), store=mortal_store, worker=gone())
         mortal.codes.clear()
         for name, plans in yard.codes.items():
             mortal.codes[name] = type(plans)(mortal_store, plans.code)  # type: ignore[arg-type]

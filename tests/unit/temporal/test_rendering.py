@@ -93,12 +93,12 @@ def test_other_code_goes_on_from_the_stored_fact(yard: Yard) -> None:
 def test_a_plan_that_takes_its_process_with_it_is_given_up_after_three(yard: Yard) -> None:
     yard.start(breaking(lambda: None))
     yard.fetch()
-    yard.codes[CODE].together = die
+    yard.codes[CODE].together = die  # type: ignore[method-assign]
     with pytest.raises(ProcessDied):
         yard.step(1)
     for attempt in (2, 3, 4, 5):
         process = yard.again()
-        process.codes[CODE].plan_all = die
+        process.codes[CODE].plan_all = die  # type: ignore[method-assign]
         try:
             answer = process.step(1, attempt=attempt)
         except ProcessDied:

@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from smithers import Approval, Child, Context, Parallel, Sequence, Task, TaskContext, Timer, call, workflow
+from smithers.engine.entry import Fact
 from smithers.errors import StoreUnavailable
 from smithers.store.records import Append, Appended
 from smithers.temporal.order import Answer
@@ -198,7 +199,7 @@ def stop_before_bodies(yard: Yard, error: type[BaseException] = Gone) -> None:
     def put(*_: object) -> NoReturn:
         raise error
 
-    yard.shop.table.put = put
+    yard.shop.table.put = put  # type: ignore[method-assign]
 
 
 def test_a_hand_over_is_not_a_death(yard: Yard) -> None:
@@ -393,9 +394,7 @@ def test_the_code_of_another_digest_does_not_plan(yard: Yard) -> None:
     assert kinds(yard.fetch()) == [(2, "run")]
 
 
-def follow(digest: str) -> object:
-    from smithers.engine.entry import Fact
-
+def follow(digest: str) -> Fact:
     return Fact("follow", f"follow:{digest}", {"digest": digest, "source": "flow.py"})
 
 
