@@ -43,7 +43,8 @@ class Guard:
     """Keeps one worker process running until it is told to stop."""
 
     def __init__(self, project: Project, files: Sequence[Path] = ()) -> None:
-        self.command = [sys.executable, "-m", MODULE, SERVE, str(project.root), *map(str, files)]
+        # -P: a file in the current folder must not stand in for a module of the standard library.
+        self.command = [sys.executable, "-P", "-m", MODULE, SERVE, str(project.root), *map(str, files)]
         self.process: subprocess.Popen[bytes] | None = None
         self.stopping = threading.Event()
 
@@ -52,7 +53,8 @@ class Guard:
         pause_s = FIRST_PAUSE_S
         while not self.stopping.is_set():
             born = time.monotonic()
-            self.process = subprocess.Popen(self.command)
+            # A group of its own: Ctrl-C reaches the guard, not the subprocesses of tasks.
+            self.process = subprocess.Popen(self.command, process_group=0)
             status = self.process.wait()
             if status in (0, REFUSED) or self.stopping.is_set():
                 return max(status, 0)
