@@ -10,6 +10,7 @@ import pytest
 from smithers.temporal.server import binary
 from tests.chaos.place import Place, place
 from tests.missing import missing
+from tests.servers.postgres import Cluster, running
 
 
 @pytest.fixture
@@ -24,4 +25,18 @@ def quiet_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def here(quiet_environment: None) -> Generator[Place]:
     with place() as made:
+        yield made
+
+
+@pytest.fixture
+def cluster() -> Generator[Cluster]:
+    """One of our own: others use the session's."""
+    with running() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def there(quiet_environment: None, cluster: Cluster) -> Generator[Place]:
+    """A place whose store is PostgreSQL."""
+    with place(SMITHERS_DATABASE_URL=cluster.database()) as made:
         yield made

@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from smithers.engine.entry import Entry
@@ -30,11 +31,11 @@ class Crowd:
     problems: list[str] = field(default_factory=list[str])
 
     def summary(self) -> str:
-        runs = ", ".join(f"{run} {self.commits[run]} commits, gap p95 {self.gaps_ms[run]:.0f} ms" for run in self.commits)
+        each = [f"{run} {count} commits, gap p95 {self.gaps_ms[run]:.0f} ms" for run, count in self.commits.items()]
         other = f"{self.writer['count']} appends, p50 {self.writer['p50']:.1f} ms, p95 {self.writer['p95']:.1f} ms"
         return (
-            f"{runs}; another writer: {other}, longest {self.writer['max']:.0f} ms; `events --follow` showed "
-            f"{self.followed} events; {len(self.problems)} problems"
+            f"{', '.join(each)}; another writer: {other}, longest {self.writer['max']:.0f} ms; `events --follow` "
+            f"showed {self.followed} events; {len(self.problems)} problems"
         )
 
 
@@ -65,7 +66,7 @@ def measure(place: Place, run: str, found: Crowd) -> None:
     log = place.open().entries(run)
     ends = [entry for entry in log if entry.kind == "ended"]
     found.commits[run] = len(ends)
-    found.gaps_ms[run] = p95([after.at_ms - before.at_ms for before, after in zip(ends, ends[1:], strict=False)])
+    found.gaps_ms[run] = p95([after.at_ms - before.at_ms for before, after in pairwise(ends)])
     if [entry.seq for entry in log] != list(range(1, len(log) + 1)):
         found.problems.append(f"the log of {run} has a gap")
 

@@ -70,12 +70,13 @@ class Report:
         return statistics.quantiles(taken, n=100, method="inclusive")[percent - 1] if len(taken) > 1 else sum(taken)
 
     def summary(self) -> str:
-        hows = {how: sum(kill.how == how for kill in self.kills) for how in ("worker", "guard", "both")}
+        hows = ", ".join(f"{sum(kill.how == how for kill in self.kills)} {how}" for how in ("worker", "guard", "both"))
+        cut_off = sum(kill.in_flight for kill in self.kills)
+        taken = f"p50 {self.share(50):.2f} s, p95 {self.share(95):.2f} s, longest {max(self.taken_s, default=0):.2f} s"
         return (
-            f"{len(self.kills)} kills {hows}, {self.runs} runs finished by {self.drivers} drivers, {self.entries} entries, {self.lines} bodies, "
-            f"{self.extra} of them again (cut off: {sum(kill.in_flight for kill in self.kills)}); progress after the "
-            f"new process's start: p50 {self.share(50):.2f} s, p95 {self.share(95):.2f} s, "
-            f"longest {max(self.taken_s, default=0):.2f} s, of {len(self.taken_s)}; {len(self.problems)} problems"
+            f"{len(self.kills)} kills ({hows}), {self.runs} runs finished by {self.drivers} drivers, {self.entries} "
+            f"entries, {self.lines} bodies, {self.extra} of them again (cut off: {cut_off}); from a new process's "
+            f"start to progress: {taken}, of {len(self.taken_s)}; {len(self.problems)} problems"
         )
 
 

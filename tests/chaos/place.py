@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -207,17 +207,15 @@ class Place:
         return command.wait(LEAVE_S)
 
     def close(self) -> None:
-        """Ends everything. Fails if something stays that nobody has ended."""
-        for command in self.begun:
-            if command.poll() is None:
-                processes.kill(command.pid, number=signal.SIGCONT)
-                with suppress(subprocess.TimeoutExpired):
-                    self.leave(command)
+        """Ends everything. Fails if something stays that nobody has ended, unless the test has failed already."""
+        failed = [command for command in self.begun if command.poll() is None]
         if self.store is not None:
             self.store.close()
             self.store = None
         if self.hold is not None:
             self.hold.close()
+        if failed:
+            processes.kill(*(one.pid for one in processes.inside(self.root)))
         local.stop(self.project)
         try:
             until(lambda: not processes.inside(self.root), "no process is left", 10)
@@ -226,9 +224,8 @@ class Place:
             processes.kill(*(one.pid for one in left))
             assert not left, f"processes are left: {'; '.join(map(str, left))}"
         finally:
-            for command in self.begun:
-                with suppress(subprocess.TimeoutExpired):
-                    command.wait(1)
+            for command in failed:
+                command.wait(10)
 
 
 @contextmanager

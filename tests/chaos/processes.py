@@ -84,7 +84,7 @@ def is_gone(pid: int) -> bool:
     return process(pid) is None
 
 
-def until(holds: Callable[[], T], what: str, within_s: float = 60.0, *, tell: Callable[[], str] = str) -> T:
+def until(holds: Callable[[], T | None], what: str, within_s: float = 60.0, *, tell: Callable[[], str] = str) -> T:
     """Waits for a condition and returns what it gave. `tell` says what is there instead."""
     deadline = time.monotonic() + within_s
     while not (found := holds()):

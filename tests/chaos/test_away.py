@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from functools import partial
 
 import pytest
 
 from smithers.temporal import local
 from tests.chaos.away import away, locked, stopped
-from tests.chaos.place import Place, place
+from tests.chaos.place import Place
 from tests.chaos.watching import Watched
-from tests.servers.postgres import Cluster, running
+from tests.servers.postgres import Cluster
 
 SECONDS = 8.0
-
-
-@pytest.fixture
-def cluster() -> Generator[Cluster]:
-    """One of our own: others use the session's."""
-    with running() as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def there(quiet_environment: None, cluster: Cluster) -> Generator[Place]:
-    """A place whose store is PostgreSQL."""
-    with place(SMITHERS_DATABASE_URL=cluster.database()) as made:
-        yield made
 
 
 @pytest.mark.chaos

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from smithers.engine.entry import Entry
@@ -87,16 +88,12 @@ def of_log(log: Sequence[Entry]) -> list[str]:
     if [entry.seq for entry in log] != list(range(1, len(log) + 1)):
         found.append("the log has a gap")
     found += [f"{key} is stored {count} times" for key, count in Counter(e.key for e in log).items() if count > 1]
-    found += [f"{after.key} is older than what it follows" for before, after in pairs(log) if after.at_ms < before.at_ms]
+    found += [f"{new.key} is older than the entry before" for old, new in pairwise(log) if new.at_ms < old.at_ms]
     ends = Counter(attempt_of(entry) for entry in log if entry.kind == "ended")
     found += [f"{attempt} ended {count} times" for attempt, count in ends.items() if count > 1]
     decided = Counter(node_of(entry) for entry in log if entry.kind == "decided")
     found += [f"{node} was decided {count} times" for node, count in decided.items() if count > 1]
     return found
-
-
-def pairs(log: Sequence[Entry]) -> Sequence[tuple[Entry, Entry]]:
-    return list(zip(log, log[1:], strict=False))
 
 
 def of_claims(log: Sequence[Entry]) -> list[str]:

@@ -130,7 +130,7 @@ class Watched:
         self.until(lambda: self.log and len(self.log) >= self.place.open().run(self.run).head, "all was seen")
         return self.status
 
-    def until(self, holds: Callable[[], T], what: str, within_s: float = 60.0) -> T:
+    def until(self, holds: Callable[[], T | None], what: str, within_s: float = 60.0) -> T:
         return until(holds, f"run {self.run}: {what}", within_s, tell=self.told)
 
     def told(self) -> str:

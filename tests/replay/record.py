@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 import signal
 import subprocess
@@ -128,7 +129,7 @@ def takeover(scene: Scene) -> str:
 
 def continued(scene: Scene) -> str:
     with scene.worker("sequence", burst_s=0) as worker:
-        run = scene.start("sequence", n=100)
+        run = scene.start("sequence", n=260)  # more than two seconds of work
         worker.ring(run)
         wait(lambda: scene.is_over(run))
         return run
@@ -145,13 +146,43 @@ def cancelled(scene: Scene) -> str:
         return run
 
 
-SCENARIOS = (burst, isolated, asking, takeover, continued, cancelled)
+def native(scene: Scene) -> str:
+    """A signal and a cancel that come through Temporal."""
+    with scene.worker("asking") as worker:
+        run = scene.start("asking")
+        worker.ring(run)
+        wait(lambda: scene.store.run(run).status == "waiting-approval")
+
+        async def speak() -> None:
+            driver = (await connect(scene.project, scene.project.temporal_address)).get_workflow_handle(run)
+            await driver.signal("paid", 3)
+            await driver.cancel()
+
+        asyncio.run(speak())
+        wait(lambda: scene.is_over(run))
+        return run
+
+
+def elsewhere(scene: Scene) -> str:
+    """The worker that has the driver in memory does not hold the code."""
+    bare = EmbeddedWorker(scene.project, (), WorkerSettings(), store=scene.store)
+    bare.start()
+    run = scene.start("sequence")
+    bare.ring(run)
+    time.sleep(0.5)
+    with scene.worker("sequence", burst_s=0):
+        wait(lambda: scene.is_over(run))
+    bare.stop(0)
+    return run
+
+
+SCENARIOS = (burst, isolated, asking, takeover, continued, cancelled, native, elsewhere)
 
 
 def main(label: str) -> None:
     HISTORIES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="sm-", ignore_cleanup_errors=True) as name:
-        server = OwnServer(Path(name).resolve() / "server", {"limit.historyCount.suggestContinueAsNew": "150"})
+        server = OwnServer(Path(name).resolve() / "server", {"limit.historyCount.suggestContinueAsNew": "100"})
         server.start()
         os.environ["TEMPORAL_ADDRESS"] = server.address
         for scenario in SCENARIOS:
@@ -160,9 +191,9 @@ def main(label: str) -> None:
             scene = Scene(folder)
             run = scenario(scene)
             for part, history in enumerate(asyncio.run(scene.histories(run)), 1):
-                path = HISTORIES / f"{scenario.__name__}-{part}-{label}.json"
-                path.write_text(history + "\n")
-                print(path.name, f"{len(history) // 1024} KB")
+                path = HISTORIES / f"{scenario.__name__}-{part}-{label}.json.gz"
+                path.write_bytes(gzip.compress(history.encode(), mtime=0))
+                print(path.name, f"{path.stat().st_size // 1024} KB")
             scene.store.close()
         server.kill()
 

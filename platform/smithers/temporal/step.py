@@ -49,17 +49,18 @@ one before it); claims in the frame's transaction for all commands (a claim woul
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from smithers.engine.command import Command
+from smithers.engine.command import ENDING, Command
 from smithers.engine.entry import Fact
 from smithers.engine.frame import Plan
 from smithers.errors import RenderError, StaleEpoch, StoreError
 from smithers.flow.body import TaskBody
 from smithers.store.interface import Store
-from smithers.store.records import Append, Run
+from smithers.store.records import Append, OpenCommandRow, Run
 from smithers.temporal import facts
 from smithers.temporal.attempt import Attempt
 from smithers.temporal.claims import read_claims
@@ -273,8 +274,7 @@ class Step:
                 planner = self.plans.caught_up(known)
                 # A fact that was stored before the commands were read, and planned after, would hide what follows.
                 if not planner.due or planner.status in FINAL:
-                    done = final(planner.status) if planner.status in FINAL else ""
-                    return Answer(tuple(map(Carried.of, rows)), done)
+                    return answer_of(rows, planner.status)
         self.shop.ring(self.order.run)
         return Answer()
 
@@ -296,11 +296,19 @@ class Step:
     def reply_without_plan(self, digest: str) -> Answer:
         run = self.store.run(self.order.run)
         queue = code_queue(self.shop.project, run.digest)
-        return Answer(queue=queue, elsewhere=run.digest != digest)
+        rows = self.store.open_commands(run.run_id)
+        return answer_of(rows, run.status, queue, elsewhere=run.digest != digest)
 
     def above(self, run: RunPlans) -> int:
         """We answer with what the frame that covers our fact started, and all later ones, whoever planned them."""
         return 0 if self.careful or self.mine == UNKNOWN else run.before(self.mine)
+
+
+def answer_of(rows: Sequence[OpenCommandRow], status: str, queue: str = "", *, elsewhere: bool = False) -> Answer:
+    """A run that was opened again still has the command that once ended it, until the next frame closes that."""
+    over = status in FINAL
+    commands = tuple(Carried.of(row) for row in rows if over or row.command.kind not in ENDING)
+    return Answer(commands, final(status) if over else "", queue, elsewhere=elsewhere)
 
 
 def final(status: str) -> Done:

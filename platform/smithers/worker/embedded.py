@@ -18,6 +18,7 @@ from smithers.errors import SmithersError, TemporalUnavailable
 from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.interface import Store
+from smithers.store.records import Run
 from smithers.temporal import identity, local
 from smithers.temporal.bell import Bell
 from smithers.temporal.order import code_queue
@@ -110,8 +111,9 @@ class EmbeddedWorker:
         loop = self._loop
         if loop is None:
             raise TemporalUnavailable("The worker is not running.")
+        run = self.store.run(run_id)
         try:
-            asyncio.run_coroutine_threadsafe(self._ring(run_id), loop).result(RING_S)
+            asyncio.run_coroutine_threadsafe(self._ring_run(run), loop).result(RING_S)
         except SmithersError:
             raise
         except Exception as error:  # the SDK's RPC errors, a timeout, a loop that is closed
@@ -235,11 +237,13 @@ class EmbeddedWorker:
             running.stop("shutdown")
 
     async def _ring(self, run_id: str) -> None:
+        await self._ring_run(await asyncio.to_thread(self.store.run, run_id))
+
+    async def _ring_run(self, run: Run) -> None:
         from smithers.temporal import ringing
 
         if self._client is None:
             raise TemporalUnavailable("The worker is not connected.")
-        run = await asyncio.to_thread(self.store.run, run_id)
         await ringing.ring(self._client, self.project.name, run)
 
     def _prepare(self, code: LoadedCode) -> None:

@@ -94,3 +94,11 @@ def test_a_driver_that_was_cached_by_a_dead_worker_is_woken_at_once(place: Place
     place.decide(run, "ok")
     place.workers[-1].ring(run)
     assert place.end_of(run, 8) == "finished"
+
+
+@pytest.mark.slow
+def test_a_task_that_holds_the_interpreter_costs_its_process(place: Place, spawn: Spawn) -> None:
+    spawn("holder", guarded=True)
+    run = begin(place, "holder")
+    assert place.end_of(run, 60) == "finished"
+    assert place.lines("ran") == ["1", "2"]

@@ -10,6 +10,7 @@ import pytest
 
 from smithers.temporal import bell
 from smithers.temporal.client import connect
+from smithers.worker.embedded import EmbeddedWorker
 from tests.integration.temporal.conftest import Place, until
 
 pytestmark = pytest.mark.timeout(60)
@@ -125,6 +126,23 @@ def test_two_workers_share_a_run(place: Place) -> None:
     run = place.start("fan", n=20)
     assert place.end_of(run) == "finished"
     assert sorted(place.lines("ran")) == sorted(f"p{i}" for i in range(21))
+
+
+def test_a_driver_in_a_worker_without_the_code_sends_tasks_to_where_it_is(place: Place) -> None:
+    bare = EmbeddedWorker(place.project, (), store=place.store)
+    bare.start()
+    place.workers.append(bare)
+    run = place.start("sequence")
+    until(lambda: waits_for_code(place, run))
+    place.work("sequence", burst_s=0)
+    assert place.end_of(run) == "finished"
+    assert place.lines("ran") == ["t0", "t1", "t2"]
+
+
+def waits_for_code(place: Place, run: str) -> bool:
+    """Whether the driver asks the workers of that code for a plan."""
+    pending = described(place, run).raw_description.pending_activities
+    return any(activity.activity_id.startswith("plan-") for activity in pending)
 
 
 def test_the_bell_rings_through_a_living_worker_without_the_sdk(place: Place) -> None:

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from smithers import Approval, Child, Context, Parallel, Sequence, Task, TaskContext, Timer, call, workflow
-from smithers.engine.entry import Fact
+from smithers.engine.entry import EndedRun, Fact
 from smithers.errors import StoreUnavailable
 from smithers.store.records import Append, Appended
 from smithers.temporal.order import Answer
@@ -406,3 +406,30 @@ def test_a_worker_without_the_code_reports_and_sends_the_plan_elsewhere(yard: Ya
     assert answer.elsewhere
     assert yard.kinds()[-1] == "settled"
     assert kinds(yard.again().fetch()) == [(2, "run")]
+
+
+def test_a_run_that_is_resumed_is_not_ended_by_the_command_that_failed_it(yard: Yard) -> None:
+    fails = [True]
+
+    def work_once() -> Out:
+        if fails:
+            raise TypeError("no")
+        return Out(n=1)
+
+    @workflow
+    def one(ctx: Context[dict[str, int]]) -> Child:
+        return Task("a", output=Out)[work_once]
+
+    yard.start(one)
+    yard.fetch()
+    assert yard.step(1).done == "failed"
+    yard.store.append(Append("r", (Fact("resumed", "resumed:2", {"by": "tester"}, EndedRun(("failed",))),)))
+    yard.codes.clear()
+    assert yard.fetch(epoch=2).commands == ()
+    assert yard.fetch().done == "stale"
+    assert yard.fetch().epoch == 2
+    fails.clear()
+    yard.hold(one)
+    answer = yard.fetch(epoch=2)
+    assert [command.kind for command in answer.commands] == ["run"]
+    assert yard.step(answer.commands[0].n, epoch=2).done == "finished"

@@ -1,0 +1,159 @@
+"""The sweeper rings what nobody drives, and leaves alone what is being worked on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from smithers import Approval, Child, Context, Sequence, Task, call, workflow
+from smithers.engine.entry import Fact
+from smithers.project import Project
+from smithers.store.memory import MemoryStore
+from smithers.store.records import Append
+from smithers.worker import notices
+from smithers.worker.sweeper import Sweeper
+from tests.unit.temporal.conftest import Yard
+
+
+class Out(BaseModel):
+    n: int
+
+
+def work() -> Out:
+    return Out(n=1)
+
+
+@workflow
+def asks(ctx: Context[dict[str, int]]) -> Child:
+    return Sequence[Task("a", output=Out)[call(work)], Approval("ok", title="Fine?")]
+
+
+class Temporal:
+    """Knows these drivers."""
+
+    def __init__(self, *driven: str) -> None:
+        self.driven = driven
+
+    def list_workflows(self, query: str) -> AsyncIterator[Any]:
+        async def found() -> AsyncIterator[Any]:
+            for run in self.driven:
+                yield SimpleNamespace(id=run, workflow_type="asks")
+
+        return found()
+
+
+@pytest.fixture
+def yard(tmp_path: Path) -> Yard:
+    """A store whose clock is a minute behind: everything in it is old."""
+    return Yard(MemoryStore(now_ms=lambda: time.time_ns() // 1_000_000 - 60_000), tmp_path)
+
+
+def swept(yard: Yard, *driven: str, times: int = 1) -> list[str]:
+    rung: list[str] = []
+
+    async def ring(run: str) -> None:
+        rung.append(run)
+
+    async def go() -> None:
+        project = Project(yard.folder)
+        sweeper = Sweeper(project, yard.store, Temporal(*driven), ring, lambda _digest, _source: None)  # type: ignore[arg-type]
+        for _ in range(times):
+            await sweeper.sweep()
+        await sweeper.stop()
+
+    asyncio.run(go())
+    return rung
+
+
+def test_a_run_without_a_driver_is_rung(yard: Yard) -> None:
+    yard.start(asks)
+    yard.fetch()
+    yard.step(1)
+    assert swept(yard) == ["r"]
+
+
+def test_a_run_that_waits_for_a_person_is_left_alone(yard: Yard) -> None:
+    yard.start(asks)
+    yard.fetch()
+    yard.step(1)
+    assert swept(yard, "r") == []
+
+
+def test_a_fact_that_nobody_planned_is_rung(yard: Yard) -> None:
+    yard.start(asks)
+    yard.fetch()
+    yard.step(1)
+    yard.decide("ok", approved=True)
+    assert swept(yard, "r") == ["r"]
+
+
+def test_a_command_that_nobody_began_is_rung(yard: Yard) -> None:
+    yard.start(asks)
+    yard.fetch()
+    assert swept(yard, "r") == ["r"]
+
+
+def test_a_run_whose_driver_has_not_noticed_its_end_is_rung(yard: Yard) -> None:
+    yard.start(asks)
+    yard.fetch()
+    yard.step(1)
+    yard.decide("ok", approved=True)
+    yard.fetch()
+    assert yard.status() == "finished"
+    assert swept(yard, "r") == ["r"]
+    assert swept(yard) == []
+
+
+def test_a_run_that_waits_for_code_is_not_rung(yard: Yard) -> None:
+    yard.start(asks)
+    yard.fetch()
+    data = {"covers": 1, "digest": "d" * 64, "error": {}}
+    yard.store.append(Append("r", (Fact("render_failed", "render_failed:1:d", data),)))
+    assert swept(yard, "r") == []
+
+
+def test_a_ring_that_changes_nothing_is_not_repeated_at_once(yard: Yard) -> None:
+    yard.start(asks)
+    yard.fetch()
+    assert swept(yard, "r", times=3) == ["r"]
+
+
+def test_one_process_sweeps(yard: Yard) -> None:
+    project = Project(yard.folder)
+    sweepers = [Sweeper(project, yard.store, Temporal(), print, print) for _ in range(2)]  # type: ignore[arg-type]
+    assert [sweeper.is_ours() for sweeper in sweepers] == [True, False]
+    asyncio.run(sweepers[0].stop())
+    assert sweepers[1].is_ours()
+    asyncio.run(sweepers[1].stop())
+
+
+def test_people_are_told_once(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = yard.folder / "told"
+    monkeypatch.setenv("SMITHERS_NOTICE_COMMAND", f"cat >> {told}; echo >> {told}")
+    (yard.folder / ".smithers").mkdir()
+    yard.start(asks)
+    yard.fetch()
+    yard.step(1)
+    for _ in range(2):
+        notices.Notices(Project(yard.folder), yard.store).look(yard.store.due_runs())
+    lines = told.read_text().split("\n")
+    assert len([line for line in lines if line]) == 1
+    assert '"node": "ok"' in lines[0]
+
+
+def test_a_notice_that_fails_is_told_again(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMITHERS_NOTICE_COMMAND", "exit 1")
+    (yard.folder / ".smithers").mkdir()
+    yard.start(asks)
+    yard.fetch()
+    yard.step(1)
+    teller = notices.Notices(Project(yard.folder), yard.store)
+    teller.look(yard.store.due_runs())
+    assert teller.told() == set()
