@@ -26,6 +26,7 @@ from tests.chaos.watching import PROGRESS, Watched, now_ms
 
 How = Literal["worker", "guard", "both"]
 MOST_DEATHS = 2
+SLOW_MS = 3500
 LATE_S = 0.8
 EARLY_S = 1.5
 EARLY_SHARE = 0.2
@@ -38,6 +39,8 @@ class Kill:
     """Of the run at that moment."""
     in_flight: int
     """Bodies that were cut off."""
+    tail: str = ""
+    """The last entries."""
     born_ms: float = 0.0
     """When the process that takes over began."""
     progress_ms: float = 0.0
@@ -139,7 +142,7 @@ class Killer:
         worker = self.place.worker_of(command)
         processes.kill(*{"worker": [worker.pid], "guard": [command.pid], "both": [command.pid, worker.pid]}[how])
         until(lambda: processes.is_gone(worker.pid), "the worker is gone", 10)
-        kill = Kill(how, status, len(self.deaths(watched)))
+        kill = Kill(how, status, len(self.deaths(watched)), watched.tail())
         self.report.kills.append(kill)
         if how != "worker":
             command.wait()
@@ -190,3 +193,6 @@ class Killer:
         for kill, after in zip(kills, [*(kill.born_ms for kill in kills[1:]), float("inf")], strict=True):
             found = next((at for at in times if at > kill.born_ms > 0), 0.0)
             kill.progress_ms = found - kill.born_ms if found and found < after else 0.0
+            if kill.progress_ms > SLOW_MS:
+                first = next((entry.key for entry in watched.log if entry.at_ms >= found), "")
+                self.say(f"slow: {kill.progress_ms:.0f} ms after {kill.how} in {kill.tail}, then {first}")

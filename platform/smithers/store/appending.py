@@ -171,6 +171,7 @@ class Log:
         elif isinstance(fact.needs, EndedRun):
             self.status, self.error = "running", None
             self.epoch += 1
+            self.close_endings()
         if fact.kind == "render_failed" and self.status not in FINAL:
             self.status = "waiting-code"
         if fact.kind == "follow":
@@ -200,6 +201,10 @@ class Log:
     def close_commands(self, numbers: Sequence[int]) -> None:
         self.connection.executemany(sql.CLOSE_COMMAND, [(self._base + n,) for n in numbers])
         self._made.difference_update(numbers)
+
+    def close_endings(self) -> None:
+        """What ended the run must not end it again, even if no frame follows because rendering fails."""
+        self.connection.execute(sql.CLOSE_ENDINGS, (self._base, self._base + sql.PER_RUN))
 
     def write_nodes(self, nodes: Sequence[_NodeRow]) -> None:
         rows = [

@@ -69,6 +69,7 @@ OPEN_COMMANDS = f"{_OPEN_COMMANDS} ORDER BY id"
 OPEN_COMMANDS_OF = f"{_OPEN_COMMANDS} AND owner = ? ORDER BY id"
 COMMAND_IS_OPEN = "SELECT open FROM commands WHERE id = ?"
 CLOSE_COMMAND = "UPDATE commands SET open = 0 WHERE id = ?"
+CLOSE_ENDINGS = "UPDATE commands SET open = 0 WHERE id > ? AND id < ? AND open = 1 AND kind IN ('complete', 'fail')"
 INSERT_COMMAND = (
     "INSERT INTO commands (id, open, epoch, owner, kind, node, iteration, attempt, target, due_ms, timeout_ms, "
     "burst, payload) VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"

@@ -146,3 +146,11 @@ def test_a_run_that_has_ended_is_not_driven_again(run: Maker) -> None:
         run.store.redrive(run.id)
 
     assert run.row.epoch == 1
+
+
+def test_a_run_that_is_opened_again_is_not_ended_again_by_what_had_ended_it(run: Maker) -> None:
+    run.plan(command(1), command(2, kind="fail"), status="failed")
+
+    run.append(fact("resumed:1", EndedRun(("failed",))))
+
+    assert [row.command.n for row in run.store.open_commands(run.id)] == [1]

@@ -21,7 +21,7 @@ WAIT_LIMIT_S = 90.0
 TRY_EVERY_S = 0.01
 """How often a command looks while another one starts a supervisor, or one leaves."""
 
-START_LIMIT = 3
+START_LIMIT = 12
 """A supervisor that starts and dies without an answer so often does not get better."""
 
 
