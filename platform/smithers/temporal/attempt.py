@@ -102,6 +102,7 @@ class Attempt:
             order.n,
             (order.since, delivery.attempt),
             delivery.superseded,
+            delivery.stopping,
         )
 
     def by(self) -> Json:

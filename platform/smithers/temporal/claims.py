@@ -27,6 +27,7 @@ from smithers.temporal.facts import claim_ended
 from smithers.temporal.identity import Identity
 from smithers.temporal.running import BodyTable, Ended, Running
 from smithers.temporal.spool import Spool
+from smithers.temporal.workshop import HandOver
 
 WAIT_S: Final = 60.0
 LOOK_EVERY_S: Final = 0.1
@@ -66,6 +67,7 @@ class Claims:
     delivery: tuple[int, int]
     """Begin of the driver's Temporal run, and Temporal's attempt: they order the deliveries of one step."""
     superseded: Callable[[], bool]
+    stopping: Callable[[], bool]
 
     def look(self) -> Found:
         claims = read_claims(self.store, self.run_id, self.command)
@@ -104,6 +106,8 @@ class Claims:
             spooled = self.spool.get(self.run_id, claim["n"], self.command.attempt)
             if spooled is not None:
                 return spooled
+            if self.stopping():
+                raise HandOver
             if self.superseded() or not self.store.command(self.run_id, self.command.n)[1]:
                 return Over()
             if self.marked(claim) or time.monotonic() > until:

@@ -258,7 +258,7 @@ class Driver:
             return None
         error = task.exception()
         if error is None:
-            return task.result()
+            return None if task.result().unheld else task.result()
         if not isinstance(error, ActivityError | ChildWorkflowError):
             self.crash = error
         return None
@@ -356,7 +356,7 @@ class Driver:
             if not answer.unheld:
                 return answer
             self.at_home = False
-        return await step(order, f"step-{order.n}-code", queue=self.queue)
+        return await step(order, f"step-{order.n}-code", queue=order.code)
 
     async def carry_out_child(self, order: Order) -> Answer:
         child_id = f"{order.run}:{order.epoch}:{order.n}"
@@ -366,7 +366,7 @@ class Driver:
             try:
                 handle = await workflow.start_child_workflow(
                     TASK,
-                    {"order": order.wire(), "queue": self.queue},
+                    {"order": order.wire(), "queue": order.code},
                     id=child_id,
                     parent_close_policy=ParentClosePolicy.ABANDON,
                     id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
@@ -441,6 +441,8 @@ class LongTask:
         try:
             answer = await step(order, f"step-{order.n}", queue=start["queue"], longest=LONG)
         except ActivityError:
+            answer = None
+        if answer is None or answer.unheld:
             # The driver that started this may have continued as new and would not be told: say it through the log.
             settle = Order(order.run, FETCH, order.epoch, order.since, settle=(order.n,), child=True)
             answer = await step(settle, "settle", queue=light_queue(workflow.info().task_queue))

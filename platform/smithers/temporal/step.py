@@ -70,6 +70,7 @@ from smithers.temporal.running import Ended
 from smithers.temporal.workshop import Delivery, Workshop
 
 UNKNOWN: Final = 0
+QUICK_MS: Final = 10
 MOST_LOOKS: Final = 20
 """How often a step reads again because others were writing. They are at work then, and answer for themselves."""
 MOST_PLAN_DEATHS: Final = 3
@@ -194,7 +195,7 @@ class Step:
         if known is not None and known.in_flight > 1 + len(self.waiting):
             return False, None  # the usual case in parallel work: nothing is read, no lock is waited for
         with plans.locked(self.order.run, self.delivery.job) as run:
-            if not self.is_alone(run, plans, attempt.command):
+            if not self.is_alone(run, plans, fact):
                 return False, None
             candidates: list[Command] = []
 
@@ -214,18 +215,18 @@ class Step:
         self.own(result.plan, result.at_ms)
         return True, None
 
-    def is_alone(self, run: RunPlans, plans: Plans, command: Command) -> bool:
-        """Whether everything in flight is ours, and the planner stands at the end of the log."""
+    def is_alone(self, run: RunPlans, plans: Plans, fact: Fact) -> bool:
+        """Whether everything in flight is ours, and the planner stands at the end of the log.
+
+        Within a burst of quick work it does: nobody will have written since our last transaction. If somebody has, the
+        next one is refused, which costs a new planner.
+        """
+        quick = self.mine != UNKNOWN and fact.data["ms"] < QUICK_MS
         try:
-            planner = run.planner if run.planner is not None and self.in_burst else plans.caught_up(run)
+            planner = run.planner if run.planner is not None and quick else plans.caught_up(run)
         except RenderError:
             return False
-        return command.n in planner.state.by_command and planner.in_flight == 1 + len(self.waiting)
-
-    @property
-    def in_burst(self) -> bool:
-        """Nobody has written since our last transaction, or ours would have been refused."""
-        return self.mine > 0
+        return fact.data["n"] in planner.state.by_command and planner.in_flight == 1 + len(self.waiting)
 
     def goes_on(self, run: RunPlans, attempt: Attempt, plan: Plan, candidates: list[Command]) -> bool:
         """Whether the burst goes on with the first of the candidates."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -14,6 +16,7 @@ from smithers import Approval, Child, Context, Parallel, Sequence, Task, TaskCon
 from smithers.engine.entry import EndedRun, Fact
 from smithers.errors import StoreUnavailable
 from smithers.store.records import Append, Appended
+from smithers.temporal import identity
 from smithers.temporal.order import Answer
 from tests.unit.temporal.conftest import Yard, gone
 
@@ -433,3 +436,47 @@ def test_a_run_that_is_resumed_is_not_ended_by_the_command_that_failed_it(yard: 
     answer = yard.fetch(epoch=2)
     assert [command.kind for command in answer.commands] == ["run"]
     assert yard.step(answer.commands[0].n, epoch=2).done == "finished"
+
+
+def test_a_body_in_another_living_process_is_waited_for(yard: Yard) -> None:
+    """Temporal has given it up too early, on a machine under load: running it twice would be worse than waiting."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    living = str(replace(identity.own(), pid=process.pid, born=identity.born(process.pid)))
+    yard.start(two)
+    yard.fetch()
+    other = yard.again(worker=living)
+    stop_before_bodies(other)
+    with pytest.raises(Gone):
+        other.step(1)
+    answers: list[Answer] = []
+    waiting = threading.Thread(target=lambda: answers.append(yard.step(1, attempt=2)))
+    waiting.start()
+    time.sleep(0.3)
+    assert answers == []
+    yard.shop.spool.put("r", 1, 1, {"outcome": "finished", "output": {"n": 7}, "ms": 5})
+    waiting.join(10)
+    process.communicate(b"\n")
+    assert yard.bodies.ran == []
+    assert yard.ended()["a"]["output"] == {"n": 7}
+
+
+def test_what_was_given_up_can_write_nothing_when_it_returns(yard: Yard) -> None:
+    go, returned = threading.Event(), threading.Event()
+
+    def stubborn() -> Out:
+        go.wait(20)
+        returned.set()
+        return Out(n=1)
+
+    @workflow
+    def one(ctx: Context[dict[str, int]]) -> Child:
+        return Task("a", output=Out, retries=0, timeout="50ms")[stubborn]
+
+    yard.keep_time().start(one)
+    yard.fetch()
+    assert yard.step(1).done == "failed"
+    before = yard.kinds()
+    go.set()
+    returned.wait(10)
+    until(lambda: not yard.shop.table.others("r", replace(yard.store.command("r", 1)[0].command, n=99)))
+    assert yard.kinds() == before
