@@ -16,7 +16,7 @@ from smithers.errors import CommandNotFound, RunNotFound, StaleEpoch
 from smithers.store.records import Append, OpenCommandRow, Run
 from smithers.temporal import facts
 from smithers.temporal.claims import read_claims
-from smithers.temporal.order import FETCH, STALE, Answer, Order, code_queue
+from smithers.temporal.order import FETCH, STALE, Answer, Carried, Order, code_queue
 from smithers.temporal.step import MOST_LOOKS, Step, answer_of
 from smithers.temporal.workshop import Delivery, Workshop
 
@@ -80,7 +80,8 @@ class Fetch(Step):
             return self.plan(self.plans, known)
 
     def reply_of(self, run: Run, rows: list[OpenCommandRow], elsewhere: bool) -> Answer:
-        return answer_of(rows, run.status, code_queue(self.shop.project, run.digest), elsewhere=elsewhere)
+        queue = code_queue(self.shop.project, run.digest)
+        return answer_of(map(Carried.of, rows), run.status, queue, elsewhere=elsewhere)
 
 
 def answer(shop: Workshop, order: Order, delivery: Delivery) -> Answer:

@@ -12,107 +12,33 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Generator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from smithers.engine.command import Command
-from smithers.engine.entry import Entry, Fact, Json
-from smithers.engine.fold import UNPLANNED_KINDS
+from smithers.engine.entry import Fact, Json
 from smithers.engine.frame import Plan
 from smithers.engine.plan import Outdated, Planner
 from smithers.errors import RenderError, StoreError
 from smithers.flow.body import TaskBody
 from smithers.store.interface import Store
 from smithers.store.records import Append, Appended, PlanWrite
-from smithers.temporal.order import Carried
+from smithers.temporal.run_plans import RunPlans
 from smithers.temporal.running import Job, Superseded
 from smithers.temporal.task_body import Code, by_value
 
 T = TypeVar("T")
 FINAL: Final = ("finished", "failed", "cancelled")
 LOOK_EVERY_S: Final = 0.5
-FRAMES_KEPT: Final = 512
 MOST_TRIES: Final = 100
 """Races that one plan may lose. Each means that another process has stored a frame, so there is progress."""
 
 
 class WaitsForCode(RenderError):
     """The run's last facts cannot be planned with this code."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A frame in the log."""
-
-    covers: int
-    before: int
-    """The last number that was given to a command before it."""
-
-
-@dataclass(slots=True, eq=False)
-class RunPlans:
-    """What this process knows of one run. Everything but `planner` being None is a copy of the log."""
-
-    run_id: str
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    job: Job | None = None
-    """Of the step that holds the lock."""
-    rendering: float = 0.0
-    """When the author's code was entered; 0 while it does not run."""
-    abandoned: bool = False
-    """Rendering hangs, and its thread holds the lock: others use a new object."""
-    hung: bool = False
-    """This is that new object: do not try again before it has been said."""
-    planner: Planner | None = None
-    claims: dict[int, int] = field(default_factory=dict[int, int])
-    """The newest claim of each command that has one and is open."""
-    frames: deque[Stored] = field(default_factory=lambda: deque[Stored](maxlen=FRAMES_KEPT))
-    numbers: int = 0
-    """The last number given to a command."""
-    last_fact: int = 0
-    """Position of the last entry that asks for a plan."""
-    failed: set[int] = field(default_factory=set[int])
-    """Positions whose plan failed with the code at hand."""
-
-    @property
-    def waits_for_code(self) -> bool:
-        return self.last_fact in self.failed
-
-    def note(self, entries: Sequence[Entry], digest: str) -> None:
-        for entry in entries:
-            data = entry.data
-            if entry.kind in UNPLANNED_KINDS:
-                self.last_fact = entry.seq
-            match entry.kind:
-                case "claim":
-                    self.claims[data["n"]] = data["nth"]
-                case "ended" | "settled":
-                    self.claims.pop(data["n"], None)
-                case "frame":
-                    self.frames.append(Stored(data["covers"], self.numbers))
-                    self.numbers = max([self.numbers, *(command[0] for command in data.get("commands", ()))])
-                case "render_failed" if data["digest"] == digest:
-                    self.failed.add(data["covers"])
-                case _:
-                    pass
-
-    def before(self, position: int) -> int:
-        """The last number given before the frame that the fact at `position` led to; 0 if that is not known."""
-        found = 0
-        for frame in reversed(self.frames):
-            if frame.covers < position:
-                return found
-            found = frame.before
-        return 0
-
-    def forget(self) -> None:
-        self.planner = None
-        self.numbers = 0
-        self.claims.clear()
-        self.frames.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,12 +185,12 @@ class Plans:
             failure = error
         if plan is not None:
             after = claim(plan)
-        write = None if plan is None else self.write_of(plan, owner, -1)
+        write = None if plan is None else self.write_of(run, plan, owner, -1)
         request = Append(run.run_id, (fact,), write, epoch, seen, True, self.digest, (after,) if after else ())
         try:
             appended = self.store.append(request)
         except BaseException:
-            run.planner = None  # it is ahead of the log
+            run.planner = run.mine = None  # it is ahead of the log, or nobody knows
             raise
         if failure is not None and appended.outcomes[0] == "stored":
             self.report(run, failure, epoch, appended.entries[0].seq)
@@ -275,7 +201,7 @@ class Plans:
         entry = appended.entries[0] if outcome == "stored" else None
         position = 0 if entry is None else entry.seq
         if plan is None or not appended.planned or run.planner is None:
-            run.planner = None
+            run.planner = run.mine = None
             return Combined(outcome, position, None)
         assert entry is not None
         run.planner.stored(appended.entries)
@@ -304,21 +230,22 @@ class Plans:
 
     def commit(self, run: RunPlans, planner: Planner, plan: Plan, owner: int, epoch: int) -> bool:
         """False where another digest is to plan. Overtaken plans are a reason to try again."""
-        request = Append(run.run_id, (), self.write_of(plan, owner, plan.covers), epoch, code=self.digest)
+        request = Append(run.run_id, (), self.write_of(run, plan, owner, plan.covers), epoch, code=self.digest)
         try:
             appended = self.store.append(request)
         except BaseException:
-            run.planner = None
+            run.planner = run.mine = None
             raise
         if appended.planned:
             planner.stored(appended.entries)
             if planner.position >= appended.entries[-1].seq:
                 run.note(appended.entries, self.digest)
             return True
-        run.planner = None
+        run.planner = run.mine = None
         return self.store.run(run.run_id).digest == self.digest
 
-    def write_of(self, plan: Plan, owner: int, covers: int) -> PlanWrite:
+    def write_of(self, run: RunPlans, plan: Plan, owner: int, covers: int) -> PlanWrite:
+        run.mine = (plan, owner)
         frame = Fact("frame", plan.key, {**plan.frame, "owner": owner})
         changes = plan.commands, plan.closed, plan.nodes, plan.status, plan.error
         return PlanWrite(plan.base, covers, owner, frame, *changes, self.digest)
@@ -349,11 +276,3 @@ class Plans:
         with self.locked(run_id, job) as run:
             planner = self.caught_up(run)
             return self.render(run, lambda: planner.body(command.node, command.iteration))
-
-
-def carried(plan: Plan, owner: int, at_ms: int) -> tuple[Carried, ...]:
-    """A stored plan's commands as the store would give them back. It counts delays from the frame's time."""
-    return tuple(
-        Carried(c.n, c.kind, owner, c.target, at_ms + c.delay_ms if c.delay_ms > 0 else c.due_ms, c.timeout_ms)
-        for c in plan.commands
-    )

@@ -32,9 +32,10 @@ Bursts
 What a step returns
     The open commands of the frame that covers its fact and of all later frames, whoever planned them: a delivery that
     Temporal has given up may have planned for us, and nobody listens to its answer. The driver knows which of them it
-    has already. They are read at a moment at which no fact is unplanned; after the one transaction they are those of
-    the own frame, so the usual path reads nothing. (Found by exploring a model of the protocol: "the commands it owns"
-    and "the frame that covers its fact" both leave commands behind that nobody returns.)
+    has already. They are those that were open when the last frame was stored, a moment at which every fact was planned;
+    this process knows them for runs that it has planned itself (`run_plans.py`), so the usual path reads nothing.
+    (Found by exploring a model of the protocol: "the commands it owns" and "the frame that covers its fact" both leave
+    commands behind that nobody returns.)
 
 Failures
     The author's errors are facts. Rendering that fails is stored as `render_failed` next to the fact, and the run waits
@@ -49,7 +50,7 @@ one before it); claims in the frame's transaction for all commands (a claim woul
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -60,12 +61,13 @@ from smithers.engine.frame import Plan
 from smithers.errors import RenderError, StaleEpoch, StoreError
 from smithers.flow.body import TaskBody
 from smithers.store.interface import Store
-from smithers.store.records import Append, OpenCommandRow, Run
+from smithers.store.records import Append, Run
 from smithers.temporal import facts
 from smithers.temporal.attempt import Attempt
 from smithers.temporal.claims import read_claims
 from smithers.temporal.order import Answer, Carried, Done, Order, code_queue
-from smithers.temporal.plans import FINAL, Plans, RunPlans, carried
+from smithers.temporal.plans import FINAL, Plans
+from smithers.temporal.run_plans import RunPlans, carried
 from smithers.temporal.running import Ended
 from smithers.temporal.workshop import Delivery, Workshop
 
@@ -268,14 +270,26 @@ class Step:
             run = self.store.run(self.order.run)
             return Answer(queue=code_queue(self.shop.project, run.digest), elsewhere=True)
         with self.plans.locked(self.order.run, self.delivery.job) as known:
-            for _ in range(MOST_LOOKS):
-                if not self.plan(self.plans, known):
-                    return self.reply_without_plan(self.plans.digest)
-                rows = self.store.open_commands(self.order.run, above=self.above(known))
-                planner = self.plans.caught_up(known)
-                # A fact that was stored before the commands were read, and planned after, would hide what follows.
-                if not planner.due or planner.status in FINAL:
-                    return answer_of(rows, planner.status)
+            is_covered = known.planner is not None and not self.careful and self.mine <= known.covers
+            if not is_covered and not self.plan(self.plans, known):
+                return self.reply_without_plan(self.plans.digest)
+            planned = None if self.careful else known.answers_for(self.mine)
+            if planned is not None and known.planner is not None:
+                return answer_of(planned, known.planner.status)
+            return self.reply_from_store(self.plans, known)
+
+    def reply_from_store(self, plans: Plans, known: RunPlans) -> Answer:
+        """What is open, read at a moment at which every fact is planned: all of it, if we do not know our fact."""
+        for _ in range(MOST_LOOKS):
+            commands = tuple(map(Carried.of, self.store.open_commands(self.order.run)))
+            planner = plans.caught_up(known)
+            # A fact that was stored before the commands were read, and planned after, would hide what follows.
+            if not planner.due or planner.status in FINAL:
+                known.open.learn(commands)
+                above = 0 if self.careful or self.mine == UNKNOWN else known.before(self.mine)
+                return answer_of((command for command in commands if command.n > above), planner.status)
+            if not self.plan(plans, known):
+                return self.reply_without_plan(plans.digest)
         self.shop.ring(self.order.run)
         return Answer()
 
@@ -297,18 +311,14 @@ class Step:
     def reply_without_plan(self, digest: str) -> Answer:
         run = self.store.run(self.order.run)
         queue = code_queue(self.shop.project, run.digest)
-        rows = self.store.open_commands(run.run_id)
-        return answer_of(rows, run.status, queue, elsewhere=run.digest != digest)
-
-    def above(self, run: RunPlans) -> int:
-        """We answer with what the frame that covers our fact started, and all later ones, whoever planned them."""
-        return 0 if self.careful or self.mine == UNKNOWN else run.before(self.mine)
+        commands = tuple(map(Carried.of, self.store.open_commands(run.run_id)))
+        return answer_of(commands, run.status, queue, elsewhere=run.digest != digest)
 
 
-def answer_of(rows: Sequence[OpenCommandRow], status: str, queue: str = "", *, elsewhere: bool = False) -> Answer:
+def answer_of(open_ones: Iterable[Carried], status: str, queue: str = "", *, elsewhere: bool = False) -> Answer:
     """A run that was opened again still has the command that once ended it, until the next frame closes that."""
     over = status in FINAL
-    commands = tuple(Carried.of(row) for row in rows if over or row.command.kind not in ENDING)
+    commands = tuple(command for command in open_ones if over or command.kind not in ENDING)
     return Answer(commands, final(status) if over else "", queue, elsewhere=elsewhere)
 
 

@@ -1,0 +1,158 @@
+"""What a process knows of one run: its planner, and as much of the log as a step's answer needs."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from smithers.engine.entry import Entry, Json
+from smithers.engine.fold import UNPLANNED_KINDS
+from smithers.engine.frame import Plan
+from smithers.engine.plan import Planner
+from smithers.temporal.order import Carried
+from smithers.temporal.running import Job
+
+FRAMES_KEPT: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A frame in the log."""
+
+    covers: int
+    before: int
+    """The last number that was given to a command before it."""
+
+
+@dataclass(slots=True, eq=False)
+class OpenCommands:
+    """The commands that were open when the last frame was stored: what a step may answer with, without reading.
+
+    That is an older moment than now, but one at which every fact was planned. Commands that facts have closed since
+    are still in it; a driver that takes one up is told so by its step.
+    """
+
+    known: bool = False
+    """Whether it holds all of them. The log does not say when a command is due, so frames of others make it unknown."""
+    commands: dict[int, Carried] = field(default_factory=dict[int, Carried])
+    _leaving: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    """Facts that have closed commands since the last frame: position and number."""
+
+    def close(self, position: int, n: int) -> None:
+        self._leaving.append((position, n))
+
+    def frame(self, covers: int, closed: Iterable[int], added: Iterable[Carried] | None) -> None:
+        """`added` is None for a frame that was planned elsewhere."""
+        for position, n in self._leaving:
+            if position <= covers:
+                self.commands.pop(n, None)
+        self._leaving = [(position, n) for position, n in self._leaving if position > covers]
+        for n in closed:
+            self.commands.pop(n, None)
+        if added is None:
+            self.known = False
+        else:
+            self.commands.update((command.n, command) for command in added)
+
+    def learn(self, commands: Iterable[Carried]) -> None:
+        """All that are open, read at a moment at which every fact was planned."""
+        self.commands = {command.n: command for command in commands}
+        self._leaving.clear()
+        self.known = True
+
+
+@dataclass(slots=True, eq=False)
+class RunPlans:
+    """Everything but `planner` being None is a copy of the log."""
+
+    run_id: str
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    job: Job | None = None
+    """Of the step that holds the lock."""
+    rendering: float = 0.0
+    """When the author's code was entered; 0 while it does not run."""
+    abandoned: bool = False
+    """Rendering hangs, and its thread holds the lock: others use a new object."""
+    hung: bool = False
+    """This is that new object: do not try again before it has been said."""
+    planner: Planner | None = None
+    mine: tuple[Plan, int] | None = None
+    """The plan that this process has stored last, and its owner."""
+    open: OpenCommands = field(default_factory=OpenCommands)
+    claims: dict[int, int] = field(default_factory=dict[int, int])
+    """The newest claim of each command that has one and is open."""
+    frames: deque[Stored] = field(default_factory=lambda: deque[Stored](maxlen=FRAMES_KEPT))
+    numbers: int = 0
+    """The last number given to a command."""
+    last_fact: int = 0
+    """Position of the last entry that asks for a plan."""
+    failed: set[int] = field(default_factory=set[int])
+    """Positions whose plan failed with the code at hand."""
+
+    @property
+    def waits_for_code(self) -> bool:
+        return self.last_fact in self.failed
+
+    @property
+    def covers(self) -> int:
+        """Position that the last frame covers."""
+        return self.frames[-1].covers if self.frames else 0
+
+    def note(self, entries: Sequence[Entry], digest: str) -> None:
+        for entry in entries:
+            data = entry.data
+            if entry.kind in UNPLANNED_KINDS:
+                self.last_fact = entry.seq
+            match entry.kind:
+                case "claim":
+                    self.claims[data["n"]] = data["nth"]
+                case "ended" | "settled" | "fired":
+                    self.claims.pop(data["n"], None)
+                    self.open.close(entry.seq, data["n"])
+                case "frame":
+                    self.note_frame(data, entry.at_ms)
+                case "render_failed" if data["digest"] == digest:
+                    self.failed.add(data["covers"])
+                case _:
+                    pass
+
+    def note_frame(self, data: Json, at_ms: int) -> None:
+        plan, owner = self.mine or (None, 0)
+        added = carried(plan, owner, at_ms) if plan is not None and plan.number == data["number"] else None
+        self.open.frame(data["covers"], data.get("closed", ()), added)
+        self.frames.append(Stored(data["covers"], self.numbers))
+        self.numbers = max([self.numbers, *(command[0] for command in data.get("commands", ()))])
+
+    def before(self, position: int) -> int:
+        """The last number given before the frame that the fact at `position` led to; 0 if that is not known."""
+        found = 0
+        for frame in reversed(self.frames):
+            if frame.covers < position:
+                return found
+            found = frame.before
+        return 0
+
+    def answers_for(self, position: int) -> tuple[Carried, ...] | None:
+        """The commands that the frame which covers a fact, and later ones, have started; None if that is not known."""
+        if not self.open.known or not position or position > self.covers:
+            return None
+        above = self.before(position)
+        return tuple(command for n, command in self.open.commands.items() if n > above)
+
+    def forget(self) -> None:
+        self.planner = None
+        self.numbers = 0
+        self.open = OpenCommands()
+        self.claims.clear()
+        self.frames.clear()
+
+
+def carried(plan: Plan, owner: int, at_ms: int) -> tuple[Carried, ...]:
+    """A stored plan's commands as the store would give them back. It counts delays from the frame's time."""
+    return tuple(
+        Carried(c.n, c.kind, owner, c.target, at_ms + c.delay_ms if c.delay_ms > 0 else c.due_ms, c.timeout_ms)
+        for c in plan.commands
+    )
