@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from smithers.worker.settings import WorkerSettings
 log = logging.getLogger(__name__)
 MODULE: Final = "smithers.worker.host"
 SERVE: Final = "--serve"
+GUARDED: Final = "--guarded"
 STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 30.0
 STEADY_S: Final = 30.0
@@ -44,7 +46,10 @@ class Guard:
 
     def __init__(self, project: Project, files: Sequence[Path] = ()) -> None:
         # -P: a file in the current folder must not stand in for a module of the standard library.
-        self.command = [sys.executable, "-P", "-m", MODULE, SERVE, str(project.root), *map(str, files)]
+        self.life, self.lives = os.pipe()
+        """The worker reads the one end; the other one closes when this process dies, in whatever way."""
+        place = [str(project.root), *map(str, files)]
+        self.command = [sys.executable, "-P", "-m", MODULE, SERVE, GUARDED, str(self.life), *place]
         self.process: subprocess.Popen[bytes] | None = None
         self.stopping = threading.Event()
 
@@ -54,7 +59,7 @@ class Guard:
         while not self.stopping.is_set():
             born = time.monotonic()
             # A group of its own: Ctrl-C reaches the guard, not the subprocesses of tasks.
-            self.process = subprocess.Popen(self.command, process_group=0)
+            self.process = subprocess.Popen(self.command, process_group=0, pass_fds=(self.life,))
             status = self.process.wait()
             if status in (0, REFUSED) or self.stopping.is_set():
                 return max(status, 0)
@@ -107,6 +112,18 @@ def loaded(path: Path) -> LoadedCode | None:
         return None
 
 
+def die_with_guard(life: int) -> None:
+    """A worker that nobody guards would go on for ever. It ends at once, with what its tasks have started; the log has
+    everything, and whoever comes next takes over."""
+
+    def wait() -> None:
+        while os.read(life, 1):
+            pass
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=wait, name="guard", daemon=True).start()
+
+
 def serve(project: Project, files: Sequence[Path]) -> int:
     stopped = threading.Event()
 
@@ -135,7 +152,11 @@ def serve(project: Project, files: Sequence[Path]) -> int:
 def main(arguments: Sequence[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     serving = arguments[:1] == [SERVE]
-    root, *files = [Path(argument).resolve() for argument in (arguments[1:] if serving else arguments)]
+    rest = arguments[1:] if serving else arguments
+    if rest[:1] == [GUARDED]:
+        die_with_guard(int(rest[1]))
+        rest = rest[2:]
+    root, *files = [Path(argument).resolve() for argument in rest]
     project = Project(root)
     if serving:
         return serve(project, files)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from smithers.temporal.identity import Identity
 from tests.integration.temporal.conftest import FLOWS, Place, until
 
 pytestmark = pytest.mark.timeout(90)
@@ -102,3 +103,14 @@ def test_a_task_that_holds_the_interpreter_costs_its_process(place: Place, spawn
     run = begin(place, "holder")
     assert place.end_of(run, 60) == "finished"
     assert place.lines("ran") == ["1", "2"]
+
+
+def test_a_worker_dies_with_its_guard(place: Place, spawn: Spawn) -> None:
+    guard = spawn("gated", guarded=True)
+    begin(place, "gated")
+    [ledger] = (place.project.state / "workers").iterdir()
+    worker = Identity.read(ledger.name)
+    assert worker is not None
+    assert worker.standing() == "alive"
+    guard.kill()
+    until(lambda: worker.standing() == "gone")
