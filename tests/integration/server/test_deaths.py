@@ -13,6 +13,7 @@ from smithers.errors import ServerError
 from smithers.project import Project
 from smithers.temporal import local
 from smithers.temporal.client import connect
+from smithers.temporal.server import binary
 from tests.integration.server.watching import end, first_line, processes_of, start_command, wait_until
 
 
@@ -97,6 +98,22 @@ def test_a_server_that_cannot_start_says_why(project: Project, monkeypatch: pyte
 
     assert caught.value.code == "SERVER_ERROR"
     wait_until(lambda: processes_of(project.root) == [])
+
+
+def test_a_server_killed_while_it_starts_is_started_again(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = project.root / "temporal"
+    mark = project.root / "killed-once"
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in *start-dev*) [ -e {mark} ] || {{ touch {mark}; kill -9 $$; }};; esac\n'
+        f'exec {binary.find()} "$@"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("SMITHERS_TEMPORAL_CLI", str(program))
+
+    with local.ensure(project) as server:
+        start_workflow(project, server.address)
+
+    assert mark.exists()
 
 
 def test_a_start_that_was_killed_in_the_middle_is_no_obstacle(project: Project) -> None:

@@ -103,7 +103,7 @@ class TemporalProcess:
         assert self._child is not None
         status, self._child = self._child.returncode, None
         note(f"the server ended with status {status} after {now - self._started_at:.1f} s")
-        if not self._was_ready:
+        if not self._was_ready and status > 0:
             # Most likely another program took the port between our look at it and the server's bind.
             if not ports.is_free(self.port):
                 return self._start_on_next_port()
