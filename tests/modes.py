@@ -200,7 +200,7 @@ class TemporalMode:
         row = next(row for row in run.store.nodes(run.run_id) if row.node == node and row.state == "waiting-approval")
         data = {"node": node, "iteration": row.iteration, "approved": approved, "note": None, "by": "tester"}
         needs = NodeState(node, row.iteration, ("waiting-approval",))
-        fact = Fact("decided", f"decided:{node_key(node, row.iteration)}", data, needs)
+        fact = Fact("decided", row.decision_key, data, needs)
         run.store.append(Append(run.run_id, (fact,)))
 
 

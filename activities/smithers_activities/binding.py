@@ -36,9 +36,10 @@ def arguments(body: TaskBody, context: TaskContext) -> tuple[tuple[Any, ...], di
     Positional arguments of `call` fill the parameters that nothing else fills, so that `call(write, path)` works for
     `def write(plan: Plan, path: str)` with `plan` in `deps`.
     """
-    shape = shape_of(body.function)
-    kwargs: dict[str, Any] = {**dict.fromkeys(shape.contexts, context), **body.deps, **body.kwargs}
-    args = body.args
+    call = body.call
+    shape = shape_of(call.function)
+    kwargs: dict[str, Any] = {**dict.fromkeys(shape.contexts, context), **body.deps, **call.kwargs}
+    args = call.args
     if args and not kwargs.keys().isdisjoint(shape.positional[: len(args)]):
         free = [name for name in shape.positional if name not in kwargs]
         kwargs.update(zip(free, args, strict=False))

@@ -5,10 +5,14 @@ author's code, and sends JSON lines on the descriptor FD: `{"line": [stream, tex
 `{"ended": {...}}`. Its stdout and stderr are pipes, so what C code and the task's own child processes print is kept,
 too.
 
-It cannot outlive us: the kernel kills it when the thread that started it ends, and its stdin, which we hold open, ends
-when our process does, upon which it kills its whole group. To stop a body we send SIGTERM to the group (the child
-sets the cancel flag and throws `Stopped` into a sync body), and SIGKILL after a grace. When the body has ended,
-whatever it left running in its group is killed.
+It cannot outlive us: the kernel kills it when the thread that started it ends. What the body has started cannot either:
+a guard, a process that does nothing else, waits for our end and then kills the whole group. To stop a body we send SIGTERM to the group
+(the child sets the cancel flag and throws `Stopped` into a sync body), and SIGKILL after a grace. When the body has
+ended, whatever it left running in its group is killed.
+
+A body that was asked to stop may end in any way: what it had started gets the SIGTERM as well, and a coroutine that
+waits for that may see it end before it sees its own flag. So why it ended is for us to say, who asked; the child says
+what came of it.
 """
 
 from __future__ import annotations
@@ -43,6 +47,9 @@ LAST_WORDS_S: Final = 1.0
 """How long pipes are read after the body has ended: somebody else may hold them open."""
 CHUNK_BYTES: Final = 1 << 16
 
+GUARD: Final = "import os, sys\nif not os.read(0, 1): os.killpg(int(sys.argv[1]), 9)"
+"""Waits until nobody holds the other end of its stdin any more."""
+
 Job = dict[str, Any]
 """What the child is told; `smithers.worker.isolated` writes and reads it."""
 
@@ -62,17 +69,37 @@ def run(job: Job, body: TaskBody, context: TaskContext, *, grace: timedelta = GR
         status = child.finish()
         lines.flush()
     ms = round((time.perf_counter() - begin) * 1000)
-    if child.ended is not None and in_time(child.ended, context):
-        return Outcome(**child.ended)
+    if child.ended is not None:
+        return judged(Outcome(**child.ended), body, context)
     if context.flag.reason is not None:
         return stopped(None, body, context, ms)
     raise died(status, context)
 
 
-def in_time(ended: dict[str, Any], context: TaskContext) -> bool:
-    """Whether what the child says stands: an output after the deadline does not."""
-    error: dict[str, Any] = ended.get("error") or {}
-    return context.flag.reason != "deadline" or error.get("code") == TaskTimeout.code
+def judged(ended: Outcome, body: TaskBody, context: TaskContext) -> Outcome:
+    """What the child says, as far as it stands: an output after the deadline does not, nor does any other end than the
+    one that was asked for. Raises `BodyDied` where somebody else has asked."""
+    reason = context.flag.reason
+    error: dict[str, Any] = ended.error or {}
+    if reason is None and ended.outcome == "cancelled":
+        raise told_to_end(context)
+    if reason is None or (ended.outcome == "finished" and reason != "deadline"):
+        return ended
+    if ended.outcome == "cancelled" if reason != "deadline" else error.get("code") == TaskTimeout.code:
+        return ended
+    asked = stopped(None, body, context, ended.ms)
+    if asked.error is not None and error:
+        found = {name: error["data"].get(name) for name in ("where", "traceback")}
+        asked.error["data"].update(found, raised=error["message"])
+    return asked
+
+
+def told_to_end(context: TaskContext) -> BodyDied:
+    return BodyDied(
+        f"The process in which task {context.node_id!r} ran alone was told to end (SIGTERM), and not by its worker.",
+        exit_code=None,
+        signal=signal.SIGTERM,
+    )
 
 
 def died(status: int, context: TaskContext) -> BodyDied:
@@ -97,6 +124,7 @@ class Child:
     """The process and the three pipes it writes to."""
 
     process: subprocess.Popen[bytes]
+    guard: subprocess.Popen[bytes]
     control: int
     lines: TaskLines
     ended: dict[str, Any] | None = None
@@ -116,12 +144,13 @@ class Child:
                 pass_fds=(childs_end,),
                 start_new_session=True,
             )
+            guard = guarding(process)
         except BaseException:
             os.close(control)
             raise
         finally:
             os.close(childs_end)
-        child = cls(process, control, lines)
+        child = cls(process, guard, control, lines)
         assert process.stdout is not None
         assert process.stderr is not None
         child.pipes.register(control, selectors.EVENT_READ, Control(child.take))
@@ -173,6 +202,7 @@ class Child:
                 self.process.wait(LAST_WORDS_S)
         self.signal(signal.SIGKILL)
         status = self.process.wait()
+        end_guard(self.guard)
         until = time.monotonic() + LAST_WORDS_S
         while self.pipes.get_map() and time.monotonic() < until and self.read(0.01):
             pass
@@ -189,6 +219,23 @@ class Child:
     def signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):  # all gone; on macOS also: all are zombies
             os.killpg(self.process.pid, number)
+
+
+def guarding(process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+    """Starts the guard of a process's group. Until a job is sent that process does nothing."""
+    nowhere = subprocess.DEVNULL
+    command = [sys.executable, "-I", "-S", "-c", GUARD, str(process.pid)]
+    try:
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere, start_new_session=True)
+    except BaseException:
+        process.kill()
+        process.communicate()
+        raise
+
+
+def end_guard(guard: subprocess.Popen[bytes]) -> None:
+    guard.kill()
+    guard.communicate()
 
 
 class Control:

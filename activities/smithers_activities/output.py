@@ -13,6 +13,7 @@ from smithers.errors import InvalidOutput
 SHOWN: Final = 5
 """Problems named in the message; all of them are in the error's data."""
 WIDTH: Final = 80
+STRICT: Final = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 
 
 def validated(value: object, model: type[BaseModel], node: str) -> Any:
@@ -29,7 +30,7 @@ def validated(value: object, model: type[BaseModel], node: str) -> Any:
         raise unfit(node, model, [named(one, value, model) for one in found]) from None
     try:
         # What reads it gets it from the log: as UTF-8 JSON, validated by the same model.
-        json.dumps(output, allow_nan=False, ensure_ascii=False).encode()
+        STRICT.encode(output).encode()
         model.model_validate(output)
     except ValidationError as error:
         raise unfit(node, model, [unreadable(one) for one in error.errors(include_url=False)]) from None

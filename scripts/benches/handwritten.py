@@ -19,6 +19,9 @@ from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from scripts.benches.place import Place
+from smithers.temporal.client import connect
+
 T = TypeVar("T")
 QUEUE = "by-hand"
 LIMIT = timedelta(seconds=30)
@@ -83,11 +86,11 @@ def finished(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T
 
 
 @contextmanager
-def by_hand(address: str, namespace: str) -> Generator[ByHand]:
+def by_hand(place: Place) -> Generator[ByHand]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="by-hand", daemon=True)
     thread.start()
-    client = finished(loop, Client.connect(address, namespace=namespace))
+    client = finished(loop, connect(place.project, place.server.address))
     worker = finished(loop, made(client))
     running = asyncio.run_coroutine_threadsafe(worker.run(), loop)
     try:

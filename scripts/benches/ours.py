@@ -44,15 +44,15 @@ class Ours:
     def wait(self, run_id: str, *statuses: str) -> str:
         """Returns once the run has one of these statuses; raises if it ended otherwise.
 
-        The time between two looks is a fiftieth of the time waited: looking takes the worker's interpreter too, and
-        must neither slow down what is measured nor blur it.
+        The time between two looks is a two-hundredth of the time waited: looking takes the worker's interpreter too,
+        and must neither slow down what is measured nor blur it.
         """
         begun = time.monotonic()
         while (run := self.store.run(run_id)).status not in statuses:
             waited = time.monotonic() - begun
             if run.status in FINAL or waited > PATIENCE_S:
                 raise RuntimeError(f"{run.workflow} is {run.status}, not {' or '.join(statuses)}: {run.error}")
-            time.sleep(min(max(waited / 50, 0.001), 0.05))
+            time.sleep(min(max(waited / 200, 0.001), 0.05))
         return run.status
 
     def finished(self, input: dict[str, Any]) -> float:

@@ -13,7 +13,7 @@ TASKS, CAP = 200, 100
 
 def run(place: Place) -> list[Outcome]:
     count = place.sized(TASKS)
-    with by_hand(place.server.address, place.project.namespace) as other, ours(place, "parallel", bursts=False) as our:
+    with by_hand(place) as other, ours(place, "parallel", bursts=False) as our:
         return [
             interleaved(
                 "parallel",

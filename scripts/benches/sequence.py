@@ -13,7 +13,7 @@ TASKS = 200
 
 def run(place: Place) -> list[Outcome]:
     count = place.sized(TASKS)
-    with by_hand(place.server.address, place.project.namespace) as other, ours(place, "chain", bursts=False) as our:
+    with by_hand(place) as other, ours(place, "chain", bursts=False) as our:
         return [
             interleaved("sequence", place.rounds, lambda: our.rate(count), lambda: other.sequence(count), place.say),
         ]

@@ -13,6 +13,7 @@ from tests.model.records import Case, Entry, Exec, Move, State
 
 def moves(case: Case, state: State) -> Iterator[Move]:
     yield from crashes(case, state)
+    yield from bodies(state)
     yield from zombies(case, state)
     yield from bells(case, state)
     if not state.log.view.final:
@@ -42,6 +43,17 @@ def crashes(case: Case, state: State) -> Iterator[Move]:
 def crash(state: State, *execs: Exec) -> State:
     state = excused(state, *(e for e in execs if e.pc == "body"))
     return state._replace(execs=tuple(e for e in state.execs if e not in execs))
+
+
+def bodies(state: State) -> Iterator[Move]:
+    """Only those that run alone: of any other, it is its worker that dies."""
+    if not state.faults.body:
+        return
+    left = state._replace(faults=state.faults.use("body"))
+    for e in state.execs:
+        if e.pc == "body" and state.log.view.claim(e.cur)[0::3] == (e.nth, True):
+            dies = partial(step.body_dies, excused(left, e), e)
+            yield Move(("body dies", e.n, e.delivery, e.d), dies, "fault")
 
 
 def zombies(case: Case, state: State) -> Iterator[Move]:

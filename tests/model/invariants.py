@@ -48,6 +48,10 @@ def judge(view: View, entry: Entry) -> str:
         return judge_frame(view, entry.frame)
     if entry.kind == "claim":
         return judge_claim(view, entry)
+    if entry.kind == "died" and view.claim(entry.n)[0::3] == (entry.nth, True) and entry.outcome != "body":
+        return f"{entry.key} counts the death of a worker against a body that ran alone"
+    if entry.kind == "decided" and entry.place in view.decided | view.denied:
+        return f"{entry.key} answers what was answered"
     if entry.kind == "ended" and (entry.n not in view.open or entry.place in view.ended):
         return f"{entry.key} is stored for a closed command"
     return ""

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from tests.model.records import FINAL, Case, Command, Entry, Frame
 
 PLANWORTHY = frozenset({"started", "ended", "decided", "fired", "cancel", "settled", "resumed", "follow"})
-Claim = tuple[int, int, tuple[int, int]]
-NO_CLAIM: Claim = (0, 0, (0, 0))
+Claim = tuple[int, int, tuple[int, int], bool]
+NO_CLAIM: Claim = (0, 0, (0, 0), False)
 
 
 class Unplanned(NamedTuple):
@@ -27,10 +27,13 @@ class View(NamedTuple):
     commands: tuple[Command, ...] = ()
     open: frozenset[int] = frozenset()
     claims: dict[int, Claim] = {}  # noqa: RUF012  never changed: a new one replaces it
-    """The newest claim of each command: nth, owner, delivery."""
+    """The newest claim of each command: nth, owner, delivery, whether its body runs alone."""
     ended: dict[str, str] = {}  # noqa: RUF012
     died: dict[str, int] = {}  # noqa: RUF012
     decided: frozenset[str] = frozenset()
+    denied: frozenset[str] = frozenset()
+    asks: dict[str, int] = {}  # noqa: RUF012
+    """Which time an approval is asked, where it is not the first."""
     fired: frozenset[int] = frozenset()
     settled: frozenset[int] = frozenset()
     cancel: bool = False
@@ -58,6 +61,9 @@ class View(NamedTuple):
 
     def deaths(self, n: int) -> int:
         return self.died.get(self.command(n).place, 0)
+
+    def ask(self, node: str) -> int:
+        return self.asks.get(node, 1)
 
     def claim(self, n: int) -> Claim:
         return self.claims.get(n, NO_CLAIM)
@@ -133,7 +139,7 @@ def _fact(case: Case, view: View, entry: Entry) -> View:
     n, place, without = entry.n, entry.place, view.open - {entry.n}
     match entry.kind:
         case "claim":
-            return view._replace(claims={**view.claims, n: (entry.nth, entry.owner, entry.by)})
+            return view._replace(claims={**view.claims, n: (entry.nth, entry.owner, entry.by, entry.alone)})
         case "ended":
             return view._replace(ended={**view.ended, place: entry.outcome}, open=without)
         case "died":
@@ -143,6 +149,8 @@ def _fact(case: Case, view: View, entry: Entry) -> View:
             return view._replace(settled=view.settled | {n}, open=still)
         case "fired":
             return view._replace(fired=view.fired | {n}, open=without)
+        case "decided" if entry.outcome == "denied":
+            return view._replace(denied=view.denied | {place})
         case "decided":
             return view._replace(decided=view.decided | {place})
         case "cancel":
@@ -152,7 +160,8 @@ def _fact(case: Case, view: View, entry: Entry) -> View:
         case "resumed":
             ending = {c.n for c in view.commands if c.kind == "fail" and case.rules.resume_closes}
             again = view._replace(status="running", epoch=view.epoch + 1, resumes=view.resumes + 1)
-            return again._replace(open=view.open - ending)
+            asks = {**view.asks, **{denied: view.ask(denied) + 1 for denied in view.denied}}
+            return again._replace(open=view.open - ending, denied=frozenset(), asks=asks)
         case "epoch":
             return view._replace(epoch=view.epoch + 1)
         case _:
@@ -174,7 +183,7 @@ def append(log: Log, entry: Entry) -> tuple[Log, str]:
 def is_valid(view: View, entry: Entry) -> bool:
     """What a fact needs, in the transaction that stores it."""
     match entry.kind:
-        case "claim" | "ended" | "fired" | "settled" | "died":
+        case "claim" | "ended" | "fired" | "settled" | "died" | "released":
             return entry.n in view.open
         case "decided":
             return entry.place in view.waiting

@@ -31,7 +31,7 @@ def plan(case: Case, view: View, owner: int) -> Frame | None:
 def progress(case: Case, view: View, node: Node) -> str:
     """idle, running, again (same attempt), retry (next attempt), finished, failed, cancelled."""
     if node.kind == "approval":
-        return "finished" if node.name in view.decided else "idle"
+        return "finished" if node.name in view.decided else "failed" if node.name in view.denied else "idle"
     last = next((c for c in reversed(view.commands) if c.node == node.name and c.kind in IN_FLIGHT), None)
     if last is None:
         return "idle"

@@ -38,12 +38,16 @@ class Rules(NamedTuple):
     """`settled` closes its command."""
     settle_fenced: bool = True
     """A fetch does not settle what a newer Temporal run has begun."""
+    alone_released: bool = True
+    """The death of a worker is not counted against a body that ran alone, in a process of its own."""
     plan_cas: bool = True
     """A frame is stored only if `planned` is still what the planner saw."""
     final_waits: bool = True
     """A run's final status is planned only when nothing is in flight."""
     resume_closes: bool = True
     """The transaction that resumes a run closes its `fail`."""
+    asked_anew: bool = True
+    """The key of a decision says which time the approval is asked: a resume takes a denial back."""
     first_fetch: bool = True
     """The first act of every Temporal run is a fetch."""
     bell_kept: bool = True
@@ -93,6 +97,8 @@ class Faults(NamedTuple):
 
     crash: int = 0
     """A process dies with all that it knows; just before it answers, that is a lost answer."""
+    body: int = 0
+    """The process in which a body runs alone dies, and its worker lives on."""
     zombie: int = 0
     """Temporal gives a delivery up while its process lives on."""
     bell: int = 0
@@ -110,6 +116,8 @@ class Faults(NamedTuple):
     """Somebody ends the driver's workflow in Temporal."""
     fail: int = 0
     """A body fails."""
+    deny: int = 0
+    """A person denies, and that fails the run."""
     resume: int = 0
     """A failed run is taken up again."""
     render: int = 0
@@ -157,6 +165,9 @@ class Entry(NamedTuple):
     by: tuple[int, int] = (0, 0)
     """A claim's delivery: number of the Temporal run, and Temporal's attempt in it."""
     outcome: str = ""
+    """Of `ended`. Of `died`: `body` if the body's own process died, and not its worker's. Of `decided`: `denied`."""
+    alone: bool = False
+    """A claim's body runs in a process of its own."""
     frame: Frame | None = None
     epoch: int = 0
     """The writer's; 0 is a person."""

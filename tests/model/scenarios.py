@@ -79,6 +79,7 @@ class Scenario(NamedTuple):
 
 FAULTS = (
     "crash",
+    "body",
     "zombie",
     "bell",
     "spurious",
@@ -88,10 +89,11 @@ FAULTS = (
     "restart",
     "terminate",
     "fail",
+    "deny",
     "resume",
     "render",
 )
-PAIRS = tuple(combinations_with_replacement([fault for fault in FAULTS if fault != "fail"], 2))
+PAIRS = tuple(combinations_with_replacement([fault for fault in FAULTS if fault not in {"fail", "deny"}], 2))
 LARGE_PAIRS = frozenset(
     {
         ("zombie", "cancel"),
@@ -111,6 +113,10 @@ def small() -> Iterable[Scenario]:
     yield from (Scenario("chain", pair) for pair in PAIRS if pair not in LARGE_PAIRS)
     yield Scenario("chain", ("crash", "crash"), max_deaths=2)
     yield Scenario("chain", ("crash", "crash", "crash"))
+    yield Scenario("chain", ("crash", "crash", "body"), max_deaths=2)
+    yield Scenario("child", ("crash", "body", "body"), max_deaths=2)
+    yield from (Scenario("approval", ("deny", other)) for other in ("resume", "zombie", "cancel"))
+    yield Scenario("approval", ("deny", "deny", "resume", "resume"))
     yield Scenario("burst", ("crash", "zombie"))
     yield Scenario("burst", ("zombie", "can"))
     yield Scenario("child", ("crash", "can"))

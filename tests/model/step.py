@@ -81,23 +81,39 @@ def own_fact(view: View, e: Exec) -> int:
 
 def take_over(case: Case, state: State, e: Exec, target: int) -> State:
     view, command = state.log.view, state.log.view.command(target)
-    nth, owner, by = view.claim(target)
+    nth, owner, by, _ = view.claim(target)
     if case.rules.newer_delivery and owner == e.n and by > (e.gen, e.delivery):
         return put(state, e._replace(pc="plan"))
     if view.cancelling(target):
         return store(state, e, fact("ended", command, e, outcome="cancelled"))
     if nth == 0:
         return begin(state, e, state.log, command)
-    log, _ = append(state.log, fact("died", command, e, nth=nth))
+    log = worker_lost(case, state.log, command, e)
     if log.view.deaths(target) >= case.max_deaths:
         return put(state, e._replace(pc="plan", mine=len(log)), log)
     return begin(state, e, log, command)
 
 
+def worker_lost(case: Case, log: Log, command: Command, e: Exec) -> Log:
+    """Says how the newest claim ended, unless that is known. The end of a worker is none of a body's that ran alone."""
+    nth, _, _, alone = log.view.claim(command.n)
+    if f"died:{command.n}:{nth}" in log.view.keys:
+        return log
+    kind = "released" if alone and case.rules.alone_released else "died"
+    return append(log, fact(kind, command, e, nth=nth))[0]
+
+
+def body_dies(state: State, e: Exec) -> State:
+    """The process in which the body ran alone is gone: its worker sees that, says so, and looks again."""
+    died = fact("died", state.log.view.command(e.cur), e, nth=e.nth, outcome="body")
+    return put(state, e._replace(pc="look", cur=0, nth=0), append(state.log, died)[0])
+
+
 def begin(state: State, e: Exec, log: Log, command: Command) -> State:
-    """Stores the claim; the body begins with it."""
+    """Stores the claim; the body begins with it. After a death it runs alone."""
     nth = log.view.claim(command.n)[0] + 1
-    log, outcome = append(log, fact("claim", command, e, nth=nth))
+    alone = command.kind == "child" or log.view.deaths(command.n) > 0
+    log, outcome = append(log, fact("claim", command, e, nth=nth)._replace(alone=alone))
     if outcome != "stored":
         return put(state, e._replace(pc="plan"), log)
     return put(count(state, command), e._replace(pc="body", cur=command.n, nth=nth, mine=0), log)
@@ -112,9 +128,10 @@ def count(state: State, command: Command) -> State:
 
 def fact(kind: str, command: Command, e: Exec, *, nth: int = 0, outcome: str = "") -> Entry:
     n, place = command.n, command.place
-    keys = {"claim": f"claim:{place}:{n}:{nth}", "ended": f"ended:{place}", "died": f"died:{n}:{nth}"}
+    keys = {"claim": f"claim:{place}:{n}:{nth}", "ended": f"ended:{place}"}
+    keys |= {"died": f"died:{n}:{nth}", "released": f"released:{n}:{nth}"}
     by = (e.gen, e.delivery) if kind == "claim" else (0, 0)
-    return Entry(kind, keys.get(kind, f"{kind}:{n}"), n, place, nth, e.n, by, outcome, None, e.epoch)
+    return Entry(kind, keys.get(kind, f"{kind}:{n}"), n, place, nth, e.n, by, outcome, epoch=e.epoch)
 
 
 def store(state: State, e: Exec, entry: Entry) -> State:
@@ -133,7 +150,7 @@ def fetch(case: Case, state: State, e: Exec) -> State:
     for n in sorted(e.settle):
         for m in (n, bursting(log.view, n)):
             if m in log.view.open and is_reported(case, log.view, e, m):
-                log = settle(log, log.view.command(m), e)
+                log = settle(case, log, log.view.command(m), e)
     for n in sorted(e.cancel & log.view.open):
         if is_reported(case, log.view, e, n):
             log, _ = append(log, fact("ended", log.view.command(n), e, outcome="cancelled"))
@@ -145,10 +162,9 @@ def is_reported(case: Case, view: View, e: Exec, n: int) -> bool:
     return not case.rules.settle_fenced or view.claim(n)[2][0] <= e.gen
 
 
-def settle(log: Log, command: Command, e: Exec) -> Log:
-    nth = log.view.claim(command.n)[0]
-    if nth:
-        log, _ = append(log, fact("died", command, e, nth=nth))
+def settle(case: Case, log: Log, command: Command, e: Exec) -> Log:
+    if log.view.claim(command.n)[0]:
+        log = worker_lost(case, log, command, e)
     return append(log, fact("settled", command, e))[0]
 
 

@@ -14,7 +14,7 @@ from tests.model.records import Act, Case, Driver, Entry, Exec, Move, State
 
 def moves(case: Case, state: State) -> Iterator[Move]:
     yield from server(case, state)
-    yield from people(state)
+    yield from people(case, state)
     if state.ring:
         yield Move(("ring",), partial(drivers.ring, case, state))
     else:
@@ -74,12 +74,16 @@ def gives_up(case: Case, state: State, act: Act, kind: str = "") -> Iterator[Mov
 # --- people ----------------------------------------------------------------------------------------------------------
 
 
-def people(state: State) -> Iterator[Move]:
+def people(case: Case, state: State) -> Iterator[Move]:
     view = state.log.view
     for node in view.waiting:
-        entry = Entry("decided", f"decided:{node}", place=node)
+        ask = view.ask(node) if case.rules.asked_anew else 1
+        entry = Entry("decided", f"decided:{node}" + (f"#{ask}" if ask > 1 else ""), place=node)
         if entry.key not in view.keys:
             yield Move(("approve", node), partial(say, state, entry))
+        if entry.key not in view.keys and state.faults.deny:
+            left = state._replace(faults=state.faults.use("deny"))
+            yield Move(("deny", node), partial(say, left, entry._replace(outcome="denied")), "fault")
     if view.broken:
         yield Move(("follow",), partial(say, state, Entry("follow", f"follow:{view.seq}")))
     for kind, key in (("cancel", "cancel"), ("resumed", f"resumed:{view.epoch + 1}")):

@@ -63,6 +63,23 @@ class OpenCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class NewestClaim:
+    """Command `n` must be open, and nobody may have begun its body after the nth claim on its attempt (0 is none)."""
+
+    n: int
+    node: str
+    iteration: str
+    attempt: int
+    nth: int
+    closes: bool = True
+
+    @property
+    def next_key(self) -> str:
+        """Of the claim that must not be there."""
+        return claim_key(self.node, self.iteration, self.attempt, self.nth + 1)
+
+
+@dataclass(frozen=True, slots=True)
 class NodeState:
     """The node must be in one of `states` (as the nodes projection has it)."""
 
@@ -83,7 +100,7 @@ class EndedRun:
     statuses: tuple[str, ...]
 
 
-Need = OpenCommand | NodeState | OpenRun | EndedRun
+Need = OpenCommand | NewestClaim | NodeState | OpenRun | EndedRun
 
 
 def node_key(node: str, iteration: str) -> str:
@@ -100,6 +117,11 @@ def ended_key(node: str, iteration: str, attempt: int) -> str:
     return f"ended:{node}:{iteration}:a{attempt}"
 
 
+def decided_key(node: str, iteration: str, ask: int = 1) -> str:
+    """`ask` says which time the approval is asked: a resume takes a denial back and asks again."""
+    return f"decided:{node}:{iteration}" + (f"#{ask}" if ask > 1 else "")
+
+
 def claim_key(node: str, iteration: str, attempt: int, nth: int) -> str:
-    """The nth (from 1) time that this attempt's body was begun."""
+    """The nth (from 1, without gaps) time that this attempt's body was begun."""
     return f"claim:{node}:{iteration}:a{attempt}:{nth}"

@@ -8,7 +8,7 @@ start other nodes; that is why a frame may stand behind a fact which it did not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from smithers.engine.entry import Entry, Json, Kind, node_key, split_node_key
@@ -16,7 +16,7 @@ from smithers.engine.state import State, path_of
 
 Started = tuple[int, str, str, str, int, int]
 """A command as a frame records it: number, kind, node, iteration, attempt, target."""
-VERSION: Final = 1
+VERSION: Final = 2
 """Of this fold: snapshots made by another one are not used."""
 UNPLANNED_KINDS: Final[frozenset[Kind]] = frozenset(
     {"started", "ended", "decided", "fired", "cancel", "settled", "follow", "resumed", "retried", "redriven"}
@@ -160,11 +160,13 @@ def follow(state: State, data: Json) -> None:
 
 
 def resumed(state: State, _: Json) -> None:
-    """Opens what had failed or was cancelled; outputs stay."""
+    """Opens what had failed or was cancelled, denied approvals among it; outputs stay."""
     state.status = "running"
     state.cancelled = None
     for key, memory in state.nodes.items():
-        if memory.outcome == "cancelled" or memory.error is not None:
+        denied = memory.decision is not None and memory.shown == "failed"
+        killed = not memory.outcome and memory.deaths > 0
+        if memory.outcome == "cancelled" or memory.error is not None or killed or denied:
             reopen(state, key)
 
 
@@ -174,10 +176,35 @@ def retried(state: State, data: Json) -> None:
 
 def reopen(state: State, key: str) -> None:
     memory = state.memory(key)
+    if memory.decision is not None and not memory.decision["approved"]:
+        ask_again(state, key)
+    if memory.deaths:
+        memory.ended = memory.attempt  # what runs next is a new attempt: deaths are claims of one
     if memory.outcome != "finished":
         memory.outcome = ""
     memory.error, memory.failures, memory.deaths = None, 0, 0
     state.absent.pop(key, None)
+
+
+def ask_again(state: State, key: str) -> None:
+    """Takes a denial back, and the output that it was."""
+    memory = state.memory(key)
+    memory.decision, memory.ask = None, memory.ask + 1
+    memory.outcome, memory.output, memory.has_output = "", None, False
+    node, iteration = split_node_key(key)
+    state.counts[node] -= 1
+    others = [path_of(turn) for name, turn in map(split_node_key, outputs(state)) if name == node]
+    path = path_of(iteration)
+    for prefix in (path[:length] for length in range(len(path) + 1)):
+        left = [other for other in others if other[: len(prefix)] == prefix]
+        state.finished.pop((node, prefix), None)
+        if left:
+            state.finished[node, prefix] = max(left)
+
+
+def outputs(state: State) -> Iterator[str]:
+    """Keys of the nodes that have one."""
+    return (key for key, memory in state.nodes.items() if memory.has_output)
 
 
 FOLDS: Final[dict[str, Callable[[State, Json], None]]] = {

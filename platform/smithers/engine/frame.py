@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from smithers.engine.command import Command
-from smithers.engine.entry import Json
+from smithers.engine.entry import Json, decided_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,16 @@ class NodeRow:
     ordinal: int = 0
     """Below 2**52, exact in JSON; sorts the nodes of one frame as the tree reads."""
     detail: Json | None = None
-    """Approval: title, summary. Timer: due_ms. Failed: error. Task: output model's name."""
+    """Approval: title, summary; `ask` where it is not asked for the first time. Timer: due_ms. Failed: error. Task: output model's name."""
     first_ms: int = 0
     """When the node was first stored as running or waiting; never erased. Stamped by the store: plans leave it 0."""
     ended_ms: int = 0
     """When it was stored in its final state; 0 while it has none. Stamped by the store too."""
+
+    @property
+    def decision_key(self) -> str:
+        """Key of the fact that answers this approval, as often as it was asked when the row was written."""
+        return decided_key(self.node, self.iteration, (self.detail or {}).get("ask", 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ hold them against each other on generated trees after every entry.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 from zlib import crc32
 
@@ -31,7 +32,7 @@ from smithers.engine.mounts import DONE, FAILED, FINAL, Leaf
 from smithers.engine.payload import payload, timeout_ms
 from smithers.engine.reads import validated
 from smithers.engine.slots import start_ready
-from smithers.engine.state import State
+from smithers.engine.state import NodeMemory, State
 from smithers.engine.stuck import why_stuck
 from smithers.engine.tree import Tree
 from smithers.engine.waits import check, outputs_of
@@ -115,6 +116,10 @@ class Planner:
         if plan is None or not is_same(plan.frame, frame.data):
             raise Outdated
 
+    def has_in_flight(self, command: Command) -> bool:
+        """Whether a frame that this planner has taken in started the command, and nothing has ended it."""
+        return self.state.by_command.get(command.n) == node_key(command.node, command.iteration)
+
     def ahead(self, fact: Fact) -> None:
         """Applies a fact that is about to be stored right behind `position`."""
         self.apply((Entry(self.state.position + 1, fact.kind, fact.key, fact.data, self.state.last_ms),))
@@ -128,12 +133,17 @@ class Planner:
         elif kind == "settled" and key is not None:
             self.touched[key] = None
 
-    def stored(self, entries: Sequence[Entry]) -> None:
-        """Takes in what the store made of `ahead` and `plan`. Entries that were applied ahead are passed over.
+    def stored(self, entries: Sequence[Entry], ahead: int = 0) -> None:
+        """Takes in what the store made of `ahead` and `plan`.
 
-        Where others have written in between, nothing happens: `apply` with what follows `position` does it.
+        The first `ahead` entries are facts that were applied ahead; they may stand further on in the log than was
+        thought, behind claims. Where others have written in between, nothing happens: `apply` with what follows
+        `position` does it.
         """
-        later = [entry for entry in entries if entry.seq > self.state.position]
+        for entry in entries[:ahead]:
+            self.state.position = self.state.last_fact = entry.seq
+            self.state.last_ms = entry.at_ms
+        later = [entry for entry in entries[ahead:] if entry.seq > self.state.position]
         if later and later[0].seq == self.state.position + 1:
             self.apply(later)
 
@@ -188,11 +198,12 @@ class Planner:
         cancels, closed = self.cancellations()
         starts = sorted([*started, *changes.timers], key=lambda leaf: leaf.order)
         changes.leaves.update((leaf.key, leaf) for leaf in starts)
-        commands = [*cancels, *(self.command(leaf) for leaf in starts)]
+        numbers = count(state.commands + 1)
+        commands = [replace(cancel, n=next(numbers)) for cancel in cancels]
+        commands += [self.command(leaf, next(numbers)) for leaf in starts]
         if status in ("finished", "failed", "cancelled"):
             kind = "fail" if status == "failed" else "complete"
-            commands.append(Command(0, kind, payload={"status": status}))
-        commands = [number(command, state.commands + 1 + place) for place, command in enumerate(commands)]
+            commands.append(Command(next(numbers), kind, payload={"status": status}))
         shown, rows = self.rows({node_key(c.node, c.iteration): c for c in commands if c.node})
         delta: Json = {
             "commands": [(c.n, c.kind, c.node, c.iteration, c.attempt, c.target) for c in commands],
@@ -215,7 +226,7 @@ class Planner:
     def outcome(self, started: list[Leaf]) -> tuple[str, Json | None]:
         """The run's status from here on, and why it failed."""
         state, root = self.state, self.tree.root
-        if state.by_command.keys() - self.timers_in_flight():
+        if any(not state.nodes[key].timer for key in state.by_command.values()):
             return "running", None
         if state.cancelled is not None:
             return "cancelled", None
@@ -233,9 +244,6 @@ class Planner:
             return "waiting-timer", None
         return "failed", why_stuck(self.tree)
 
-    def timers_in_flight(self) -> set[int]:
-        return {n for n, key in self.state.by_command.items() if self.state.nodes[key].timer}
-
     def cancellations(self) -> tuple[list[Command], list[int]]:
         """Commands that stop what is in flight and no longer wanted, and numbers that are over without an answer."""
         state = self.state
@@ -251,13 +259,13 @@ class Planner:
                 closed.append(memory.n)
         return commands, closed
 
-    def command(self, leaf: Leaf) -> Command:
+    def command(self, leaf: Leaf, n: int) -> Command:
         element, state = leaf.element, self.state
         memory = state.nodes.get(leaf.key)
         verdict = judge(element, memory)
         id, iteration = element.id, leaf.scope.iteration
         if isinstance(element, Timer):
-            return timer_command(element, iteration)
+            return timer_command(element, iteration, n)
         assert isinstance(element, Task)
         attempt = 1 if memory is None else memory.attempt + (memory.ended == memory.attempt)
         delay = 0
@@ -269,7 +277,7 @@ class Planner:
         body = payload(element, outputs_of(self.tree, leaf))
         kind = "child" if long else "run"
         return Command(
-            0,
+            n,
             kind,
             id,
             iteration,
@@ -291,7 +299,7 @@ class Planner:
                 shown[key] = state
             elif key not in commands:
                 continue
-            rows.append(row(leaf, state, memory.attempt if memory else 0, commands.get(key)))
+            rows.append(row(leaf, state, memory, commands.get(key)))
         for key in self.tree.orphans():
             memory = self.state.nodes[key]
             state = "cancelling" if memory.n and not memory.timer else memory.outcome or "unmounted"
@@ -346,27 +354,21 @@ def is_given_up(leaf: Leaf) -> bool:
     return any(group.failing for group in leaf.ancestors())
 
 
-def number(command: Command, n: int) -> Command:
-    """The command with its number; written out, as `dataclasses.replace` costs five times as much."""
-    c = command
-    return Command(
-        n, c.kind, c.node, c.iteration, c.attempt, c.target, c.delay_ms, c.due_ms, c.timeout_ms, c.burst, c.payload
-    )
-
-
-def timer_command(timer: Timer, iteration: str) -> Command:
+def timer_command(timer: Timer, iteration: str, n: int) -> Command:
     if timer.until is not None:
-        return Command(0, "timer", timer.id, iteration, due_ms=round(timer.until.timestamp() * 1000))
+        return Command(n, "timer", timer.id, iteration, due_ms=round(timer.until.timestamp() * 1000))
     assert timer.duration is not None
     span = duration(timer.duration, "duration")
-    return Command(0, "timer", timer.id, iteration, delay_ms=max(1, milliseconds(span)))
+    return Command(n, "timer", timer.id, iteration, delay_ms=max(1, milliseconds(span)))
 
 
-def row(leaf: Leaf, state: str, attempt: int, command: Command | None) -> NodeRow:
+def row(leaf: Leaf, state: str, memory: NodeMemory | None, command: Command | None) -> NodeRow:
     element = leaf.element
+    attempt, ask = (0, 1) if memory is None else (memory.attempt, memory.ask)
     detail: Json = {"output": element.output.__name__} if isinstance(element, Task) else {}
     if state == "waiting-approval":
         detail = {"title": getattr(element, "title", ""), "summary": getattr(element, "summary", "")}
+        detail |= {"ask": ask} if ask > 1 else {}
     if leaf.error is not None and state == "failed":
         detail["error"] = leaf.error
     if command is not None and command.kind != "cancel":

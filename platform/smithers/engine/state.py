@@ -34,6 +34,8 @@ class NodeMemory:
     deaths: int = 0
     """Claims of the current attempt whose process died."""
     decision: Json | None = None
+    ask: int = 1
+    """Which time the approval is asked; higher once denials were taken back."""
     cancelling: bool = False
     timer: bool = False
     """Whether the open command is a timer, which nobody has to be told to stop."""

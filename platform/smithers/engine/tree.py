@@ -30,14 +30,14 @@ from smithers.engine.mounts import WIDTH, Group, Leaf, LoopGroup, Mount, PartGro
 from smithers.engine.reads import Reads, Skipped, Suspended
 from smithers.engine.scope import OUTSIDE
 from smithers.engine.state import State
-from smithers.errors import RenderError, SmithersError
+from smithers.errors import InvalidElement, RenderError, SmithersError
 from smithers.flow.context import Context
 from smithers.flow.element import Node, Part, captured, normalized
 from smithers.flow.group import Parallel, Sequence
 from smithers.flow.loop import Loop, Turn
 from smithers.flow.task import Task
 from smithers.flow.wait import Approval, Timer
-from smithers.flow.where import Where, show
+from smithers.flow.where import PACKAGE, Where, show
 from smithers.flow.workflow import AnyWorkflow
 
 
@@ -95,11 +95,13 @@ class Tree:
         part.reads, part.suspended = {}, None
         try:
             with self.reads.during(part.scope, part.reads):
-                children = list(normalized(part.function(), "This function"))
+                children = list(normalized(part.function(), "This function", part.where))
         except Suspended as wait:
             part.suspended, children = wait.missing, []
         except Skipped:
             children = []
+        except InvalidElement as error:
+            raise RenderError(error.message, **{"code": error.code, **error.data}) from error
         except SmithersError:
             raise
         except Exception as error:
@@ -305,7 +307,7 @@ def describe(error: Exception) -> str:
     trace, line = error.__traceback__, ""
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if "site-packages" not in file and "/smithers/" not in file:
+        if "site-packages" not in file and not file.startswith(PACKAGE):
             line = f" at {file}:{trace.tb_lineno}"
         trace = trace.tb_next
     return f"{type(error).__name__}: {error}{line}"

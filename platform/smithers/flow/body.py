@@ -27,8 +27,9 @@ class TaskBody:
     @property
     def call(self) -> Call[Any]:
         """The function to call, with its bound arguments; only for a task without a `static` value."""
-        assert self.task.bound is not None
-        return self.task.bound
+        bound = self.task.bound
+        assert bound is not None
+        return bound
 
     @property
     def function(self) -> Callable[..., Any]:

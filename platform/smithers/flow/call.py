@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from smithers.errors import InvalidElement
+from smithers.flow.where import invalid
 
 R = TypeVar("R", covariant=True)
 T = TypeVar("T")
@@ -24,5 +24,5 @@ class Call(Generic[R]):
 def call(function: Callable[..., T | Awaitable[T]], /, *args: Any, **kwargs: Any) -> Call[T]:
     """Binds arguments by value. Arguments that are plain JSON go into the command; others are found by rendering."""
     if not callable(function):
-        raise InvalidElement(f"call({function!r}): the first argument is the function to call.")
+        raise invalid(f"call({function!r}): the first argument is the function to call.")
     return Call(function, args, kwargs)

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field, replace
 from types import FunctionType
 from typing import Any, Final, Self, TypeVar, cast
 
-from smithers.errors import InvalidElement
-from smithers.flow.where import Where, author_line, show
+from smithers.flow.where import Where, author_line, invalid
 
 Child = Any
 """An element, a function that returns children, None, False, or an iterable of these.
@@ -77,8 +76,11 @@ def is_empty(cell: Any) -> bool:
     return False
 
 
-def normalized(child: Child, parent: str) -> Iterator[Node]:
-    """Flattens what an author may write as children. Raises `InvalidElement` for what is none."""
+def normalized(child: Child, parent: str, where: Where | None = None) -> Iterator[Node]:
+    """Flattens what an author may write as children. Raises `InvalidElement` for what is none.
+
+    `where` is the line to blame; without it, the author's line that calls.
+    """
     match child:
         case None | False:
             return
@@ -87,25 +89,27 @@ def normalized(child: Child, parent: str) -> Iterator[Node]:
         case Element() | Part():
             yield child
         case str() | bytes() | dict():
-            raise InvalidElement(f"{parent} got {child!r:.60} as a child; text and data belong inside a Task.")
+            raise invalid(f"{parent} got {child!r:.60} as a child; text and data belong inside a Task.", where)
         case _ if isinstance(child, type):
-            raise InvalidElement(f"{parent} got the class {child.__name__} as a child: write {child.__name__}(...).")
+            name = child.__name__
+            raise invalid(f"{parent} got the class {name} as a child: write {name}(...).", where)
         case _ if isinstance(child, Iterable):
             for one in cast("Iterable[Child]", child):
-                yield from normalized(one, parent)
+                yield from normalized(one, parent, where)
         case _ if callable(child):
             yield Part(child, captured(child))
         case _:
-            raise InvalidElement(
-                f"{parent} got {child!r:.60} as a child ({show(author_line())}): "
-                "children are elements, functions that return elements, None, False, or iterables of these."
+            raise invalid(
+                f"{parent} got {child!r:.60} as a child: "
+                "children are elements, functions that return elements, None, False, or iterables of these.",
+                where,
             )
 
 
 def check_id(id: object, component: str) -> None:
     """Raises `InvalidElement` unless `id` can name a node in keys, paths and commands."""
     if not isinstance(id, str) or not ID.fullmatch(id):
-        raise InvalidElement(
+        raise invalid(
             f"{component}({id!r}): an id is 1 to 200 letters, digits or any of _ . : / @ + -, "
-            f"and starts with a letter, digit or underscore ({show(author_line())})."
+            "and starts with a letter, digit or underscore."
         )

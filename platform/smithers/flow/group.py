@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from smithers.errors import InvalidElement
 from smithers.flow.element import Bracketed, Child, Element, Fragment, Node, normalized
+from smithers.flow.where import invalid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Parallel(Element, metaclass=Bracketed):
 
     def __post_init__(self) -> None:
         if self.max_concurrency is not None and self.max_concurrency < 1:
-            raise InvalidElement(
+            raise invalid(
                 f"Parallel(max_concurrency={self.max_concurrency}): give 1 or more, or None for no cap."
             )
 

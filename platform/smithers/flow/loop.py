@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from smithers.errors import InvalidElement
 from smithers.flow.element import Element, check_id
+from smithers.flow.where import invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,6 @@ class Loop(Element):
     def __post_init__(self) -> None:
         check_id(self.id, "Loop")
         if self.max_iterations is not None and self.max_iterations < 1:
-            raise InvalidElement(f"Loop({self.id!r}): max_iterations={self.max_iterations}: give 1 or more, or None.")
+            raise invalid(f"Loop({self.id!r}): max_iterations={self.max_iterations}: give 1 or more, or None.")
         if self.on_max_reached not in ("fail", "return-last"):
-            raise InvalidElement(f"Loop({self.id!r}): on_max_reached={self.on_max_reached!r}: use fail or return-last.")
+            raise invalid(f"Loop({self.id!r}): on_max_reached={self.on_max_reached!r}: use fail or return-last.")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal
 
-from smithers.errors import InvalidElement
+from smithers.flow.where import invalid
+
 
 UNLIMITED: Final = -1
 """As `retries`: try again for ever."""
@@ -25,10 +26,10 @@ def duration(value: Duration, what: str) -> timedelta:
     else:
         pieces = DURATION.findall(value)
         if not pieces or DURATION.sub("", value).strip():
-            raise InvalidElement(f'{what}={value!r} is not a duration: write a timedelta, or text such as "30s", "5m".')
+            raise invalid(f'{what}={value!r} is not a duration: write a timedelta, or text such as "30s", "5m".')
         span = timedelta(seconds=sum(float(number) * UNITS[unit] for number, unit in pieces))
     if span < timedelta():
-        raise InvalidElement(f"{what}={value!r} is negative: a duration is zero or more.")
+        raise invalid(f"{what}={value!r} is negative: a duration is zero or more.")
     return span
 
 
@@ -55,7 +56,7 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         if self.backoff not in GROWTH:
-            raise InvalidElement(f"backoff={self.backoff!r} is unknown: use one of {', '.join(GROWTH)}.")
+            raise invalid(f"backoff={self.backoff!r} is unknown: use one of {', '.join(GROWTH)}.")
         duration(self.initial_delay, "initial_delay")
         duration(self.max_delay, "max_delay")
 

@@ -8,10 +8,10 @@ from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel
 
-from smithers.errors import InvalidElement
 from smithers.flow.call import Call
 from smithers.flow.element import Child, Element, captured, check_id
 from smithers.flow.policy import UNLIMITED, Duration, RetryPolicy, duration
+from smithers.flow.where import invalid
 
 M = TypeVar("M", bound=BaseModel)
 Body = Callable[..., M | Awaitable[M]] | Call[M] | M
@@ -48,23 +48,23 @@ class Task(Element, Generic[M]):
     def __post_init__(self) -> None:
         check_id(self.id, "Task")
         if not is_model(self.output):
-            raise InvalidElement(f"Task({self.id!r}): output={self.output!r} is not a pydantic model class.")
+            raise invalid(f"Task({self.id!r}): output={self.output!r} is not a pydantic model class.")
         if self.retries < UNLIMITED:
-            raise InvalidElement(f"Task({self.id!r}): retries={self.retries}: give 0 or more, or UNLIMITED.")
+            raise invalid(f"Task({self.id!r}): retries={self.retries}: give 0 or more, or UNLIMITED.")
         if self.timeout is not None:
             duration(self.timeout, f"Task({self.id!r}): timeout")
 
     def __getitem__(self, children: Body[M]) -> Task[M]:
         body = cast("Child", children)
         if self.body is not None:
-            raise InvalidElement(f"Task({self.id!r}) has a body already.")
+            raise invalid(f"Task({self.id!r}) has a body already.")
         if isinstance(body, BaseModel):
             check_static(self, body)
             return replace(self, body=cast("M", body))
         if isinstance(body, str):
-            raise InvalidElement(f"Task({self.id!r}): a prompt needs an agent; without one the body is a function.")
+            raise invalid(f"Task({self.id!r}): a prompt needs an agent; without one the body is a function.")
         if isinstance(body, Element) or not (isinstance(body, Call) or callable(body)):
-            raise InvalidElement(
+            raise invalid(
                 f"Task({self.id!r}) got {body!r:.60}: its body is a function, call(fn, ...), or a "
                 f"value of {self.output.__name__}."
             )
@@ -89,6 +89,6 @@ def is_model(thing: object) -> bool:
 
 def check_static(task: Task[Any], value: BaseModel) -> None:
     if not isinstance(value, task.output):
-        raise InvalidElement(
+        raise invalid(
             f"Task({task.id!r}) is to produce {task.output.__name__}, but its value is a {type(value).__name__}."
         )

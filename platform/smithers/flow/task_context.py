@@ -29,10 +29,9 @@ class LineSink(Protocol):
 class CancelFlag:
     """Says that a body should stop, and why. It is set once, from any thread, and never cleared."""
 
-    __slots__ = ("_callbacks", "_event", "_lock", "_reason")
+    __slots__ = ("_callbacks", "_lock", "_reason")
 
     def __init__(self) -> None:
-        self._event = threading.Event()
         self._lock = threading.Lock()
         self._reason: StopReason | None = None
         self._callbacks: list[Callable[[], object]] = []
@@ -44,7 +43,7 @@ class CancelFlag:
 
     @property
     def is_set(self) -> bool:
-        return self._event.is_set()
+        return self._reason is not None
 
     def set(self, reason: StopReason = "cancel") -> None:
         with self._lock:
@@ -52,13 +51,17 @@ class CancelFlag:
                 return
             self._reason = reason
             callbacks, self._callbacks = self._callbacks, []
-        self._event.set()
         for callback in callbacks:
             callback()
 
     def wait(self, timeout: timedelta | None = None) -> bool:
         """Blocks until the flag is set, at most for `timeout`; returns whether it is."""
-        return self._event.wait(None if timeout is None else timeout.total_seconds())
+        event = threading.Event()  # made only here: few bodies wait, and every body has a flag
+        forget = self.on_set(event.set)
+        try:
+            return event.wait(None if timeout is None else timeout.total_seconds())
+        finally:
+            forget()
 
     def on_set(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Calls back once: in the setting thread, or at once if it is set already. Returns how to take it back."""

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from smithers.errors import InvalidElement
 from smithers.flow.element import Child, Element, check_id
 from smithers.flow.policy import Duration, duration
+from smithers.flow.where import invalid
 
 
 class Decision(BaseModel):
@@ -45,10 +45,10 @@ class Approval(Element):
     def __post_init__(self) -> None:
         check_id(self.id, "Approval")
         if self.on_deny not in ("fail", "continue", "skip"):
-            raise InvalidElement(f"Approval({self.id!r}): on_deny={self.on_deny!r}: use fail, continue or skip.")
+            raise invalid(f"Approval({self.id!r}): on_deny={self.on_deny!r}: use fail, continue or skip.")
 
     def __getitem__(self, children: Child) -> Approval:
-        raise InvalidElement(f"Approval({self.id!r}) takes no children: put what it guards after it in a Sequence.")
+        raise invalid(f"Approval({self.id!r}) takes no children: put what it guards after it in a Sequence.")
 
     def upstream(self) -> tuple[str, ...]:
         return tuple(self.depends_on)
@@ -69,14 +69,14 @@ class Timer(Element):
     def __post_init__(self) -> None:
         check_id(self.id, "Timer")
         if (self.duration is None) == (self.until is None):
-            raise InvalidElement(f"Timer({self.id!r}): give either duration or until.")
+            raise invalid(f"Timer({self.id!r}): give either duration or until.")
         if self.duration is not None:
             duration(self.duration, f"Timer({self.id!r}): duration")
         if self.until is not None and self.until.tzinfo is None:
-            raise InvalidElement(f"Timer({self.id!r}): until={self.until} has no time zone.")
+            raise invalid(f"Timer({self.id!r}): until={self.until} has no time zone.")
 
     def __getitem__(self, children: Child) -> Timer:
-        raise InvalidElement(f"Timer({self.id!r}) takes no children: put what comes after it in a Sequence.")
+        raise invalid(f"Timer({self.id!r}) takes no children: put what comes after it in a Sequence.")
 
     def upstream(self) -> tuple[str, ...]:
         return tuple(self.depends_on)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Final
 
+from smithers.errors import InvalidElement
+
 PACKAGE: Final = __file__.rsplit("flow", 1)[0]
 """Frames in here are ours; the first one outside is the author's."""
 GENERATED: Final = "<string>"
@@ -26,3 +28,10 @@ def author_line() -> Where:
 
 def show(where: Where) -> str:
     return f"{where[0]}:{where[1]}"
+
+
+def invalid(message: str, where: Where | None = None) -> InvalidElement:
+    """The error for something that makes no sense as it is written, with the author's line: that which calls us now,
+    unless `where` names another one."""
+    line = show(where or author_line())
+    return InvalidElement(f"{message.rstrip('.')} ({line}).", where=line)

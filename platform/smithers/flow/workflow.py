@@ -9,11 +9,10 @@ from typing import Any, Generic, TypeVar, overload
 
 from pydantic import BaseModel
 
-from smithers.errors import InvalidElement
 from smithers.flow.context import Context
 from smithers.flow.element import Child
 from smithers.flow.task import is_model
-from smithers.flow.where import Where, author_line
+from smithers.flow.where import Where, author_line, invalid
 
 I = TypeVar("I")  # noqa: E741
 B = TypeVar("B", bound=BaseModel)
@@ -49,12 +48,12 @@ def workflow(
     `input` is a pydantic model; with it, the run's input is validated and unknown keys are refused.
     """
     if input is not None and not is_model(input):
-        raise InvalidElement(f"@workflow(input={input!r}): give a pydantic model class.")
+        raise invalid(f"@workflow(input={input!r}): give a pydantic model class.")
 
     def make(written: Callable[[Context[Any]], Child]) -> Workflow[Any]:
         called = name or written.__name__.replace("_", "-")
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,99}", called):
-            raise InvalidElement(
+            raise invalid(
                 f"@workflow(name={called!r}): letters, digits, dots, dashes, underscores; at most 100."
             )
         return Workflow(called, written, input)

@@ -11,13 +11,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from smithers.engine.command import Command
-from smithers.engine.entry import EndedRun, Entry, Fact, Json, Kind, Need, NodeState, OpenCommand, OpenRun
+from smithers.engine.entry import (
+    EndedRun,
+    Entry,
+    Fact,
+    Json,
+    Kind,
+    Need,
+    NewestClaim,
+    NodeState,
+    OpenCommand,
+    OpenRun,
+)
 from smithers.engine.frame import NodeRow
 from smithers.errors import RunNotFound, StaleEpoch, StoreError
 from smithers.store import sql
 from smithers.store.database import Connection
 from smithers.store.records import Append, Appended, PlanWrite
-from smithers.store.texts import Encoder, clean
+from smithers.store.texts import Encoder, clean, dumps
 
 FINAL = frozenset({"finished", "failed", "cancelled"})
 _CommandRow = tuple[Command, str | None]
@@ -145,16 +156,21 @@ class Log:
     def has(self, key: str) -> bool:
         return self.connection.execute(sql.ENTRY_EXISTS, (self._run, key)).fetchone() is not None
 
+    def has_only_begun(self, after: int, until: int) -> bool:
+        """Whether the entries from `after` (without) to `until` are first claims, all of them."""
+        about = (self._base + after, self._base + until, "%:1")
+        return 0 <= after < until and self.connection.execute(sql.MORE_THAN_FIRST_CLAIMS, about).fetchone() is None
+
     def objection(self, need: Need | None) -> str:
         """Why the need is not met; empty if it is."""
         match need:
             case None:
                 return ""
             case OpenCommand(n):
-                if n in self._made:
-                    return ""
-                row = self.connection.execute(sql.COMMAND_IS_OPEN, (self._base + n,)).fetchone()
-                return "" if row and row[0] else f"command {n} is closed" if row else f"there is no command {n}"
+                return self._closed(n)
+            case NewestClaim(n):
+                begun = f"the body of command {n} has been begun since"
+                return self._closed(n) or (begun if self.has(need.next_key) else "")
             case NodeState(node, iteration, states):
                 row = self.connection.execute(sql.NODE_STATE, (self._run, node, iteration)).fetchone()
                 state = row[0] if row else "not mounted"
@@ -164,9 +180,16 @@ class Log:
             case EndedRun(statuses):
                 return "" if self.status in statuses else f"the run is {self.status}, not {' or '.join(statuses)}"
 
+    def _closed(self, n: int) -> str:
+        """Why command `n` is not open; empty if it is."""
+        if n in self._made:
+            return ""
+        row = self.connection.execute(sql.COMMAND_IS_OPEN, (self._base + n,)).fetchone()
+        return "" if row and row[0] else f"command {n} is closed" if row else f"there is no command {n}"
+
     def take(self, fact: Fact) -> None:
         """What a stored fact changes besides the log."""
-        if isinstance(fact.needs, OpenCommand) and fact.needs.closes:
+        if isinstance(fact.needs, OpenCommand | NewestClaim) and fact.needs.closes:
             self.close_commands((fact.needs.n,))
         elif isinstance(fact.needs, EndedRun):
             self.status, self.error = "running", None
@@ -287,11 +310,17 @@ def _fits(log: Log, texts: PlanTexts, request: Append, head: int, outcomes: Sequ
         return False
     if plan.covers >= 0:
         return plan.covers <= log.head
-    return head == request.head_seen and all(outcome == "stored" for outcome in outcomes)
+    if any(outcome != "stored" for outcome in outcomes):
+        return False
+    return head == request.head_seen or (request.among_claims and log.has_only_begun(request.head_seen, head))
 
 
 def _put_plan(log: Log, texts: PlanTexts, code: str) -> None:
-    plan, frame = texts.plan, texts.frame
+    plan, frame, covers = texts.plan, texts.frame, texts.covers
+    if plan.covers < 0 and covers != log.head:  # claims stand before the facts
+        covers = log.head
+        fact = Fact(frame.fact.kind, frame.fact.key, {**frame.fact.data, "covers": covers})
+        frame = Text(fact, dumps(fact.data).decode())
     if not log.put(frame.fact.kind, frame.fact.key, frame.fact.data, frame.text, code):
         raise StoreError(f"A frame {frame.fact.key!r} is in the log, but does not cover position {plan.base}.")
     if texts.commands:
@@ -300,4 +329,4 @@ def _put_plan(log: Log, texts: PlanTexts, code: str) -> None:
         log.close_commands(plan.closed)
     if texts.nodes:
         log.write_nodes(texts.nodes)
-    log.planned, log.status, log.error = texts.covers, plan.status, texts.error
+    log.planned, log.status, log.error = covers, plan.status, texts.error

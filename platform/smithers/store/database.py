@@ -34,9 +34,12 @@ class Database(ABC):
     """May be used from any thread. What the database itself refuses is raised as `StoreError`."""
 
     @abstractmethod
-    def write(self, work: Callable[[Connection], T]) -> T:
+    def write(self, work: Callable[[Connection], T], *, synced: bool = True) -> T:
         """Runs `work` in a write transaction and returns when it is on disk. If `work` raises, nothing of it is
-        stored. It must not be long, and must do nothing but talk to the connection: others wait."""
+        stored. It must not be long, and must do nothing but talk to the connection: others wait.
+
+        Where not `synced`, it is enough that what was written outlives every process; the end of the machine may take
+        it along. It reaches the disk before anything that is written later."""
 
     @abstractmethod
     def read(self, work: Callable[[Connection], T]) -> T:

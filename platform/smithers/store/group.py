@@ -22,10 +22,11 @@ MOST = 128
 class Request:
     """Work to be done in a transaction, and what became of it."""
 
-    __slots__ = ("done", "error", "result", "work")
+    __slots__ = ("done", "error", "result", "synced", "work")
 
-    def __init__(self, work: Callable[[Connection], Any]) -> None:
+    def __init__(self, work: Callable[[Connection], Any], synced: bool) -> None:
         self.work = work
+        self.synced = synced
         self.done = False
         self.result: Any = None
         self.error: BaseException | None = None
@@ -37,7 +38,7 @@ class Request:
 class Transactions(Protocol):
     """What the leader needs of a database; each call by one thread at a time."""
 
-    def begin(self) -> Connection: ...
+    def begin(self, *, synced: bool) -> Connection: ...
 
     def commit(self) -> None: ...
 
@@ -55,8 +56,8 @@ class GroupCommit:
         self._leader = threading.Lock()
         self._closed = False
 
-    def write(self, work: Callable[[Connection], T]) -> T:
-        request = Request(work)
+    def write(self, work: Callable[[Connection], T], *, synced: bool = True) -> T:
+        request = Request(work, synced)
         self._queue.append(request)
         while not request.done:
             with self._leader:
@@ -80,7 +81,7 @@ class GroupCommit:
         except BaseException as error:
             if not batch:
                 # It did not even begin: nobody who waits would fare better.
-                self._fill(batch, len(self._queue))
+                self._fill(batch, len(self._queue), synced=True)
             # `own` may be in no batch: an earlier leader was interrupted after it had taken it from the queue.
             for request in {own, *batch}:
                 request.fail(error if isinstance(error, Exception) else _interrupted())
@@ -95,8 +96,9 @@ class GroupCommit:
         """Fills `batch` from the queue, so that the caller can answer for it whatever happens."""
         if self._closed:
             raise StoreUnavailable("The store has been closed in this process.")
-        connection = self._transactions.begin()
-        self._fill(batch, MOST)
+        synced = any(request.synced for request in list(self._queue)[:MOST])
+        connection = self._transactions.begin(synced=synced)
+        self._fill(batch, MOST, synced=synced)
         if not batch:
             raise _interrupted()
         if len(batch) == 1:
@@ -107,8 +109,9 @@ class GroupCommit:
                 self._carry_out_apart(connection, request)
         self._transactions.commit()
 
-    def _fill(self, batch: list[Request], most: int) -> None:
-        while self._queue and len(batch) < most:
+    def _fill(self, batch: list[Request], most: int, *, synced: bool) -> None:
+        """What has come since the transaction began joins it, but for a request that must be synced where it is not."""
+        while self._queue and len(batch) < most and (synced or not self._queue[0].synced):
             batch.append(self._queue.popleft())
 
     def _carry_out_apart(self, connection: Connection, request: Request) -> None:

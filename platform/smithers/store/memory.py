@@ -27,9 +27,9 @@ class MemoryDatabase(Database):
         self._lock = threading.RLock()
         self._group = GroupCommit(self)
 
-    def write(self, work: Callable[[Connection], T]) -> T:
+    def write(self, work: Callable[[Connection], T], *, synced: bool = True) -> T:
         try:
-            return self._group.write(work)
+            return self._group.write(work, synced=synced)
         except sqlite3.Error as error:
             raise explain(error, _HERE) from error
 
@@ -45,7 +45,7 @@ class MemoryDatabase(Database):
         with self._lock:
             self._connection.close()
 
-    def begin(self) -> Connection:
+    def begin(self, *, synced: bool) -> Connection:  # noqa: ARG002  there is no disk
         self._lock.acquire()
         try:
             self._connection.execute("BEGIN")

@@ -75,7 +75,9 @@ class PostgresDatabase(Database):
         self._url = url
         self._pool: Pool[PgConnection] = Pool(self._connect, _dispose, size=connections, wait_s=WAIT_S)
 
-    def write(self, work: Callable[[Connection], T]) -> T:
+    def write(self, work: Callable[[Connection], T], *, synced: bool = True) -> T:  # noqa: ARG002
+        """Always synced: what `synchronous_commit = off` leaves behind would be lost with the server's process alone,
+        while the processes that rely on it go on elsewhere."""
         return self._lend(work, writes=True)
 
     def read(self, work: Callable[[Connection], T]) -> T:

@@ -77,12 +77,16 @@ class Append:
     """The run's epoch the writer works for; None (people, the API) is any."""
     head_seen: int = -1
     """With `plan.covers == -1`: the plan is stored only if the log still ended here before these facts."""
+    among_claims: bool = False
+    """Or if nothing came since but first claims, which change no plan: other tasks of the run have begun."""
     keep_rejected: bool = False
     """Store a fact that is not valid as a `rejected` entry, so that a person can see it."""
     code: str = ""
     """Digest of the code that writes."""
     after: tuple[Fact, ...] = ()
     """Facts that follow the frame: stored only if the plan was. A burst claims the command that the plan makes."""
+    synced: bool = True
+    """False: it may be lost with the whole machine, though not with any process; see `Database.write`."""
 
 
 @dataclass(frozen=True, slots=True)

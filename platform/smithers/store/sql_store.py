@@ -107,7 +107,9 @@ class SqlStore(Store):
 
     def append(self, request: Append) -> Appended:
         prepared = prepare(request, self._codes.number(request.code))
-        return self._write_log(request.run_id, lambda connection: append(connection, prepared, self._now_ms()))
+        return self._write_log(
+            request.run_id, lambda connection: append(connection, prepared, self._now_ms()), synced=request.synced
+        )
 
     def entries(self, run_id: str, after: int = 0, limit: int | None = None) -> list[Entry]:
         most = ALL if limit is None else limit
@@ -193,7 +195,7 @@ class SqlStore(Store):
             connection.executemany(sql.INSERT_LOG_LINE, rows)
 
         if lines:
-            self._database.write(work)
+            self._database.write(work, synced=False)
 
     def log_lines(self, run_id: str, *, node: str = "", after: int = 0, limit: int = 1000) -> list[tuple[int, LogLine]]:
         query = sql.LOG_LINES_OF_NODE if node else sql.LOG_LINES
@@ -221,9 +223,9 @@ class SqlStore(Store):
     def close(self) -> None:
         self._database.close()
 
-    def _write_log(self, run_id: str, work: Callable[[Connection], T]) -> T:
+    def _write_log(self, run_id: str, work: Callable[[Connection], T], *, synced: bool = True) -> T:
         try:
-            return self._database.write(work)
+            return self._database.write(work, synced=synced)
         except RunNotFound:
             # Raised anew with the nearest ids: the search for them has no place under the write lock.
             raise self._database.read(lambda connection: _run_not_found(connection, run_id)) from None

@@ -1,6 +1,7 @@
 """SQLite: one file, one writing connection per process, a few for reading.
 
-`synchronous=FULL` in WAL mode: a commit that has returned is on disk. Python's own `sqlite3` is used directly: an
+`synchronous=FULL` in WAL mode: a commit that has returned is on disk. (Under `NORMAL`, for what need not be, it is in
+the file, and goes to disk with the next one that is.) Python's own `sqlite3` is used directly: an
 async driver costs nine tenths of the commits per second, SQLAlchemy's connection half of them.
 A connection must not be carried over a fork: open the store in the process that uses it.
 """
@@ -36,9 +37,9 @@ class SqliteDatabase(Database):
             lambda: connect(path, wait_s), sqlite3.Connection.close, size=READERS, wait_s=wait_s
         )
 
-    def write(self, work: Callable[[Connection], T]) -> T:
+    def write(self, work: Callable[[Connection], T], *, synced: bool = True) -> T:
         try:
-            return self._group.write(work)
+            return self._group.write(work, synced=synced)
         except sqlite3.Error as error:
             raise explain(error, self._path) from error
 
@@ -66,12 +67,17 @@ class Writer:
         self._wait_s = wait_s
         self._connection: sqlite3.Connection | None = None
         self._turnstile: Turnstile | None = None
+        self._synced = True
 
-    def begin(self) -> Connection:
+    def begin(self, *, synced: bool) -> Connection:
         """Takes the turn and the write lock."""
         if self._connection is None:
             self._connection = connect(self._path, self._wait_s)
             self._connection.execute("PRAGMA busy_timeout = 0")
+            self._synced = True
+        if synced != self._synced:
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+            self._synced = synced
         if self._turnstile is None:
             self._turnstile = open_turnstile(self._path)
         if not self._turnstile.enter(self._wait_s):

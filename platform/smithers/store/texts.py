@@ -19,6 +19,7 @@ from smithers.store.database import Connection
 
 INLINE_BYTES = 256 * 1024
 _REFERENCE = '{"$blob":'
+_REFERENCE_BYTES = _REFERENCE.encode()
 
 
 class Encoder:
@@ -31,7 +32,7 @@ class Encoder:
 
     def text(self, value: Any) -> str:
         raw = dumps(value)
-        if len(raw) <= INLINE_BYTES and not raw.startswith(_REFERENCE.encode()):
+        if len(raw) <= INLINE_BYTES and not raw.startswith(_REFERENCE_BYTES):
             return raw.decode()
         return f'{_REFERENCE}"{self.blob(raw)}"}}'
 

@@ -10,12 +10,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from smithers.engine.entry import Json
 from smithers.errors import StoreUnavailable
 from smithers.temporal.job import Outcome, StepJob
 from smithers.temporal.order import STEP, Answer, Order
@@ -48,7 +47,7 @@ class StepActivity:
     """Told of runs whose end a step has answered with."""
 
     @activity.defn(name=STEP)
-    async def step(self, wire: Json) -> Json:
+    async def step(self, wire: Any) -> Any:  # not `Json`: the SDK would walk through the value to check it
         order, info = Order.read(wire), activity.info()
         key = self.pulse.begin(order, info.task_token, activity.heartbeat)
         try:
@@ -71,21 +70,34 @@ class StepActivity:
     async def carried_out(self, order: Order, attempt: int) -> Answer:
         """A step is not stopped by Temporal's cancel: the log says whether it is to stop, and it answers either way."""
         loop = asyncio.get_running_loop()
-        outcome: asyncio.Future[Outcome] = loop.create_future()
+        ended = Ended(loop.create_future())
         given_up: list[bool] = []
         delivery = Delivery(self.worker, attempt, lambda: bool(given_up), self.stopping)
-        StepJob(self.shop, order, delivery, lambda value: loop.call_soon_threadsafe(outcome.set_result, value))
-        while not outcome.done():
+        StepJob(self.shop, order, delivery, lambda value: loop.call_soon_threadsafe(ended.note, value))
+        while ended.value is None:
             try:
-                await asyncio.shield(outcome)
+                await ended.waiter
             except asyncio.CancelledError:
+                ended.waiter = loop.create_future()
                 details = activity.cancellation_details()
                 if details is not None and (details.not_found or details.timed_out):
                     given_up.append(True)
-        value = outcome.result()
-        if isinstance(value, BaseException):
-            raise value
-        return value
+        if isinstance(ended.value, BaseException):
+            raise ended.value
+        return ended.value
+
+
+@dataclass(slots=True, eq=False)
+class Ended:
+    """The outcome of a job, for a coroutine that may be cancelled while it waits and goes on waiting."""
+
+    waiter: asyncio.Future[None]
+    value: Outcome | None = None
+
+    def note(self, value: Outcome) -> None:
+        self.value = value
+        if not self.waiter.done():
+            self.waiter.set_result(None)
 
 
 def again(text: str, kind: str, delay: timedelta) -> ApplicationError:

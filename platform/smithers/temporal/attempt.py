@@ -6,18 +6,19 @@ The claim comes before the body, the end after it; what lies between may happen 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from signal import SIGTERM
+from typing import Final, NoReturn
 
 from smithers.engine.command import Command
-from smithers.engine.entry import Fact, Json
+from smithers.engine.entry import Entry, Fact, Json
 from smithers.engine.judge import MOST_DEATHS
 from smithers.errors import BodyDied, KilledWorker, TaskError, TaskTimeout
 from smithers.flow.body import TaskBody
 from smithers.flow.task_context import CancelFlag, TaskContext
-from smithers.store.records import Append
+from smithers.store.records import Append, Appended
 from smithers.temporal import facts
 from smithers.temporal.claims import Begin, Claims, Over
 from smithers.temporal.order import Order
@@ -25,6 +26,8 @@ from smithers.temporal.running import Ended, Running
 from smithers.temporal.workshop import Delivery, HandOver, Workshop
 
 LOOK_EVERY_S: Final = 0.05
+TOLD_S: Final = 1.0
+"""How much later than one of its bodies a worker may learn that it is to shut down."""
 SPOOL_MS: Final = 1000
 """The result of work that took longer is on disk before anything else is tried with it."""
 
@@ -43,6 +46,8 @@ class Attempt:
     """Look for claims first. Without it, only when ours turns out to be there already."""
     running: Running | None = field(default=None, init=False)
     nth: int = field(default=0, init=False)
+    claim: Sequence[Entry] = field(default=(), init=False)
+    """Our last one, as it was stored."""
     spooled: bool = field(default=False, init=False)
     """Whether the result is on disk."""
     work: Callable[[], Ended] | None = field(default=None, init=False)
@@ -53,13 +58,15 @@ class Attempt:
 
         Raises `HandOver` when the worker shuts down. The body stays in the table until `forget`.
         """
-        found = self.start(claimed, 0) if claimed else self.begin()
+        found = self.start(claimed, alone=self.is_alone(0)) if claimed else self.begin()
         while isinstance(found, Running):
             self.running, self.nth = found, found.nth
             ended = self.come_to(found, found.wait() if self.work is None else found.run(self.work))
             self.work = None
             if ended["outcome"] != "died":
                 return ended
+            if self.is_told_to_end(ended):
+                self.hand_over(found)
             self.append(facts.claim_ended("died", self.claimed(found.nth), str(ended["why"])))
             self.forget()
             self.careful = True
@@ -80,10 +87,12 @@ class Attempt:
             if self.is_cancelling():
                 return {"outcome": "cancelled", "ms": 0}
             self.wait_for_others()
-            outcome = self.append(facts.claim(self.command, found.nth, self.by()))
-            if outcome == "stored":
-                return self.start(found.nth, found.deaths)
-            if outcome == "rejected":
+            alone = self.is_alone(found.deaths)
+            appended = self.append(facts.claim(self.command, found.nth, self.by(alone=alone)), synced=False)
+            self.claim = appended.entries
+            if self.claim:
+                return self.start(found.nth, alone=alone)
+            if appended.outcomes == ("rejected",):
                 return None
             self.careful = True
             found = self.claims().look()
@@ -105,13 +114,18 @@ class Attempt:
             delivery.stopping,
         )
 
-    def by(self) -> Json:
+    def is_alone(self, deaths: int) -> bool:
+        """Whether the body runs in a process of its own: its author wants that, or a process has died of it."""
+        return deaths > 0 or bool((self.command.payload or {}).get("isolated"))
+
+    def by(self, *, alone: bool = False) -> Json:
         delivery = self.delivery
         return {
             "owner": self.order.n,
             "since": self.order.since,
             "delivery": delivery.attempt,
             "worker": delivery.worker,
+            **({"alone": True} if alone else {}),
         }
 
     def claimed(self, nth: int) -> Json:
@@ -133,23 +147,22 @@ class Attempt:
                     raise HandOver
                 time.sleep(LOOK_EVERY_S)
 
-    def append(self, fact: Fact) -> str:
-        return self.shop.store.append(Append(self.order.run, (fact,), epoch=self.order.epoch)).outcomes[0]
+    def append(self, fact: Fact, *, synced: bool = True) -> Appended:
+        return self.shop.store.append(Append(self.order.run, (fact,), epoch=self.order.epoch, synced=synced))
 
     # The body
 
-    def start(self, nth: int, deaths: int) -> Running:
+    def start(self, nth: int, *, alone: bool) -> Running:
         command, bodies, digest = self.command, self.shop.bodies, self.digest
         flag = CancelFlag()
         context = self.context(nth, flag)
         body = self.body()
-        alone = deaths > 0 or bool((command.payload or {}).get("isolated"))
 
         def work() -> Ended:
             try:
                 ended = bodies.run(body, context, command, digest, alone=alone)
             except BodyDied as error:
-                return {"outcome": "died", "why": str(error)}
+                return {"outcome": "died", "why": str(error), "signal": error.data.get("signal")}
             except BaseException as error:  # noqa: BLE001  a task's Ctrl-C is not ours
                 return failed(TaskError(f"{type(error).__name__}: {error}"), 0)
             handed_over = ended["outcome"] == "cancelled" and flag.reason == "shutdown"
@@ -179,9 +192,19 @@ class Attempt:
             case "cancel":
                 return {"outcome": "cancelled", "ms": ms}
             case _:
-                self.append(facts.claim_ended("released", self.claimed(running.nth), "its worker shuts down"))
-                self.forget()
-                raise HandOver
+                self.hand_over(running)
+
+    def is_told_to_end(self, ended: Ended) -> bool:
+        """Whether the process that died alone was told to end together with ours, as a system that shuts down does."""
+        until = time.monotonic() + TOLD_S
+        while ended.get("signal") == SIGTERM and not self.delivery.stopping() and time.monotonic() < until:
+            time.sleep(LOOK_EVERY_S)
+        return self.delivery.stopping()
+
+    def hand_over(self, running: Running) -> NoReturn:
+        self.append(facts.claim_ended("released", self.claimed(running.nth), "its worker shuts down"))
+        self.forget()
+        raise HandOver
 
 
 def failed(error: TaskError, ms: float) -> Ended:

@@ -1,7 +1,9 @@
 """What a delivery finds before it begins a body: somebody may have begun it already, and may still be at it.
 
 Deaths are counted here, and only here: a claim that has no end and whose process is gone. A hand-over, a store that
-was away, and a claim whose body was never begun do not count. They are told apart by who made the claim:
+was away, and a claim whose body was never begun do not count. Nor does the end of a worker while the body ran alone,
+in a process of its own: it cannot have been the body that took the worker with it. (That process dying is a death; the
+worker sees it and says so itself, see `attempt.py`.) They are told apart by who made the claim:
 
     a newer delivery of our step  leave it to that
     a body in this process        attach to it
@@ -9,7 +11,7 @@ was away, and a claim whose body was never begun do not count. They are told apa
     this process, but no body     the claim was stored and the answer lost: `released`
     a process here that lives     Temporal gave it up too early: wait for it, up to a minute
     a process that is gone, or
-    that cannot be seen           `died`
+    that cannot be seen           `died`; `released` if the claim says that the body runs alone
 """
 
 from __future__ import annotations
@@ -20,10 +22,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from smithers.engine.command import Command
-from smithers.engine.entry import Json, Kind
+from smithers.engine.entry import Json
 from smithers.store.interface import Store
 from smithers.store.records import Append
-from smithers.temporal.facts import claim_ended
+from smithers.temporal.facts import claim_ended, worker_lost
 from smithers.temporal.identity import Identity
 from smithers.temporal.running import BodyTable, Ended, Running
 from smithers.temporal.spool import Spool
@@ -118,9 +120,9 @@ class Claims:
     def mark(self, claim: Json) -> None:
         owner = Identity.read(claim["worker"])
         lives = claim["worker"] == self.worker or (owner is not None and owner.standing() == "alive")
-        kind: Kind = "released" if lives else "died"
-        why = "its process lives, but the body does not run there" if lives else "its process is gone"
-        self.store.append(Append(self.run_id, (claim_ended(kind, claim, why),), epoch=self.epoch))
+        released = claim_ended("released", claim, "its process lives, but the body does not run there")
+        fact = released if lives else worker_lost(claim, "its process is gone")
+        self.store.append(Append(self.run_id, (fact,), epoch=self.epoch))
 
 
 def read_claims(store: Store, run_id: str, command: Command) -> list[Json]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from smithers.engine.command import Command
-from smithers.engine.entry import Fact, Json, Kind, OpenCommand, OpenRun, claim_key, ended_key
+from smithers.engine.entry import Fact, Json, Kind, Need, NewestClaim, OpenCommand, OpenRun, claim_key, ended_key
 from smithers.temporal.order import Signal
 
 
@@ -27,14 +27,27 @@ def fired(command: Command) -> Fact:
     return Fact("fired", f"fired:{command.n}", about, OpenCommand(command.n))
 
 
-def claim_ended(kind: Kind, claimed: Json, why: str) -> Fact:
+def claim_ended(kind: Kind, claimed: Json, why: str, needs: Need | None = None) -> Fact:
     """`died` or `released`: how a claim ended without the end of its body."""
     about: Json = {name: claimed[name] for name in ("n", "node", "iteration", "attempt", "nth")}
-    return Fact(kind, f"{kind}:{claimed['n']}:{claimed['nth']}", {**about, "why": why})
+    open_command = OpenCommand(claimed["n"], closes=False)
+    return Fact(kind, f"{kind}:{claimed['n']}:{claimed['nth']}", {**about, "why": why}, needs or open_command)
 
 
-def settled(command: Command, why: str) -> Fact:
-    return Fact("settled", f"settled:{command.n}", {**place(command), "why": why}, OpenCommand(command.n))
+def worker_lost(claimed: Json, why: str, needs: Need | None = None) -> Fact:
+    """A claim whose worker is gone: a death, unless the body ran alone. Then it did not take the worker with it."""
+    if claimed.get("alone"):
+        return claim_ended("released", claimed, f"{why}; the body ran alone, in another process", needs)
+    return claim_ended("died", claimed, why, needs)
+
+
+def settled(command: Command, nth: int, why: str) -> Fact:
+    """`nth` is the newest claim on the attempt that the settling step has seen; 0 is none."""
+    return Fact("settled", f"settled:{command.n}", {**place(command), "why": why}, newest(command, nth))
+
+
+def newest(command: Command, nth: int, *, closes: bool = True) -> NewestClaim:
+    return NewestClaim(command.n, command.node, command.iteration, command.attempt, nth, closes)
 
 
 def cancelled_natively(driver: str) -> Fact:

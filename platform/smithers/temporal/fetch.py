@@ -39,13 +39,18 @@ class Fetch(Step):
         return self.reply_of(run, self.store.open_commands(run.run_id, above=self.order.above), elsewhere=False)
 
     def report(self) -> None:
+        """Appends what the driver says. What somebody has begun or ended in between is looked at again."""
         order = self.order
-        news = [fact for n in order.settle for fact in self.settlement(n)]
-        if order.cancel:
-            news.append(facts.cancelled_natively(order.cancel))
+        news = [facts.cancelled_natively(order.cancel)] if order.cancel else []
         news += map(facts.signalled, order.signals)
-        if news:
-            self.store.append(Append(order.run, tuple(news), epoch=order.epoch))
+        while True:
+            lost = [fact for n in order.settle for fact in self.settlement(n)]
+            if not lost and not news:
+                return
+            outcomes = self.store.append(Append(order.run, (*lost, *news), epoch=order.epoch)).outcomes
+            if "rejected" not in outcomes[: len(lost)]:
+                return
+            news.clear()
 
     def settlement(self, n: int) -> list[Fact]:
         """Closes a command that ended without an answer, and those that its step was bursting."""
@@ -56,13 +61,20 @@ class Fetch(Step):
         return [fact for command in lost for fact in self.settled(command)]
 
     def settled(self, command: Command) -> list[Fact]:
-        """Nothing if a later driver has begun it: then this order comes too late, and the body is healthy."""
+        """Nothing if a later driver has begun it: then this order comes too late, and the body is healthy.
+
+        The store checks that nobody begins it before these facts are there.
+        """
         why = "its activity ended without an answer"
         claims = read_claims(self.store, self.order.run, command)
-        if claims and claims[-1]["since"] > self.order.since:
+        if not claims:
+            return [facts.settled(command, 0, why)]
+        last = claims[-1]
+        if last["since"] > self.order.since:
             return []
-        died = [facts.claim_ended("died", claims[-1], why)] if claims and claims[-1]["n"] == command.n else []
-        return [*died, facts.settled(command, why)]
+        still = facts.newest(command, last["nth"], closes=False)
+        ended = [facts.worker_lost(last, why, still)] if last["n"] == command.n else []
+        return [*ended, facts.settled(command, last["nth"], why)]
 
     def unplanned(self, run: Run) -> bool:
         """Whether a fact stands behind the frame that `run` had last."""

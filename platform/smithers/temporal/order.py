@@ -7,7 +7,8 @@ The field names are frozen: recorded histories hold them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Final, Literal, cast
 
 from smithers.engine.command import Command, CommandKind
@@ -133,9 +134,8 @@ class Answer:
     """A plan is due, and this worker does not hold the code for it."""
 
     def wire(self) -> Json:
-        commands = [command.wire() for command in self.commands]
         return sparse(
-            commands=commands,
+            commands=spans(self.commands),
             done=self.done,
             queue=self.queue,
             epoch=self.epoch,
@@ -146,8 +146,30 @@ class Answer:
     @staticmethod
     def read(wire: object) -> Answer:
         fields: Json = dict(cast("Json", wire))
-        fields["commands"] = tuple(Carried.read(command) for command in fields.get("commands", ()))
+        fields["commands"] = tuple(command for span in fields.get("commands", ()) for command in unspanned(span))
         return Answer(**fields)
+
+
+def spans(commands: Iterable[Carried]) -> list[Json]:
+    """Commands that differ in nothing but their numbers, which follow each other, are written as one with the `last`
+    of them: a frame of parallel work starts many such, and all steps of that frame answer with them."""
+    found: list[Json] = []
+    expected: tuple[object, ...] = ()
+    for command in commands:
+        shared = (command.kind, command.owner, command.target, command.due_ms, command.timeout_ms)
+        if expected == (command.n, *shared):
+            found[-1]["last"] = command.n
+        else:
+            found.append(command.wire())
+        expected = (command.n + 1, *shared)
+    return found
+
+
+def unspanned(span: Json) -> Iterable[Carried]:
+    if "last" not in span:
+        return (Carried.read(span),)
+    first = Carried.read({name: value for name, value in span.items() if name != "last"})
+    return (replace(first, n=n) for n in range(first.n, span["last"] + 1))
 
 
 def sparse(**fields: object) -> Json:

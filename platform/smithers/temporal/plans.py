@@ -13,13 +13,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from smithers.engine.command import Command
-from smithers.engine.entry import Fact, Json
+from smithers.engine.entry import Entry, Fact, Json
 from smithers.engine.frame import Plan
 from smithers.engine.plan import Outdated, Planner
 from smithers.errors import RenderError, StoreError
@@ -43,13 +43,14 @@ class WaitsForCode(RenderError):
 
 @dataclass(frozen=True, slots=True)
 class Combined:
-    """What became of a fact that was to be stored with its plan."""
+    """What became of facts that were to be stored with their plan."""
 
-    outcome: str
-    position: int
-    """Of the fact; 0 if it was not stored."""
+    outcomes: tuple[str, ...]
+    """Of each fact."""
+    positions: tuple[int, ...]
+    """Of each fact; 0 if it was not stored."""
     plan: Plan | None
-    """The frame that was stored with it."""
+    """The frame that was stored with them."""
     at_ms: int = 0
     claimed: bool = False
     """Whether the fact in `after` was stored."""
@@ -124,6 +125,15 @@ class Plans:
                 return planner
         return self.rebuilt(run)
 
+    def take_in(self, run: RunPlans, entries: Sequence[Entry]) -> bool:
+        """Takes note of what the caller has stored itself. False where the planner does not stand right before it."""
+        planner = run.planner
+        if planner is None or not entries or entries[0].seq != planner.position + 1:
+            return False
+        planner.stored(entries)
+        run.note(entries, self.digest)
+        return True
+
     def rebuilt(self, run: RunPlans) -> Planner:
         entries = self.store.entries(run.run_id)
         run.forget()
@@ -164,10 +174,16 @@ class Plans:
         )
 
     def together(
-        self, run: RunPlans, fact: Fact, owner: int, epoch: int, claim: Callable[[Plan], Fact | None]
+        self,
+        run: RunPlans,
+        new: tuple[Fact, ...],
+        owner: int,
+        epoch: int,
+        claim: Callable[[Plan], Fact | None] | None = None,
     ) -> Combined:
-        """Stores a fact with its frame and what `claim` makes of the plan. The planner is at the log's end, as far as
-        is known. If rendering fails, or others have written, the fact alone is stored."""
+        """Stores facts with their frame and what `claim` makes of the plan. The planner is at the log's end, as far as
+        is known; without `claim`, others may have begun other tasks since. If rendering fails, or others have written
+        more than that, the facts alone are stored."""
         planner = run.planner
         assert planner is not None
         seen = planner.position
@@ -176,38 +192,41 @@ class Plans:
         failure: RenderError | None = None
 
         def look_ahead() -> Plan | None:
-            planner.ahead(fact)
+            for fact in new:
+                planner.ahead(fact)
             return planner.plan()
 
         try:
             plan = self.render(run, look_ahead)
         except RenderError as error:
             failure = error
-        if plan is not None:
+        if plan is not None and claim is not None:
             after = claim(plan)
         write = None if plan is None else self.write_of(run, plan, owner, -1)
-        request = Append(run.run_id, (fact,), write, epoch, seen, True, self.digest, (after,) if after else ())
+        request = Append(
+            run.run_id, new, write, epoch, seen, claim is None, True, self.digest, (after,) if after else ()
+        )
         try:
             appended = self.store.append(request)
         except BaseException:
             run.planner = run.mine = None  # it is ahead of the log, or nobody knows
             raise
-        if failure is not None and appended.outcomes[0] == "stored":
-            self.report(run, failure, epoch, appended.entries[0].seq)
-        return self.landed(run, plan, appended)
+        combined = self.landed(run, plan, new, appended)
+        if failure is not None and max(combined.positions):
+            self.report(run, failure, epoch, max(combined.positions))
+        return combined
 
-    def landed(self, run: RunPlans, plan: Plan | None, appended: Appended) -> Combined:
-        outcome = appended.outcomes[0]
-        entry = appended.entries[0] if outcome == "stored" else None
-        position = 0 if entry is None else entry.seq
+    def landed(self, run: RunPlans, plan: Plan | None, new: Sequence[Fact], appended: Appended) -> Combined:
+        outcomes = appended.outcomes[: len(new)]
         if plan is None or not appended.planned or run.planner is None:
             run.planner = run.mine = None
-            return Combined(outcome, position, None)
-        assert entry is not None
-        run.planner.stored(appended.entries)
+            at = {entry.key: entry.seq for entry in appended.entries}
+            return Combined(outcomes, tuple(at.get(fact.key, 0) for fact in new), None)
+        run.planner.stored(appended.entries, len(new))
         run.note(appended.entries, self.digest)
-        claimed = appended.outcomes[1:] == ("stored",)
-        return Combined(outcome, position, plan, entry.at_ms, claimed)
+        facts = appended.entries[: len(new)]  # a plan is stored only if all of them were
+        claimed = appended.outcomes[len(new) :] == ("stored",)
+        return Combined(outcomes, tuple(entry.seq for entry in facts), plan, facts[0].at_ms, claimed)
 
     def plan_all(self, run: RunPlans, owner: int, epoch: int) -> Planner | None:
         """Stores frames until no fact waits for one. None where the run waits for other code."""
@@ -270,9 +289,22 @@ class Plans:
 
     def body(self, run_id: str, command: Command, job: Job | None) -> TaskBody:
         """Raises `RenderError` where the tree does not have that task (any more)."""
-        body = by_value(self.code, command)
+        body = self.body_at_hand(run_id, command) or by_value(self.code, command)
         if body is not None:
             return body
         with self.locked(run_id, job) as run:
-            planner = self.caught_up(run)
+            known = run.planner
+            planner = known if known is not None and known.has_in_flight(command) else self.caught_up(run)
             return self.render(run, lambda: planner.body(command.node, command.iteration))
+
+    def body_at_hand(self, run_id: str, command: Command) -> TaskBody | None:
+        """The mounted task, if it reads nothing and nobody is planning: cheaper than making it from the payload."""
+        run = self.of(run_id)
+        if (command.payload or {}).get("deps") or run.planner is None or not run.lock.acquire(blocking=False):
+            return None
+        try:
+            planner = run.planner  # another one than before, perhaps
+            is_known = planner and planner.has_in_flight(command)
+            return planner.body(command.node, command.iteration) if planner and is_known else None
+        finally:
+            run.lock.release()

@@ -6,9 +6,11 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Final
 
-from smithers.engine.entry import Entry, Json
+from smithers.engine.command import Command
+from smithers.engine.entry import Entry, Fact, Json
 from smithers.engine.fold import UNPLANNED_KINDS
 from smithers.engine.frame import Plan
 from smithers.engine.plan import Planner
@@ -28,6 +30,17 @@ class Stored:
 
 
 @dataclass(slots=True, eq=False)
+class Offer:
+    """The end of a body, to be stored with those of others."""
+
+    fact: Fact
+    done: bool = False
+    outcome: str = ""
+    position: int = 0
+    error: Exception | None = None
+
+
+@dataclass(slots=True, eq=False)
 class OpenCommands:
     """The commands that were open when the last frame was stored: what a step may answer with, without reading.
 
@@ -38,6 +51,7 @@ class OpenCommands:
     known: bool = False
     """Whether it holds all of them. The log does not say when a command is due, so frames of others make it unknown."""
     commands: dict[int, Carried] = field(default_factory=dict[int, Carried])
+    """By number, ascending."""
     _leaving: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     """Facts that have closed commands since the last frame: position and number."""
 
@@ -82,6 +96,8 @@ class RunPlans:
     mine: tuple[Plan, int] | None = None
     """The plan that this process has stored last, and its owner."""
     open: OpenCommands = field(default_factory=OpenCommands)
+    commands: dict[int, Command] = field(default_factory=dict[int, Command])
+    """Those that this process has planned and that are open, as far as it knows."""
     claims: dict[int, int] = field(default_factory=dict[int, int])
     """The newest claim of each command that has one and is open."""
     frames: deque[Stored] = field(default_factory=lambda: deque[Stored](maxlen=FRAMES_KEPT))
@@ -89,6 +105,8 @@ class RunPlans:
     """The last number given to a command."""
     last_fact: int = 0
     """Position of the last entry that asks for a plan."""
+    offers: deque[Offer] = field(default_factory=deque["Offer"])
+    """Ends of quick bodies that wait for whoever gets the lock next."""
     failed: set[int] = field(default_factory=set[int])
     """Positions whose plan failed with the code at hand."""
 
@@ -111,6 +129,7 @@ class RunPlans:
                     self.claims[data["n"]] = data["nth"]
                 case "ended" | "settled" | "fired":
                     self.claims.pop(data["n"], None)
+                    self.commands.pop(data["n"], None)
                     self.open.close(entry.seq, data["n"])
                 case "frame":
                     self.note_frame(data, entry.at_ms)
@@ -121,7 +140,10 @@ class RunPlans:
 
     def note_frame(self, data: Json, at_ms: int) -> None:
         plan, owner = self.mine or (None, 0)
-        added = carried(plan, owner, at_ms) if plan is not None and plan.number == data["number"] else None
+        added: tuple[Carried, ...] | None = None
+        if plan is not None and plan.number == data["number"]:
+            added = carried(plan, owner, at_ms)
+            self.commands.update((command.n, command) for command in plan.commands if command.kind == "run")
         self.open.frame(data["covers"], data.get("closed", ()), added)
         self.frames.append(Stored(data["covers"], self.numbers))
         self.numbers = max([self.numbers, *(command[0] for command in data.get("commands", ()))])
@@ -140,12 +162,14 @@ class RunPlans:
         if not self.open.known or not position or position > self.covers:
             return None
         above = self.before(position)
-        return tuple(command for n, command in self.open.commands.items() if n > above)
+        newest = takewhile(lambda n: n > above, reversed(self.open.commands))
+        return tuple(self.open.commands[n] for n in reversed(list(newest)))
 
     def forget(self) -> None:
         self.planner = None
         self.numbers = 0
         self.open = OpenCommands()
+        self.commands.clear()
         self.claims.clear()
         self.frames.clear()
 

@@ -102,6 +102,7 @@ class Running:
         if limit_ms and now - self.began >= limit_ms / 1000:
             self.stop("deadline")
         if self.flag.is_set:
+            self.stopped_at = self.stopped_at or now  # who runs the body alone keeps its deadline, too
             patience_s = SHUTDOWN_GRACE_S if self.flag.reason == "shutdown" else grace_s
             if now - self.stopped_at > patience_s:
                 self.give_up()

@@ -18,7 +18,7 @@ Three paths through the store
     - Nothing else is in flight: fact, frame, and in a burst the claim of the next task, in one transaction, made on the
       condition that the log still ends where the planner stands. One full sync per task.
     - Others are in flight: the fact alone, at once, without any lock; then one step at a time plans for all facts that
-      wait. Whoever finds its fact covered just answers.
+      wait. Whoever finds its fact covered just answers. Ends of quick bodies go with the plan (`crowd.py`).
     - The step of a child workflow stores its fact and rings. It never plans: its worker may hold other code.
 
 Bursts
@@ -50,13 +50,13 @@ one before it); claims in the frame's transaction for all commands (a claim woul
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 from smithers.engine.command import ENDING, Command
-from smithers.engine.entry import Fact
+from smithers.engine.entry import Entry, Fact
 from smithers.engine.frame import Plan
 from smithers.errors import RenderError, StaleEpoch, StoreError
 from smithers.flow.body import TaskBody
@@ -65,6 +65,7 @@ from smithers.store.records import Append, Run
 from smithers.temporal import facts
 from smithers.temporal.attempt import Attempt
 from smithers.temporal.claims import read_claims
+from smithers.temporal.crowd import end_with_others
 from smithers.temporal.order import Answer, Carried, Done, Order, code_queue
 from smithers.temporal.plans import FINAL, Plans
 from smithers.temporal.run_plans import RunPlans, carried
@@ -114,10 +115,12 @@ class Step:
     def answer(self) -> Answer:
         if self.careful:
             self.current()
-        row, is_open = self.store.command(self.order.run, self.order.n)
-        if self.plans is None and row.command.kind != "timer":
-            return Answer(unheld=True)
-        command = row.command if is_open else self.unfinished()
+        command = self.command_at_hand()
+        if command is None:
+            row, is_open = self.store.command(self.order.run, self.order.n)
+            if self.plans is None and row.command.kind != "timer":
+                return Answer(unheld=True)
+            command = row.command if is_open else self.unfinished()
         claimed = False
         while command is not None:
             command, claimed = self.carry_out(command, claimed), True
@@ -125,6 +128,10 @@ class Step:
             self.shop.ring(self.order.run)
             return Answer()
         return self.reply()
+
+    def command_at_hand(self) -> Command | None:
+        """As this process has planned it. Whether it is still open the claim asks anyway."""
+        return None if self.careful or self.plans is None else self.plans.of(self.order.run).commands.get(self.order.n)
 
     def current(self) -> Run:
         """Raises `StaleEpoch` if this step works for an older epoch."""
@@ -194,10 +201,10 @@ class Step:
         if plans is None or self.order.child or self.careful:
             return False, None
         known = plans.of(self.order.run).planner
-        if known is not None and known.in_flight > 1 + len(self.waiting):
-            return False, None  # the usual case in parallel work: nothing is read, no lock is waited for
+        if known is not None and known.in_flight > 1 + len(self.waiting):  # the usual case in parallel work
+            return self.end_in_a_crowd(plans, fact), None
         with plans.locked(self.order.run, self.delivery.job) as run:
-            if not self.is_alone(run, plans, fact):
+            if not self.is_alone(run, plans, fact, attempt.claim):
                 return False, None
             candidates: list[Command] = []
 
@@ -207,8 +214,8 @@ class Step:
                 go_on = self.goes_on(run, attempt, plan, candidates)
                 return facts.claim(candidates[0], 1, attempt.by()) if go_on else None
 
-            result = plans.together(run, fact, self.order.n, self.order.epoch, claim_next)
-        self.note_end(fact, result.outcome, result.position)
+            result = plans.together(run, (fact,), self.order.n, self.order.epoch, claim_next)
+        self.note_end(fact, result.outcomes[0], result.positions[0])
         if result.plan is None:
             return True, None
         if result.claimed:
@@ -217,13 +224,21 @@ class Step:
         self.own(result.plan, result.at_ms)
         return True, None
 
-    def is_alone(self, run: RunPlans, plans: Plans, fact: Fact) -> bool:
+    def end_in_a_crowd(self, plans: Plans, fact: Fact) -> bool:
+        """What took long is stored at once, without waiting for any lock; what was quick goes with others'."""
+        if fact.data["ms"] >= QUICK_MS:
+            return False
+        offer = end_with_others(plans, self.order.run, self.delivery.job, fact, self.order.n, self.order.epoch)
+        self.note_end(fact, offer.outcome, offer.position)
+        return True
+
+    def is_alone(self, run: RunPlans, plans: Plans, fact: Fact, claim: Sequence[Entry]) -> bool:
         """Whether everything in flight is ours, and the planner stands at the end of the log.
 
-        Within a burst of quick work it does: nobody will have written since our last transaction. If somebody has, the
-        next one is refused, which costs a new planner.
+        After quick work it does, once it has taken in our own claim: nobody will have written since. If somebody has,
+        the next transaction is refused, which costs a new planner.
         """
-        quick = self.mine != UNKNOWN and fact.data["ms"] < QUICK_MS
+        quick = fact.data["ms"] < QUICK_MS and (self.mine != UNKNOWN or plans.take_in(run, claim))
         try:
             planner = run.planner if run.planner is not None and quick else plans.caught_up(run)
         except RenderError:

@@ -49,6 +49,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from mmap import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -65,6 +66,7 @@ log = logging.getLogger(__name__)
 SLOT_BYTES: Final = 1024
 SPARE_SLOTS: Final = 16
 """So many steps later the answer to a step has reached the server, or the server is away anyway."""
+SLOTS_AT_ONCE: Final = 64
 NO_SLOT: Final = -1
 AT_ONCE: Final = 16
 """How many calls to the server are in flight."""
@@ -90,6 +92,8 @@ class Ledger:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / str(identity.own())
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        self._size = 0
+        self._map = self._longer()
         self._free: deque[int] = deque()
         """The one that was given back first is used first."""
         self._slots = 0
@@ -104,8 +108,17 @@ class Ledger:
                 slot = self._free.popleft()
             else:
                 slot, self._slots = self._slots, self._slots + 1
-        os.pwrite(self._file, note.ljust(SLOT_BYTES, b"\0"), slot * SLOT_BYTES)
+            at = slot * SLOT_BYTES
+            if at >= self._size:
+                self._map = self._longer()
+            self._map[at : at + SLOT_BYTES] = note.ljust(SLOT_BYTES, b"\0")
         return slot
+
+    def _longer(self) -> mmap:
+        """The file with room for more slots. Written first: a mapped page that finds the disk full ends the process."""
+        os.pwrite(self._file, bytes(SLOTS_AT_ONCE * SLOT_BYTES), self._size)
+        self._size += SLOTS_AT_ONCE * SLOT_BYTES
+        return mmap(self._file, self._size)
 
     def clear(self, slot: int) -> None:
         if slot != NO_SLOT:
@@ -113,6 +126,7 @@ class Ledger:
 
     def close(self) -> None:
         """Only once nothing is in hand."""
+        self._map.close()
         os.close(self._file)
         with suppress(OSError):
             self.path.unlink()

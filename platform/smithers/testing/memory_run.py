@@ -147,12 +147,13 @@ class InMemoryRun:
         if key not in self.nodes or self.nodes[key].state != "waiting-approval":
             raise WrongState(f"{key} does not wait for a decision")
         data = {"node": node, "iteration": iteration, "approved": approved, "note": note, "by": "tester"}
-        self.tell("decided", f"decided:{key}", data)
+        self.tell("decided", self.nodes[key].decision_key, data)
 
     def cancel(self, reason: str = "") -> None:
         self.tell("cancel", "cancel", {"by": "tester", "reason": reason})
 
     def resume(self) -> None:
+        """Opens a failed run again, from what failed: outputs are kept, and denied approvals ask again."""
         self.tell("resumed", f"resumed:{len(self.log)}", {"by": "tester"})
 
     def output(self, model: type[M], node: str, iteration: str = "") -> M:

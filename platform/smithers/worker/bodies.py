@@ -13,6 +13,7 @@ from smithers.temporal.running import Ended
 from smithers.worker.code import LoadedCode
 from smithers.worker.lines import LineBuffer, TaskSink
 from smithers_activities import compute, isolate
+from smithers_activities.capture import kept
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,4 +34,4 @@ class LocalBodies:
         return isolate.run(job, body, context).wire()
 
     def sink(self, run_id: str, command: Command) -> LineSink:
-        return TaskSink(self.lines, run_id, command)
+        return kept(TaskSink(self.lines, run_id, command))

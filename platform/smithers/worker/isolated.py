@@ -113,6 +113,8 @@ class Stopper:
     def __init__(self, deadline: datetime | None) -> None:
         self.flag = CancelFlag()
         self.deadline = deadline
+        self.asked = False
+        """Known at once; the flag is set a moment later."""
         self.armed = False
         self.woken, self.bell = os.pipe()
         threading.Thread(target=self.watch, name="watch for a stop", daemon=True).start()
@@ -124,6 +126,7 @@ class Stopper:
         self.flag.set("deadline" if late else "cancel")
 
     def terminate(self, *_: object) -> None:
+        self.asked = True
         os.write(self.bell, b"!")
         if self.armed and not in_loop():
             self.armed = False
@@ -133,7 +136,7 @@ class Stopper:
         """The outcome, or None if `Stopped` hit beside the body."""
         try:
             self.armed = True
-            if self.flag.is_set:
+            if self.asked:
                 raise compute.Stopped
             return perform()
         except compute.Stopped:
@@ -189,10 +192,9 @@ def read_job(pipe: int) -> Job:
 
 
 def die_with(parent: int, pipe: int) -> None:
-    """Ends this process and its group when the parent does.
+    """Ends this process and its group when the parent does; `isolate` has a guard who does it as well.
 
-    The thread sees it on every system and takes the whole group along; the kernel's signal (Linux) comes even while
-    C code holds the interpreter.
+    The kernel's signal (Linux) comes even while C code holds the interpreter, but to this process alone.
     """
     if sys.platform == "linux":
         import ctypes

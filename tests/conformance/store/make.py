@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smithers.engine.command import Command
-from smithers.engine.entry import Entry, Fact, Need, NodeState, OpenCommand, claim_key, ended_key
+from smithers.engine.entry import Entry, Fact, Need, NewestClaim, NodeState, OpenCommand, claim_key, ended_key
 from smithers.engine.frame import NodeRow
 from smithers.store.interface import Store
 from smithers.store.records import Append, Appended, NewRun, PlanWrite, Run
@@ -28,8 +28,16 @@ def ended(n: int, node: str = "build", **data: Any) -> Fact:
     return Fact("ended", ended_key(node, "0", 1), {"n": n, "outcome": "finished", **data}, OpenCommand(n))
 
 
-def claimed(n: int, node: str = "build") -> Fact:
-    return Fact("claim", claim_key(node, "0", 1, 1), {"n": n}, OpenCommand(n, closes=False))
+def claimed(n: int, node: str = "build", nth: int = 1) -> Fact:
+    return Fact("claim", claim_key(node, "0", 1, nth), {"n": n}, OpenCommand(n, closes=False))
+
+
+def settled(n: int, nth: int, node: str = "build") -> Fact:
+    return Fact("settled", f"settled:{n}", {"n": n}, NewestClaim(n, node, "0", 1, nth))
+
+
+def died(n: int, nth: int, node: str = "build") -> Fact:
+    return Fact("died", f"died:{n}:{nth}", {"n": n}, NewestClaim(n, node, "0", 1, nth, closes=False))
 
 
 def decided(node: str) -> Fact:

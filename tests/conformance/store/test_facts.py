@@ -10,7 +10,19 @@ import pytest
 from smithers.engine.entry import Fact, OpenRun
 from smithers.errors import StaleEpoch
 from tests.conformance.store.conftest import Clock
-from tests.conformance.store.make import DIGEST, NOW, Maker, claimed, command, decided, ended, fact, node
+from tests.conformance.store.make import (
+    DIGEST,
+    NOW,
+    Maker,
+    claimed,
+    command,
+    decided,
+    died,
+    ended,
+    fact,
+    node,
+    settled,
+)
 
 
 def test_facts_take_the_next_positions_in_order(run: Maker) -> None:
@@ -88,6 +100,40 @@ def test_a_rejected_fact_can_be_kept_for_people(run: Maker) -> None:
     assert [entry.kind for entry in kept] == ["rejected", "rejected"]
     assert kept[0].data["entry"] == {"kind": "ended", "key": late.key, "data": late.data}
     assert kept[0].data["why"] == "there is no command 4"
+
+
+@pytest.mark.parametrize("claims", [0, 1, 2])
+def test_a_fact_about_the_newest_claim_closes_its_command(run: Maker, claims: int) -> None:
+    run.plan(command(1), command(2, "test"))
+    run.append(*(claimed(1, nth=nth + 1) for nth in range(claims)))
+
+    assert run.append(died(1, claims), settled(1, claims)).outcomes == ("stored", "stored")
+    assert run.open == [2]
+
+
+@pytest.mark.parametrize("seen", [0, 1])
+def test_a_fact_about_a_claim_that_is_not_the_newest_any_more_is_rejected(run: Maker, seen: int) -> None:
+    run.plan(command(1))
+    run.append(*(claimed(1, nth=nth + 1) for nth in range(seen + 1)))
+
+    done = run.append(died(1, seen), settled(1, seen), keep_rejected=True)
+
+    assert (done.outcomes, run.open) == (("rejected", "rejected"), [1])
+    assert {entry.data["why"] for entry in done.entries} == {"the body of command 1 has been begun since"}
+
+
+def test_a_fact_about_a_claim_of_another_node_or_attempt_is_not_in_the_way(run: Maker) -> None:
+    run.plan(command(1), command(2, "build2"))
+    run.append(claimed(2, "build2"), fact("claim:build:0:a10:1"), fact("claim:build:00:a1:1"))
+
+    assert run.append(settled(1, 0)).outcomes == ("stored",)
+
+
+def test_a_fact_about_the_newest_claim_needs_an_open_command_too(run: Maker) -> None:
+    run.plan(command(1))
+    run.append(claimed(1), ended(1))
+
+    assert run.append(settled(1, 1), settled(7, 0, "test")).outcomes == ("rejected", "rejected")
 
 
 def test_a_decision_counts_only_while_the_node_waits_for_it(run: Maker) -> None:

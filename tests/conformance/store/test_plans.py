@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from smithers.engine.command import Command
+from smithers.engine.entry import Fact
 from smithers.errors import CommandNotFound, NodeNotFound, StoreError
 from smithers.store.records import OpenCommandRow
 from tests.conformance.store.conftest import Clock
@@ -52,6 +53,41 @@ def test_a_plan_ahead_is_not_stored_when_others_have_written(run: Maker) -> None
     done = run.append(fact("a"), plan=plan(0, -1), head_seen=1)
 
     assert (done.planned, done.outcomes, done.head) == (False, ("stored",), 3)
+
+
+def test_a_plan_ahead_among_claims_covers_them_too(run: Maker) -> None:
+    run.append(plan=plan(0, 1, 1, (command(1), command(2, "test"), command(3, "ship"))))
+    run.append(claimed(1), claimed(2, "test"))
+    run.append(claimed(3, "ship"))
+
+    done = run.append(ended(1), ended(2, "test"), plan=plan(1, -1, 2), head_seen=4, among_claims=True)
+
+    assert done.planned
+    assert [entry.seq for entry in done.entries] == [6, 7, 8]
+    assert (run.row.planned, run.log[-1].data["covers"]) == (7, 7)
+
+
+@pytest.mark.parametrize("between", [fact("x"), claimed(3, "ship", nth=2)], ids=["fact", "second claim"])
+def test_a_plan_ahead_among_claims_is_not_stored_when_more_than_that_came(run: Maker, between: Fact) -> None:
+    run.append(plan=plan(0, 1, 1, (command(1), command(3, "ship"))))
+    run.append(claimed(1), claimed(3, "ship"))
+    run.append(between)
+
+    done = run.append(ended(1), plan=plan(1, -1, 2), head_seen=4, among_claims=True)
+
+    assert (done.planned, done.outcomes) == (False, ("stored",))
+
+
+def test_a_plan_ahead_of_a_head_that_is_not_there_is_not_stored(run: Maker) -> None:
+    assert not run.append(fact("a"), plan=plan(0, -1), head_seen=7, among_claims=True).planned
+
+
+def test_what_need_not_be_synced_is_there_for_everybody(run: Maker) -> None:
+    run.append(plan=plan(0, 1, 1, (command(1),)))
+    run.append(claimed(1), synced=False)
+    run.append(ended(1))
+
+    assert [entry.kind for entry in run.log[-2:]] == ["claim", "ended"]
 
 
 def test_a_plan_ahead_is_not_stored_when_a_fact_is_not(run: Maker) -> None:

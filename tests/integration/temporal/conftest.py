@@ -89,7 +89,7 @@ class Place:
     def decide(self, run: str, node: str, *, approved: bool = True) -> None:
         data = {"node": node, "iteration": "", "approved": approved, "by": "tester", "note": ""}
         needs = NodeState(node, "", ("waiting-approval",))
-        request = Append(run, (Fact("decided", f"decided:{node}:", data, needs),))
+        request = Append(run, (Fact("decided", self.store.node(run, node, "").decision_key, data, needs),))
         assert self.store.append(request).outcomes == ("stored",)
 
     def cancel(self, run: str) -> None:

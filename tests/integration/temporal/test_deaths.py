@@ -70,6 +70,21 @@ def test_a_killed_workers_task_runs_again_at_once_and_alone(place: Place, spawn:
     assert taken_s < 5, taken_s
 
 
+def test_any_number_of_killed_workers_leaves_a_task_of_its_own_process_its_tries(place: Place, spawn: Spawn) -> None:
+    worker = spawn("gated")
+    run = begin(place, "gated", isolated=True)
+    for kills in range(1, 5):
+        until(lambda kills=kills: len(place.lines("begun")) == kills)
+        worker.kill()
+        worker.wait()
+        worker = spawn("gated")
+    until(lambda: len(place.lines("begun")) == 5)
+    place.go()
+    assert place.end_of(run) == "finished"
+    assert place.lines("begun") == [f"g0:{delivery}" for delivery in range(1, 6)]
+    assert (len(place.entries(run, "died")), len(place.entries(run, "released"))) == (0, 4)
+
+
 def test_a_guard_starts_a_worker_that_dies_and_the_run_goes_on(place: Place, spawn: Spawn) -> None:
     spawn("killer", guarded=True)
     run = begin(place, "killer", deaths=1)

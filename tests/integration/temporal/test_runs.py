@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from smithers.cli.up.prepare import reopen
 from smithers.temporal import bell
 from smithers.temporal.client import connect
 from smithers.worker.embedded import EmbeddedWorker
@@ -44,6 +45,26 @@ def test_a_decision_wakes_the_run_and_a_timer_fires(place: Place) -> None:
     fired, frames = place.entries(run, "fired"), place.entries(run, "frame")
     assert fired[0].at_ms - frames[-3].at_ms >= 100
     assert place.lines("ran") == ["after"]
+
+
+def test_a_run_that_a_denial_has_failed_is_asked_again_when_it_is_resumed(place: Place) -> None:
+    worker = place.work("asking")
+    run = place.start("asking")
+    for _ in range(2):
+        until(lambda: place.status(run) == "waiting-approval")
+        place.decide(run, "ok", approved=False)
+        worker.ring(run)
+        assert place.end_of(run) == "failed"
+        until(lambda: described(place, run).status.name == "FAILED")
+        reopen(place.store, place.store.run(run), "tester")
+        worker.ring(run)
+    until(lambda: place.status(run) == "waiting-approval")
+    place.decide(run, "ok")
+    worker.ring(run)
+    assert place.end_of(run) == "finished"
+    assert place.lines("ran") == ["after"]
+    keys = [entry.key for entry in place.entries(run, "decided")]
+    assert keys == ["decided:ok:", "decided:ok:#2", "decided:ok:#3"]
 
 
 def test_a_task_of_its_own_process_runs_in_a_child_workflow(place: Place) -> None:

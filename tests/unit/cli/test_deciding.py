@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from smithers.cli.up.prepare import reopen
+from smithers.cli.views.approvals import Answer, decide
+from smithers.errors import WrongState
 from tests.unit.cli.flows import polish, release, two_gates
 from tests.unit.cli.stage import Stage
 
@@ -128,6 +131,71 @@ def test_retry_task_opens_a_failed_run_from_its_failed_task(stage: Stage):
     assert kinds == ["resumed", "retried"]
     stage.plan("r1")
     assert stage.command("r1", "build").attempt == 2
+
+
+@pytest.fixture
+def denied(waiting: Stage) -> Stage:
+    """Its run has failed by a denial, and goes on."""
+    waiting.call("deny", "r1", "publish", "--by", "bob")
+    waiting.plan("r1")
+    assert waiting.store.run("r1").status == "failed"
+    reopen(waiting.store, waiting.store.run("r1"), "ann")
+    waiting.plan("r1")
+    return waiting
+
+
+@pytest.mark.parametrize("command", ["approve", "deny"])
+def test_a_denied_approval_is_asked_again_when_its_run_goes_on(denied: Stage, command: str):
+    pending = denied.call("inspect", "r1", "--json").json["pendingApprovals"]
+    assert [one["nodeId"] for one in pending] == ["publish"]
+
+    assert denied.call(command, "r1", "--note", "second thoughts").status == 0
+
+    first, second = denied.store.entries_by_key("r1", "decided:publish:")
+    assert (first.key, second.key) == ("decided:publish:", "decided:publish:#2")
+    assert (second.data["approved"], second.data["note"]) == (command == "approve", "second thoughts")
+    assert denied.call("inspect", "r1", "--json").json["pendingApprovals"] == []
+
+
+def test_the_second_answer_is_used_once_too_and_is_the_one_that_is_told(denied: Stage):
+    denied.call("approve", "r1", "publish", "--by", "ann")
+
+    answer = denied.call("deny", "r1", "publish", "--json")
+
+    assert (answer.error["code"], answer.error["data"]["by"]) == ("ALREADY_DECIDED", "ann")
+    denied.plan("r1")
+    assert denied.call("output", "r1", "publish", "--json").json["approved"] is True
+
+
+def test_two_who_answer_at_once_after_a_denial_are_two_for_one_question(denied: Stage):
+    run, row = denied.store.run("r1"), denied.store.node("r1", "publish", "")
+    decide(denied.store, run, row, Answer(True, "ann"))
+
+    with pytest.raises(WrongState):
+        decide(denied.store, run, row, Answer(False, "bob"))
+
+
+def test_an_answer_to_the_question_before_is_none_to_this_one(waiting: Stage):
+    row = waiting.store.node("r1", "publish", "")
+    waiting.call("deny", "r1", "publish")
+    waiting.plan("r1")
+    reopen(waiting.store, waiting.store.run("r1"), "ann")
+    waiting.plan("r1")
+
+    with pytest.raises(WrongState):
+        decide(waiting.store, waiting.store.run("r1"), row, Answer(True, "ann"))
+
+
+def test_retry_task_asks_a_denied_approval_again(waiting: Stage):
+    waiting.call("deny", "r1", "publish")
+    waiting.plan("r1")
+
+    assert waiting.call("retry-task", "r1", "publish").status == 0
+    waiting.plan("r1")
+
+    assert waiting.store.run("r1").status == "waiting-approval"
+    assert waiting.call("approve", "r1").status == 0
+    assert waiting.store.entries_by_key("r1", "decided:")[-1].key == "decided:publish:#2"
 
 
 def test_a_finished_task_is_never_run_again(stage: Stage):

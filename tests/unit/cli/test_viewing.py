@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 
 import pytest
 
@@ -92,6 +93,18 @@ def test_tab_goes_to_the_next_approval_and_an_answered_one_is_not_asked_again():
 
     assert [reply.node for reply in dialogue.typed("y\r")] == ["budget"]
     assert dialogue.look([LEGAL, BUDGET]) is LEGAL
+
+
+def test_an_approval_that_was_denied_and_is_asked_anew_is_asked_again():
+    dialogue = Dialogue()
+    dialogue.look([LEGAL])
+    dialogue.typed("n\r")
+    assert dialogue.look([LEGAL]) is None
+
+    anew = replace(LEGAL, detail={"title": "Legal is fine?", "ask": 2})
+
+    assert dialogue.look([anew]) is anew
+    assert dialogue.typed("y\r") == [Reply("legal", "", True, None)]
 
 
 def test_a_question_that_somebody_else_has_answered_is_dropped():

@@ -150,7 +150,7 @@ def happen(run: InMemoryRun, dice: random.Random) -> str:
             events.append((f"fail {n}", lambda n=n: run.fail(n)))
             events.append((f"lose {n}", lambda n=n: run.lose(n)))
     for row in run.waiting:
-        if f"decided:{row.node}:{row.iteration}" in run.keys:
+        if row.decision_key in run.keys:
             continue
         for yes in (True, True, False):
             events.append(

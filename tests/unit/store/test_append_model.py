@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smithers.engine.command import Command
-from smithers.engine.entry import EndedRun, Fact, Need, OpenCommand, OpenRun
+from smithers.engine.entry import EndedRun, Fact, Need, NewestClaim, OpenCommand, OpenRun
 from smithers.errors import StaleEpoch
 from smithers.store.memory import MemoryStore
 from smithers.store.records import Append, NewRun, PlanWrite
@@ -31,6 +31,8 @@ class Model:
         match need:
             case OpenCommand(n):
                 return self.commands.get(n, False)
+            case NewestClaim(n):
+                return self.commands.get(n, False) and need.next_key not in self.keys
             case OpenRun():
                 return self.status not in FINAL
             case EndedRun(statuses):
@@ -44,7 +46,7 @@ class Model:
         if not self.meets(fact.needs):
             return "rejected"
         self.keys.append(fact.key)
-        if isinstance(fact.needs, OpenCommand) and fact.needs.closes:
+        if isinstance(fact.needs, OpenCommand | NewestClaim) and fact.needs.closes:
             self.commands[fact.needs.n] = False
         if isinstance(fact.needs, EndedRun):
             self.status, self.epoch = "running", self.epoch + 1
@@ -76,10 +78,17 @@ class Model:
 needs = st.one_of(
     st.none(),
     st.builds(OpenCommand, st.integers(1, 6), st.booleans()),
+    st.builds(
+        lambda n, nth, closes: NewestClaim(n, "k", "", 1, nth, closes),
+        st.integers(1, 6),
+        st.integers(0, 2),
+        st.booleans(),
+    ),
     st.just(OpenRun()),
     st.just(EndedRun(("failed",))),
 )
-facts = st.builds(lambda key, need: Fact("retried", f"k{key}", {}, need), st.integers(0, 12), needs)
+keys = st.one_of(st.integers(0, 12).map(str), st.integers(1, 3).map(lambda nth: f"claim:k::a1:{nth}"))
+facts = st.builds(lambda key, need: Fact("retried", key, {}, need), keys, needs)
 
 
 @st.composite

@@ -22,12 +22,14 @@ class Transactions:
         self.connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self.connection.execute("CREATE TABLE t (x INTEGER UNIQUE)")
         self.commits = 0
+        self.synced: list[bool] = []
         self.fail_begin: BaseException | None = None
         self.fail_commit: BaseException | None = None
 
-    def begin(self) -> Connection:
+    def begin(self, *, synced: bool) -> Connection:
         if self.fail_begin:
             raise self.fail_begin
+        self.synced.append(synced)
         self.connection.execute("BEGIN")
         return self.connection
 
@@ -93,6 +95,50 @@ def test_what_waits_is_stored_in_one_commit(group: GroupCommit, transactions: Tr
     assert [future.result() for future in futures] == list(range(20))
     assert transactions.stored == list(range(20))
     assert transactions.commits == 2
+
+
+def test_one_that_must_be_synced_does_not_join_a_commit_that_is_not(
+    group: GroupCommit, transactions: Transactions
+) -> None:
+    def first(connection: Connection) -> None:
+        later = threading.Thread(target=group.write, args=(insert(2),))
+        later.start()
+        threads.append(later)
+        while not group._queue:
+            pass
+        insert(1)(connection)
+
+    threads: list[threading.Thread] = []
+    group.write(first, synced=False)
+    for thread in threads:
+        thread.join(10)
+
+    assert transactions.synced == [False, True]
+    assert transactions.stored == [1, 2]
+
+
+def test_what_need_not_be_synced_joins_a_commit_that_is(group: GroupCommit, transactions: Transactions) -> None:
+    def unsynced(number: int) -> Callable[[], Any]:
+        return lambda: group.write(insert(number), synced=False)
+
+    entered, go = threading.Event(), threading.Event()
+
+    def first(_: Connection) -> None:
+        entered.set()
+        assert go.wait(10)
+
+    with ThreadPoolExecutor(4) as pool:
+        pool.submit(group.write, first)
+        assert entered.wait(10)
+        pool.submit(group.write, insert(1))
+        pool.submit(unsynced(2))
+        pool.submit(unsynced(3))
+        while len(group._queue) < 3:
+            pass
+        go.set()
+
+    assert transactions.synced == [True, True]
+    assert transactions.stored == [1, 2, 3]
 
 
 def test_one_that_fails_is_taken_back_alone(group: GroupCommit, transactions: Transactions) -> None:

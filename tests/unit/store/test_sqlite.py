@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from smithers.engine.entry import Fact
 from smithers.errors import StoreDamaged, StoreError, StoreUnavailable
 from smithers.store import open_store
+from smithers.store.database import Connection
 from smithers.store.pool import Pool
-from smithers.store.records import NewRun
+from smithers.store.records import Append, NewRun
 from smithers.store.sql_store import SqlStore
 from smithers.store.sqlite import SqliteDatabase, explain
 from smithers.store.turnstile import Turnstile
@@ -115,6 +117,26 @@ def test_commits_are_flushed(store: SqlStore) -> None:
     assert connection is not None
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_commit_that_need_not_be_flushed_is_not_and_the_next_one_is(store: SqlStore, path: Path) -> None:
+    store.create_run(new("a"))
+    database = store._database
+    assert isinstance(database, SqliteDatabase)
+    seen: list[int] = []
+
+    def look(connection: Connection) -> None:
+        seen.append(connection.execute("PRAGMA synchronous").fetchone()[0])
+
+    database.write(look, synced=False)
+    database.write(look, synced=False)
+    database.write(look)
+    assert seen == [1, 1, 2]
+
+    store.append(Append("a", (Fact("retried", "x"),), synced=False))
+    other = open_store(f"sqlite:///{path}", create=False)
+    assert [entry.key for entry in other.entries("a")] == ["started", "x"]
+    other.close()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -155,6 +155,27 @@ class Yard:
 
     def status(self, run: str = "r") -> str:
         return self.store.run(run).status
+
+
+class Gone(BaseException):
+    """What ends a process in a test."""
+
+
+def stop_before_bodies(yard: Yard, error: type[BaseException] = Gone) -> None:
+    """From now on the process claims, and begins no body."""
+
+    def put(*_: object) -> NoReturn:
+        raise error
+
+    yard.shop.table.put = put  # type: ignore[method-assign]
+
+
+def die_in_body(yard: Yard, number: int, *, attempt: int = 0, n: int = 1, **fields: Any) -> None:
+    """A process, another one for each `number`, that claims command `n` and is gone before the body ends."""
+    other = yard.again(worker=gone(number))
+    stop_before_bodies(other)
+    with pytest.raises(Gone):
+        other.step(n, attempt=attempt or number, **fields)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from dataclasses import replace
-from typing import NoReturn
 
 import pytest
 from pydantic import BaseModel
@@ -18,7 +17,7 @@ from smithers.errors import StoreUnavailable
 from smithers.store.records import Append, Appended
 from smithers.temporal import identity
 from smithers.temporal.order import Answer
-from tests.unit.temporal.conftest import Yard, gone
+from tests.unit.temporal.conftest import Gone, Yard, gone, stop_before_bodies
 
 
 class Out(BaseModel):
@@ -164,61 +163,6 @@ def restore(yard: Yard) -> None:
     del yard.store.append
 
 
-def test_a_death_is_counted_and_the_body_then_runs_alone(yard: Yard) -> None:
-    yard.start(two)
-    yard.fetch()
-    die_in_body(yard, 1)
-    other = yard.again()
-    other.step(1, attempt=2)
-    assert [entry.data["nth"] for entry in yard.entries("died")] == [1]
-    assert other.bodies.ran == [("a", 2, True)]
-
-
-def test_three_deaths_fail_the_task(yard: Yard) -> None:
-    yard.start(two)
-    yard.fetch()
-    for attempt in (1, 2, 3):
-        die_in_body(yard, attempt)
-    other = yard.again()
-    answer = other.step(1, attempt=4)
-    assert other.bodies.ran == []
-    assert yard.ended()["a"]["error"]["code"] == "KILLED_WORKER"
-    assert answer.done == "failed"
-
-
-def die_in_body(yard: Yard, attempt: int) -> None:
-    """A process that claims, and is gone before the body ends."""
-    other = yard.again(worker=gone(attempt))
-    stop_before_bodies(other)
-    with pytest.raises(Gone):
-        other.step(1, attempt=attempt)
-
-
-class Gone(BaseException):
-    pass
-
-
-def stop_before_bodies(yard: Yard, error: type[BaseException] = Gone) -> None:
-    def put(*_: object) -> NoReturn:
-        raise error
-
-    yard.shop.table.put = put  # type: ignore[method-assign]
-
-
-def test_a_hand_over_is_not_a_death(yard: Yard) -> None:
-    yard.start(two)
-    yard.fetch()
-    die_in_body(yard, 1)
-    claim = yard.entries("claim")[-1].data
-    from smithers.temporal import facts
-
-    yard.store.append(Append("r", (facts.claim_ended("released", claim, "test"),)))
-    other = yard.again()
-    other.step(1, attempt=2)
-    assert other.bodies.ran == [("a", 2, False)]
-    assert "died" not in yard.kinds()
-
-
 def test_a_redelivery_attaches_to_the_body_that_still_runs(yard: Yard) -> None:
     go, runs = threading.Event(), []
 
@@ -354,37 +298,6 @@ def test_a_child_stores_and_rings_and_does_not_plan(yard: Yard) -> None:
     assert yard.kinds() == ["started", "frame", "claim", "ended"]
     assert yard.rung == ["r"]
     assert kinds(yard.fetch()) == [(2, "run")]
-
-
-def test_a_body_alone_that_takes_its_process_is_tried_until_it_has_killed_three(yard: Yard) -> None:
-    from smithers.errors import BodyDied
-
-    @workflow
-    def one(ctx: Context[dict[str, int]]) -> Child:
-        return Task("a", output=Out, retries=0, isolated=True)[call(work, 1)]
-
-    def dies(_: object) -> dict[str, object]:
-        raise BodyDied("gone")
-
-    yard.start(one)
-    yard.fetch()
-    yard.bodies.alone = dies
-    yard.step(1, child=True)
-    assert [delivery for _, delivery, _ in yard.bodies.ran] == [1, 2, 3]
-    assert yard.kinds().count("died") == 3
-    assert yard.ended()["a"]["error"]["code"] == "KILLED_WORKER"
-
-
-def test_a_claim_of_our_own_process_without_a_body_is_no_death(yard: Yard) -> None:
-    yard.start(two)
-    yard.fetch()
-    stop_before_bodies(yard, StoreUnavailable)
-    with pytest.raises(StoreUnavailable):
-        yard.step(1)
-    del yard.shop.table.put
-    yard.step(1, attempt=2)
-    assert yard.kinds().count("released") == 1
-    assert yard.bodies.ran == [("a", 2, False)]
 
 
 def test_the_code_of_another_digest_does_not_plan(yard: Yard) -> None:

@@ -69,6 +69,17 @@ def stubborn(path):
     open(path, "w").write(str(child.pid))
     time.sleep(50)
 
+def hears_it_itself(path):
+    def told(*_): raise RuntimeError("told to end")
+    signal.signal(signal.SIGTERM, told)
+    open(path, "w").write(str(os.getpid()))
+    time.sleep(50)
+
+async def waits_for_another(path):
+    child = await asyncio.create_subprocess_exec("sleep", "50")
+    open(path, "w").write(str(child.pid))
+    raise RuntimeError(f"it ended with {await child.wait()}")
+
 def leaves_others():
     child = subprocess.Popen(["sleep", "50"])
     threading.Thread(target=time.sleep, args=(50,)).start()
@@ -199,6 +210,49 @@ def test_cancel_interrupts_what_blocks(alone: Alone, function: str, tmp_path: Pa
     assert ("stdout", "cleaned up") in sink.lines
 
 
+@pytest.mark.parametrize("function", ["hears_it_itself", "waits_for_another"])
+def test_a_cancelled_body_is_cancelled_whatever_it_raises_on_its_way(
+    alone: Alone, function: str, tmp_path: Path
+) -> None:
+    flag = CancelFlag()
+    threading.Thread(target=lambda: (wait_for(tmp_path / "pid"), flag.set("cancel"))).start()
+
+    outcome, _ = alone(function, str(tmp_path / "pid"), flag=flag)
+
+    assert outcome.outcome == "cancelled"
+    assert outcome.error is not None
+    assert outcome.error["code"] == "TASK_CANCELLED"
+
+
+def test_what_a_cancelled_body_raised_is_told(alone: Alone, code: LoadedCode, tmp_path: Path) -> None:
+    flag = CancelFlag()
+    threading.Thread(target=lambda: (wait_for(tmp_path / "pid"), flag.set("shutdown"))).start()
+
+    outcome, _ = alone("hears_it_itself", str(tmp_path / "pid"), flag=flag)
+
+    assert outcome.error is not None
+    line = 1 + FLOW[: FLOW.index("def told")].count("\n")
+    assert outcome.error["data"]["raised"] == "RuntimeError: told to end"
+    assert outcome.error["data"]["where"] == f"{code.source}:{line}"
+
+
+def test_a_body_that_fails_when_its_deadline_comes_was_too_late(alone: Alone, tmp_path: Path) -> None:
+    outcome, _ = alone("hears_it_itself", str(tmp_path / "pid"), timeout=timedelta(seconds=3))
+
+    assert outcome.error is not None
+    assert (outcome.outcome, outcome.error["code"]) == ("failed", "TASK_TIMEOUT")
+    assert outcome.error["data"]["raised"] == "RuntimeError: told to end"
+
+
+def test_a_process_that_somebody_else_tells_to_end_has_died(alone: Alone, tmp_path: Path) -> None:
+    threading.Thread(target=lambda: os.kill(wait_for(tmp_path / "pid"), signal.SIGTERM)).start()
+
+    with pytest.raises(BodyDied, match="SIGTERM") as raised:
+        alone("sleep", str(tmp_path / "pid"))
+
+    assert raised.value.data["signal"] == signal.SIGTERM
+
+
 def test_who_ignores_the_request_is_killed_with_all_its_processes(alone: Alone, tmp_path: Path) -> None:
     flag = CancelFlag()
     threading.Thread(target=lambda: (wait_for(tmp_path / "pid"), flag.set("cancel"))).start()
@@ -222,10 +276,12 @@ def test_a_body_that_asks_for_input_gets_none(alone: Alone) -> None:
     assert alone("asks")[0].output["text"] == "''"
 
 
-def test_a_task_dies_with_its_worker(code: LoadedCode, tmp_path: Path) -> None:
+@pytest.mark.parametrize("function", ["sleep", "stubborn", "waits_for_another"])
+def test_a_task_and_what_it_has_started_die_with_its_worker(code: LoadedCode, tmp_path: Path, function: str) -> None:
+    """Two of these write the process that they have started."""
     script = tmp_path / "worker.py"
     script.write_text(WORKER)
-    worker = subprocess.Popen([sys.executable, str(script), str(code.source), str(tmp_path / "pid")])
+    worker = subprocess.Popen([sys.executable, str(script), str(code.source), str(tmp_path / "pid"), function])
     pid = wait_for(tmp_path / "pid")
 
     worker.send_signal(signal.SIGKILL)
@@ -235,7 +291,7 @@ def test_a_task_dies_with_its_worker(code: LoadedCode, tmp_path: Path) -> None:
 
 
 WORKER = """
-import sys
+import sys, threading
 from datetime import datetime, UTC
 from pathlib import Path
 from smithers import Task, call
@@ -250,9 +306,10 @@ class Sink:
 
 code = load(Path(sys.argv[1]))
 get = lambda name: code.resolve("smithers_workflow_alone:" + name)
-body = TaskBody(Task("t", output=get("Out"))[call(get("sleep"), sys.argv[2])], {})
+body = TaskBody(Task("t", output=get("Out"))[call(get(sys.argv[3]), sys.argv[2])], {})
 context = TaskContext("r", "t", "", 1, 1, None, lambda: datetime.now(UTC), CancelFlag(), Sink())
-isolate.run(job_of(body, context, 1, code, Path("unused"), ""), body, context)
+job = job_of(body, context, 1, code, Path("unused"), "")
+threading.Thread(target=isolate.run, args=(job, body, context)).start()
 """
 
 

@@ -18,6 +18,12 @@ YES, NO, NEXT = "yY", "nN", "\t"
 ENTER: Final = ("\r", "\n")
 BACKSPACE: Final = ("\x7f", "\b")
 ESCAPE: Final = ("\x1b", "\x15")
+Place = tuple[str, str, int]
+"""Node and iteration of an approval, and which time it is asked."""
+
+
+def place(seen: Seen) -> Place:
+    return seen.node, seen.iteration, int((seen.detail or {}).get("ask", 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +40,23 @@ class Reply:
 class Dialogue:
     """A question and what has been typed so far. Pure: characters in, replies out."""
 
-    asked: tuple[str, str] | None = None
-    """Node and iteration of the approval that is being answered."""
+    asked: Place | None = None
+    """The approval that is being answered."""
     verdict: bool | None = None
     note: str = ""
     skipped: int = 0
-    decided: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    decided: set[Place] = field(default_factory=set[Place])
 
     def look(self, waiting: Sequence[Seen]) -> Seen | None:
         """The approval in question, given those that wait now. It is dropped when somebody else has answered."""
-        found = [seen for seen in waiting if (seen.node, seen.iteration) not in self.decided]
+        found = [seen for seen in waiting if place(seen) not in self.decided]
         if self.verdict is not None:
-            current = [seen for seen in found if (seen.node, seen.iteration) == self.asked]
+            current = [seen for seen in found if place(seen) == self.asked]
             if current:
                 return current[0]
             self.verdict, self.note = None, ""
         chosen = found[self.skipped % len(found)] if found else None
-        self.asked = (chosen.node, chosen.iteration) if chosen else None
+        self.asked = place(chosen) if chosen else None
         return chosen
 
     def typed(self, text: str) -> list[Reply]:
@@ -77,8 +83,9 @@ class Dialogue:
         elif char == NEXT:
             self.skipped += 1
 
-    def reply(self, asked: tuple[str, str], verdict: bool) -> Reply:
-        reply = Reply(*asked, verdict, self.note.strip() or None)
+    def reply(self, asked: Place, verdict: bool) -> Reply:
+        node, iteration, _ = asked
+        reply = Reply(node, iteration, verdict, self.note.strip() or None)
         self.decided.add(asked)
         self.asked, self.verdict, self.note = None, None, ""
         return reply

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from smithers.cli.times import iso, now_ms, span
 from smithers.cli.views.nodes import find_node, named, shown_iteration
-from smithers.engine.entry import Entry, Fact, Json, NodeState
+from smithers.engine.entry import Entry, Fact, Json, NodeState, decided_key
 from smithers.engine.frame import NodeRow
 from smithers.errors import InputError, WrongState
 from smithers.store.interface import Store
@@ -46,8 +46,8 @@ def pending(store: Store, run_id: str) -> list[NodeRow]:
     waiting = [row for row in store.nodes(run_id) if row.state == WAITING]
     if not waiting:
         return []
-    answered = {(entry.data["node"], entry.data["iteration"]) for entry in store.entries_by_key(run_id, "decided:")}
-    return [row for row in waiting if (row.node, row.iteration) not in answered]
+    answered = {entry.key for entry in store.entries_by_key(run_id, "decided:")}
+    return [row for row in waiting if row.decision_key not in answered]
 
 
 def choose(store: Store, run: Run, node: str | None, iteration: str | None) -> NodeRow:
@@ -90,26 +90,31 @@ def decide(store: Store, run: Run, row: NodeRow, answer: Answer) -> Entry:
         "by": answer.by,
         "note": answer.note,
     }
-    key = f"decided:{row.node}:{row.iteration}"
-    fact = Fact("decided", key, data, NodeState(row.node, row.iteration, (WAITING,)))
+    fact = Fact("decided", row.decision_key, data, NodeState(row.node, row.iteration, (WAITING,)))
     done = store.append(Append(run.run_id, (fact,)))
     if done.outcomes == ("stored",):
         return done.entries[0]
     raise undecided(store, run, row)
 
 
+def decision_of(store: Store, run_id: str, row: NodeRow) -> Entry | None:
+    """The last one; there are several where a run was resumed after a denial."""
+    found = store.entries_by_key(run_id, decided_key(row.node, row.iteration))
+    mine = [entry for entry in found if (entry.data["node"], entry.data["iteration"]) == (row.node, row.iteration)]
+    return mine[-1] if mine else None
+
+
 def undecided(store: Store, run: Run, row: NodeRow) -> WrongState:
-    earlier = store.entries_by_key(run.run_id, f"decided:{row.node}:{row.iteration}")
-    for entry in earlier:
-        if entry.data["node"] == row.node and entry.data["iteration"] == row.iteration:
-            age = span(now_ms() - entry.at_ms)
-            return WrongState(
-                f"{told_decision(entry)} That was {age} ago; an approval is used once.",
-                code="ALREADY_DECIDED",
-                approved=entry.data["approved"],
-                by=entry.data.get("by"),
-                at=iso(entry.at_ms),
-            )
+    earlier = decision_of(store, run.run_id, row)
+    if earlier is not None:
+        age = span(now_ms() - earlier.at_ms)
+        return WrongState(
+            f"{told_decision(earlier)} That was {age} ago; an approval is used once.",
+            code="ALREADY_DECIDED",
+            approved=earlier.data["approved"],
+            by=earlier.data.get("by"),
+            at=iso(earlier.at_ms),
+        )
     row = find_node(store, run.run_id, row.node, row.iteration)
     return WrongState(
         f"{named(row.node, row.iteration)!r} of run {run.run_id} waits for no approval: it is a {row.kind} and is "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from smithers.cli.views.approvals import decision_of
 from smithers.cli.views.attempts import node_entries
 from smithers.engine.entry import Json
 from smithers.engine.frame import NodeRow
@@ -62,14 +63,11 @@ def output_of(store: Store, run_id: str, row: NodeRow) -> Any:
     for entry in node_entries(store, run_id, "ended", row.node, row.iteration):
         if entry.data["outcome"] == "finished":
             return entry.data.get("output")
-    for entry in store.entries_by_key(run_id, f"decided:{row.node}:{row.iteration}"):
-        if entry.data["node"] == row.node and entry.data["iteration"] == row.iteration:
-            return {
-                "approved": entry.data["approved"],
-                "note": entry.data.get("note"),
-                "decidedBy": entry.data.get("by"),
-            }
-    return None
+    decision = decision_of(store, run_id, row)
+    if decision is None:
+        return None
+    data = decision.data
+    return {"approved": data["approved"], "note": data.get("note"), "decidedBy": data.get("by")}
 
 
 def required_output(store: Store, run_id: str, row: NodeRow) -> Any:
