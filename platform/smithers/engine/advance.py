@@ -25,7 +25,7 @@ from smithers.engine.entry import Json
 from smithers.engine.judge import judge, reason
 from smithers.engine.mounts import ACTIVE, DONE, FAILED, FINAL, IDLE, Group, Leaf, LoopGroup, Mount, PartGroup
 from smithers.engine.reads import Suspended
-from smithers.engine.tree import Tree, land, take_off, takes_argument
+from smithers.engine.tree import Tree, describe, land, take_off, takes_argument
 from smithers.engine.waits import standing
 from smithers.errors import RenderError
 from smithers.flow.loop import Turn
@@ -76,8 +76,13 @@ class Advance:
     def settle(self) -> None:
         """Takes in all facts that came since the last plan, then moves on until nothing moves."""
         if self.tree.root.status == IDLE:
-            self.recall_failures(self.tree.leaves.values())
-            self.activate(self.tree.root)
+            if self.touched or self.dirty:  # facts came after it was mounted
+                self.touched.clear()
+                self.tree.fresh.clear()
+                self.remount()
+            else:
+                self.recall_failures(self.tree.leaves.values())
+                self.activate(self.tree.root)
         else:
             self.take_in()
         while self.dirty or self.groups:
@@ -399,6 +404,13 @@ class Advance:
                     f"Loop({group.loop.id!r}) at {show(group.loop.where)}: `until` reads {wait.missing.node!r}, "
                     "which has no output after this pass: read it with ctx.output_maybe or ctx.latest."
                 ) from None
+            except RenderError:
+                raise
+            except Exception as error:
+                raise RenderError(
+                    f"Loop({group.loop.id!r}) at {show(group.loop.where)}: `until` failed: {describe(error)}",
+                    cause=type(error).__name__,
+                ) from error
 
     def enter(self, group: LoopGroup, turn: int) -> None:
         self.changes.passes += 1

@@ -30,9 +30,7 @@ class Parallel(Element, metaclass=Bracketed):
 
     def __post_init__(self) -> None:
         if self.max_concurrency is not None and self.max_concurrency < 1:
-            raise invalid(
-                f"Parallel(max_concurrency={self.max_concurrency}): give 1 or more, or None for no cap."
-            )
+            raise invalid(f"Parallel(max_concurrency={self.max_concurrency}): give 1 or more, or None for no cap.")
 
 
 def Branch(condition: object, *, then: Child, otherwise: Child = None) -> Fragment:  # noqa: N802  reads as an element

@@ -81,14 +81,12 @@ def started(project: Project, order: Order) -> Prepared:
 
 
 def checked(order: Order) -> tuple[LoadedCode, Json]:
-    from smithers.cli.authoring import with_line
     from smithers.engine.check import check_input, preflight
     from smithers.worker.code import load
 
     code = load(Path(order.file))
     input = check_input(code.workflow, order.input)
-    with with_line(code):
-        preflight(code.workflow, order.input)
+    preflight(code.workflow, order.input)
     return code, input
 
 

@@ -129,8 +129,7 @@ def failure(store: Store, run: Run) -> Reason:
     if node:
         attempts = attempts_of(store, run.run_id, node, iteration)
         text = f"{named(node, iteration)} failed{tries(attempts)}: {text}"
-    if where:
-        text = f"{text}\nat {where}"
+    text += told_where(text, where)
     return Reason(
         "failure",
         text,
@@ -141,6 +140,11 @@ def failure(store: Store, run: Run) -> Reason:
         iteration,
         {"error": error},
     )
+
+
+def told_where(text: str, where: str) -> str:
+    """A line to add to an error's text, unless that has it."""
+    return f"\nat {where}" if where and where not in text else ""
 
 
 def tries(attempts: list[Attempt]) -> str:
@@ -171,8 +175,8 @@ def code(store: Store, run: Run) -> list[Reason]:
         return []
     entry = failed[-1] if failed else None
     error: Json = (entry.data.get("error") or {}) if entry else {}
-    where = f"\nat {error['where']}" if error.get("where") else ""
-    text = f"The workflow file does not render: {error.get('code', '')} {error.get('message', '')}{where}"
+    text = f"The workflow file does not render: {error.get('code', '')} {error.get('message', '')}"
+    text += told_where(text, str(error.get("where") or ""))
     if entry is None:
         text = f"It waits for a worker that has its code ({run.digest[:12]}), of {run.source}."
     return [
