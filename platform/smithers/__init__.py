@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from smithers.flow.group import Branch as Branch
     from smithers.flow.group import Parallel as Parallel
     from smithers.flow.group import Sequence as Sequence
+    from smithers.flow.guard import Caught as Caught
+    from smithers.flow.guard import Saga as Saga
+    from smithers.flow.guard import SagaStep as SagaStep
+    from smithers.flow.guard import TryCatchFinally as TryCatchFinally
     from smithers.flow.loop import Loop as Loop
     from smithers.flow.loop import Turn as Turn
     from smithers.flow.policy import UNLIMITED as UNLIMITED
@@ -39,6 +43,7 @@ HOMES = {
     "flow.context": ("Context",),
     "flow.element": ("Child", "Element", "Fragment"),
     "flow.group": ("Branch", "Parallel", "Sequence"),
+    "flow.guard": ("Caught", "Saga", "SagaStep", "TryCatchFinally"),
     "flow.loop": ("Loop", "Turn"),
     "flow.policy": ("UNLIMITED", "RetryPolicy"),
     "flow.task": ("Task",),
