@@ -97,11 +97,14 @@ class Advance:
 
     def settle(self) -> None:
         """Takes in all facts that came since the last plan, then moves on until nothing moves."""
+        seen = len(self.tree.fresh)
+        rendered = self.take_in()
         if self.tree.root.status == IDLE:
+            self.touched.clear()
             self.recall_failures(self.tree.leaves.values())
             self.activate(self.tree.root)
         else:
-            self.take_in()
+            self.look_at(rendered, self.tree.fresh[seen:])
         while self.dirty or self.groups or self.undecided:
             if self.dirty:
                 self.render_again(self.outermost())
@@ -131,11 +134,13 @@ class Advance:
         elif isinstance(group, GuardGroup):
             decide_block(self, group)
 
-    def take_in(self) -> None:
-        """As a cold start does it: first everything renders with all the facts, then failures, then the rest."""
+    def take_in(self) -> list[PartGroup]:
+        """As a cold start does it: first everything renders with all the facts, then failures, then the rest.
+
+        Returns the parts that were rendered again.
+        """
         for key in self.touched:
             self.land(key)
-        seen = len(self.tree.fresh)
         rendered: list[PartGroup] = []
         while self.dirty:
             part = self.outermost()
@@ -143,9 +148,13 @@ class Advance:
             if part.attached and part.status != FAILED:
                 rendered.append(part)
                 self.tree.again(part)
+        return rendered
+
+    def look_at(self, rendered: list[PartGroup], fresh: list[Leaf]) -> None:
+        """Judges what facts have come for, and lets rendered parts go on."""
         touched = [self.tree.leaves[key] for key in self.touched if key in self.tree.leaves]
         self.touched.clear()
-        self.recall_failures([*touched, *self.tree.fresh[seen:]])
+        self.recall_failures([*touched, *fresh])
         for leaf in touched:
             if leaf.status == ACTIVE:
                 self.changes.leaves[leaf.key] = leaf
