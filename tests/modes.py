@@ -7,7 +7,7 @@ import inspect
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import chain, count, repeat
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -98,7 +98,7 @@ class Scripted:
             case Part():
                 return self.part(child)
             case Element():
-                return replace(child, children=tuple(self.child(one) for one in child.children))
+                return replace(child, **{name: tuple(map(self.child, nodes)) for name, nodes in held(child)})
             case None | bool():
                 return child
             case _ if callable(child):
@@ -142,6 +142,14 @@ class Scripted:
                     return result
 
         return body
+
+
+def held(element: Element) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """The fields of an element that hold nodes: its children, and handlers such as `catch`."""
+    for one in fields(element):
+        value = getattr(element, one.name)
+        if isinstance(value, tuple) and value and all(isinstance(node, Element | Part) for node in value):
+            yield one.name, value
 
 
 def with_context(inner: Callable[..., Any], body: Callable[..., Any]) -> Callable[..., Any]:

@@ -18,10 +18,20 @@ if TYPE_CHECKING:
     from smithers.flow.element import Child as Child
     from smithers.flow.element import Element as Element
     from smithers.flow.element import Fragment as Fragment
+    from smithers.flow.for_each import Each as Each
+    from smithers.flow.for_each import ForEach as ForEach
     from smithers.flow.group import Branch as Branch
+    from smithers.flow.group import DecisionTable as DecisionTable
+    from smithers.flow.group import MergeQueue as MergeQueue
     from smithers.flow.group import Parallel as Parallel
+    from smithers.flow.group import Rule as Rule
     from smithers.flow.group import Sequence as Sequence
+    from smithers.flow.guard import Caught as Caught
+    from smithers.flow.guard import Saga as Saga
+    from smithers.flow.guard import SagaStep as SagaStep
+    from smithers.flow.guard import TryCatchFinally as TryCatchFinally
     from smithers.flow.loop import Loop as Loop
+    from smithers.flow.loop import Ralph as Ralph
     from smithers.flow.loop import Turn as Turn
     from smithers.flow.policy import UNLIMITED as UNLIMITED
     from smithers.flow.policy import RetryPolicy as RetryPolicy
@@ -38,8 +48,10 @@ HOMES = {
     "flow.call": ("call",),
     "flow.context": ("Context",),
     "flow.element": ("Child", "Element", "Fragment"),
-    "flow.group": ("Branch", "Parallel", "Sequence"),
-    "flow.loop": ("Loop", "Turn"),
+    "flow.for_each": ("Each", "ForEach"),
+    "flow.group": ("Branch", "DecisionTable", "MergeQueue", "Parallel", "Rule", "Sequence"),
+    "flow.guard": ("Caught", "Saga", "SagaStep", "TryCatchFinally"),
+    "flow.loop": ("Loop", "Ralph", "Turn"),
     "flow.policy": ("UNLIMITED", "RetryPolicy"),
     "flow.task": ("Task",),
     "flow.task_context": ("TaskContext",),

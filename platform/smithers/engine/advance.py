@@ -19,15 +19,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import Final
 
-from smithers.engine.entry import Json
+from smithers.engine.blocks import blocks_below, decide_block, go_on_block, start_block
+from smithers.engine.entry import Json, split_node_key
 from smithers.engine.judge import judge, reason
-from smithers.engine.mounts import ACTIVE, DONE, FAILED, FINAL, IDLE, Group, Leaf, LoopGroup, Mount, PartGroup
+from smithers.engine.mounts import (
+    ACTIVE,
+    DONE,
+    FAILED,
+    FINAL,
+    IDLE,
+    Group,
+    GuardGroup,
+    Leaf,
+    LoopGroup,
+    Mount,
+    PartGroup,
+)
 from smithers.engine.reads import Suspended
-from smithers.engine.tree import Tree, describe, land, take_off, takes_argument
+from smithers.engine.state import Path
+from smithers.engine.tree import Tree, describe, land, take_off
 from smithers.engine.waits import standing
 from smithers.errors import RenderError
+from smithers.flow.call import takes_argument
 from smithers.flow.loop import Turn
 from smithers.flow.task import Task
 from smithers.flow.wait import Approval
@@ -50,7 +66,10 @@ class Changes:
     """Mounted and in flight, and to be cancelled."""
     loops: dict[str, int] = field(default_factory=dict[str, int])
     ended_loops: dict[str, str] = field(default_factory=dict[str, str])
+    stages: dict[str, Json] = field(default_factory=dict[str, Json])
     absent: dict[str, str] = field(default_factory=dict[str, str])
+    gone: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
+    """Leaves that were over when their stage was left: no longer mounted, but people are told how they ended."""
     final: dict[str, str] = field(default_factory=dict[str, str])
     """Leaves that this plan itself ends: skipped or cancelled."""
     passes: int = 0
@@ -66,6 +85,9 @@ class Advance:
     """Keys of leaves with new facts."""
     dirty: dict[PartGroup, None] = field(default_factory=dict[PartGroup, None])
     groups: list[Group] = field(default_factory=list[Group])
+    undecided: list[tuple[Path, int, Group]] = field(default_factory=list[tuple[Path, int, Group]])
+    """A heap of loops and blocks that may enter a pass or a stage; see `settle`."""
+    deferrals: int = 0
     waiters: dict[str, dict[Leaf, None]] = field(default_factory=dict[str, dict[Leaf, None]])
 
     def changed(self, node: str) -> None:
@@ -75,30 +97,50 @@ class Advance:
 
     def settle(self) -> None:
         """Takes in all facts that came since the last plan, then moves on until nothing moves."""
+        seen = len(self.tree.fresh)
+        rendered = self.take_in()
         if self.tree.root.status == IDLE:
-            if self.touched or self.dirty:  # facts came after it was mounted
-                self.touched.clear()
-                self.tree.fresh.clear()
-                self.remount()
-            else:
-                self.recall_failures(self.tree.leaves.values())
-                self.activate(self.tree.root)
+            self.touched.clear()
+            self.recall_failures(self.tree.leaves.values())
+            self.activate(self.tree.root)
         else:
-            self.take_in()
-        while self.dirty or self.groups:
+            self.look_at(rendered, self.tree.fresh[seen:])
+        while self.dirty or self.groups or self.undecided:
             if self.dirty:
                 self.render_again(self.outermost())
-            else:
+            elif self.groups:
                 group = self.groups.pop()
                 group.queued = False
                 if group.attached:
                     self.go_on(group)
+            else:
+                self.decide(heappop(self.undecided)[2])
 
-    def take_in(self) -> None:
-        """As a cold start does it: first everything renders with all the facts, then failures, then the rest."""
+    def defer(self, group: Group) -> None:
+        """Lets a loop or a block decide how it goes on, once nothing else moves.
+
+        What they enter is kept in the frame. So they decide in the order of the tree, and with everything known that
+        follows without a decision: otherwise it would depend on the way there whether a pass begins before or after
+        something beside it has failed.
+        """
+        self.deferrals += 1
+        heappush(self.undecided, (group.path(), self.deferrals, group))
+
+    def decide(self, group: Group) -> None:
+        if not group.attached or group.status != ACTIVE:
+            return
+        if isinstance(group, LoopGroup):
+            self.next_pass(group)
+        elif isinstance(group, GuardGroup):
+            decide_block(self, group)
+
+    def take_in(self) -> list[PartGroup]:
+        """As a cold start does it: first everything renders with all the facts, then failures, then the rest.
+
+        Returns the parts that were rendered again.
+        """
         for key in self.touched:
             self.land(key)
-        seen = len(self.tree.fresh)
         rendered: list[PartGroup] = []
         while self.dirty:
             part = self.outermost()
@@ -106,9 +148,13 @@ class Advance:
             if part.attached and part.status != FAILED:
                 rendered.append(part)
                 self.tree.again(part)
+        return rendered
+
+    def look_at(self, rendered: list[PartGroup], fresh: list[Leaf]) -> None:
+        """Judges what facts have come for, and lets rendered parts go on."""
         touched = [self.tree.leaves[key] for key in self.touched if key in self.tree.leaves]
         self.touched.clear()
-        self.recall_failures([*touched, *self.tree.fresh[seen:]])
+        self.recall_failures([*touched, *fresh])
         for leaf in touched:
             if leaf.status == ACTIVE:
                 self.changes.leaves[leaf.key] = leaf
@@ -134,15 +180,21 @@ class Advance:
             loop = self.tree.loops.get(key)
             if loop is not None and how == "max" and loop.loop.on_max_reached == "fail":
                 failed.append(loop)
+        failed += [block for key, block in self.tree.guards.items() if state.stages.get(key, {}).get("end") == "failed"]
         for mount in failed:
             self.recall(mount)
 
     def recall(self, failed: Mount) -> None:
-        """A failed group in which nothing runs any more has itself failed, and so on outwards."""
+        """A failed group in which nothing runs any more has itself failed, and so on outwards.
+
+        Up to the block that decides what becomes of the failure: only what it decided is recalled further out.
+        """
         for group in failed.ancestors():
+            if group.tolerant or isinstance(group, GuardGroup):
+                return
             if group.parallel and not group.failing:
                 self.fail_around(group)
-            if group.failing and group.running:
+            if group.failing and not group.is_quiet:
                 return
 
     # leaves
@@ -160,7 +212,12 @@ class Advance:
         for group in leaf.ancestors():
             if group.parked:
                 self.changes.freed[group] = None
-            if group.failing and not group.running:
+        self.release(leaf)
+
+    def release(self, mount: Mount) -> None:
+        """Something below is no longer in flight, or has cleaned up: who has waited for it to become quiet goes on."""
+        for group in mount.ancestors():
+            if group.is_quiet and (group.failing or isinstance(group, GuardGroup)):
                 self.queue(group)
 
     def start(self, leaf: Leaf) -> None:
@@ -184,7 +241,7 @@ class Advance:
 
     def begin(self, leaf: Leaf) -> None:
         """A leaf that nothing has been done for, or that is to be done again."""
-        if any(group.failing for group in leaf.ancestors()):
+        if leaf.is_halted:
             self.cancel(leaf)
             return
         if leaf.element.skip_if:
@@ -221,9 +278,13 @@ class Advance:
 
     def be_absent(self, leaf: Leaf, why: str) -> None:
         """Tells readers that the output will never come. They may render at once, so the state must say it now."""
-        if leaf.key not in self.tree.state.absent:
-            self.tree.state.absent[leaf.key] = self.changes.absent[leaf.key] = why
-            self.changed(leaf.element.id)
+        self.never_come((leaf.key,), why)
+
+    def never_come(self, keys: Iterable[str], why: str = "failed") -> None:
+        for key in keys:
+            if key not in self.tree.state.absent:
+                self.tree.state.absent[key] = self.changes.absent[key] = why
+                self.changed(split_node_key(key)[0])
 
     def give_up(self, leaf: Leaf) -> None:
         if getattr(leaf.element, "continue_on_fail", False):
@@ -241,7 +302,7 @@ class Advance:
             mount.ready = mount.waiting = False
             self.changes.leaves[mount.key] = mount
             self.wake(mount.element.id)
-        if isinstance(mount, LoopGroup):
+        if isinstance(mount, LoopGroup | GuardGroup):
             self.wake_all()
         parent = mount.parent
         if parent is not None:
@@ -276,6 +337,8 @@ class Advance:
                 self.start(mount)
             case LoopGroup():
                 self.start_loop(mount)
+            case GuardGroup():
+                start_block(self, mount)
             case Group():
                 if mount.parallel:
                     for child in mount.children:
@@ -289,6 +352,8 @@ class Advance:
             return
         if isinstance(group, LoopGroup):
             self.go_on_loop(group)
+        elif isinstance(group, GuardGroup):
+            go_on_block(self, group)
         elif group.parallel:
             self.go_on_parallel(group)
         else:
@@ -298,16 +363,17 @@ class Advance:
         while group.cursor < len(group.children):
             child = group.children[group.cursor]
             self.activate(child)
-            if child.status == FAILED:
+            if child.status == FAILED and not group.tolerant:
                 self.finish(group, FAILED)
-            if child.status != DONE:
+                return
+            if child.status not in FINAL:
                 return
             group.cursor += 1
-        self.finish(group, DONE)
+        self.finish(group, FAILED if any(child.status == FAILED for child in group.children) else DONE)
 
     def go_on_parallel(self, group: Group) -> None:
         if group.failing:
-            if not group.running:
+            if group.is_quiet:
                 self.withdraw(group)
                 self.finish(group, FAILED)
         elif not group.open:
@@ -323,11 +389,13 @@ class Advance:
                 if reached.fail_fast:
                     self.withdraw(reached)
                 self.queue(reached)
+                for block in blocks_below(reached):
+                    self.queue(block)
             reached = reached.parent if isinstance(reached, PartGroup) else None
 
     def withdraw_waiting(self, group: Group) -> None:
         """Ends what has not begun below, whether its turn had come or not: a cold planner cannot tell the two apart."""
-        for leaf in list(group.leaves()):
+        for leaf in halted_leaves(group):
             if leaf.status not in FINAL and not leaf.in_flight and self.is_open(leaf):
                 self.cancel(leaf)
 
@@ -337,8 +405,14 @@ class Advance:
         timer = memory is not None and memory.timer and memory.n
         return bool(timer) or judge(leaf.element, memory) in ("fresh", "retry")
 
+    def halt(self, group: Group) -> None:
+        """Withdraws what is in flight or open below, and lets blocks clean up."""
+        self.withdraw(group)
+        for block in blocks_below(group):
+            self.queue(block)
+
     def withdraw(self, group: Group) -> None:
-        for leaf in list(group.leaves()):
+        for leaf in halted_leaves(group):
             if leaf.in_flight:
                 self.changes.withdrawn[leaf.key] = leaf
             elif leaf.status not in FINAL and self.is_open(leaf):
@@ -370,10 +444,8 @@ class Advance:
         elif key in self.tree.state.loops:
             self.activate(group.children[0])
             self.go_on(group)
-        elif self.until(group, 0):
-            self.end_loop(group, "until")
         else:
-            self.enter(group, 0)
+            self.defer(group)
 
     def go_on_loop(self, group: LoopGroup) -> None:
         body = group.children[0] if group.children else None
@@ -381,8 +453,18 @@ class Advance:
             return
         if body.status == FAILED:
             self.finish(group, FAILED)
-        elif any(above.failing for above in group.ancestors()):
+        else:
+            self.defer(group)
+
+    def next_pass(self, group: LoopGroup) -> None:
+        body = group.children[0] if group.children and group.key in self.tree.state.loops else None
+        if group.is_halted or (body is not None and body.status != DONE):
             return
+        if body is None:
+            if self.until(group, 0):
+                self.end_loop(group, "until")
+            else:
+                self.enter(group, 0)
         elif self.until(group, group.turn):
             self.end_loop(group, "until")
         elif group.loop.max_iterations is not None and group.turn + 1 >= group.loop.max_iterations:
@@ -472,6 +554,7 @@ class Advance:
         tree.take_down(tree.root)
         self.dirty.clear()
         self.groups.clear()
+        self.undecided.clear()
         self.waiters.clear()
         tree.put_up_root()
         self.recall_failures(tree.leaves.values())
@@ -494,15 +577,6 @@ def needs_output(task: Task[object], id: str) -> bool:  # type: ignore[type-var]
     return any(task.needs.get(name, name) == id for name in task.deps)
 
 
-def first_error(group: Group) -> tuple[Leaf | None, Json]:
-    """The first failure in tree order, for the run's error."""
-    stack: list[Mount] = [group]
-    while stack:
-        mount = stack.pop()
-        if isinstance(mount, Leaf) and mount.status == FAILED:
-            return mount, mount.error or {}
-        if isinstance(mount, LoopGroup) and mount.error:
-            return None, mount.error
-        if isinstance(mount, Group):
-            stack.extend(reversed(mount.children))
-    return None, {"code": "RUN_FAILED", "message": "the workflow failed"}
+def halted_leaves(group: Group) -> list[Leaf]:
+    """The leaves that a halt of the group concerns: all but those of cleanups."""
+    return [mount for mount in group.below(shielded=False) if isinstance(mount, Leaf)]

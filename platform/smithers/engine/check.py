@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from smithers.engine.entry import Entry, Json
 from smithers.engine.frame import Plan
-from smithers.engine.mounts import Group, Leaf, LoopGroup, Mount, PartGroup
+from smithers.engine.mounts import Group, GuardGroup, Leaf, LoopGroup, Mount, PartGroup
 from smithers.engine.plan import Planner
 from smithers.errors import InvalidInput, RenderError
 from smithers.flow.task import Task
@@ -108,6 +108,10 @@ def describe(mount: Mount) -> Json:
                 "max_iterations": mount.loop.max_iterations,
                 "children": children,
             }
+        case GuardGroup():
+            stage = mount.children[0] if mount.children else None
+            children = [describe(child) for child in stage.children] if isinstance(stage, Group) else []
+            return {"kind": type(mount.guard).__name__.lower(), "id": mount.guard.name, "children": children}
         case PartGroup() if mount.suspended is not None:
             return {"kind": "part", "id": "", "waits_for": mount.suspended.node, "children": []}
         case Group():

@@ -16,7 +16,7 @@ from smithers.engine.state import State, path_of
 
 Started = tuple[int, str, str, str, int, int]
 """A command as a frame records it: number, kind, node, iteration, attempt, target."""
-VERSION: Final = 2
+VERSION: Final = 3
 """Of this fold: snapshots made by another one are not used."""
 UNPLANNED_KINDS: Final[frozenset[Kind]] = frozenset(
     {"started", "ended", "decided", "fired", "cancel", "settled", "follow", "resumed", "retried", "redriven"}
@@ -53,6 +53,7 @@ def frame(state: State, data: Json) -> None:
         state.open_other.pop(n, None)
     state.loops.update(data.get("loops", {}))
     state.ended_loops.update(data.get("ended_loops", {}))
+    state.stages.update(data.get("stages", {}))
     state.homes.update(data.get("homes", {}))
     state.absent.update(data.get("absent", {}))
     for key, shown in data.get("nodes", {}).items():
@@ -168,6 +169,9 @@ def resumed(state: State, _: Json) -> None:
         killed = not memory.outcome and memory.deaths > 0
         if memory.outcome == "cancelled" or memory.error is not None or killed or denied:
             reopen(state, key)
+    for key, record in state.stages.items():
+        if "back" in record:
+            state.stages[key] = record["back"]
 
 
 def retried(state: State, data: Json) -> None:

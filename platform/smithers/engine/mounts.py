@@ -12,6 +12,7 @@ from typing import Any, Final
 from smithers.engine.entry import Json
 from smithers.engine.scope import Scope
 from smithers.engine.state import Path
+from smithers.flow.guard import Guard
 from smithers.flow.loop import Loop
 from smithers.flow.task import Task
 from smithers.flow.wait import Approval, Timer
@@ -43,6 +44,16 @@ class Mount:
         while above is not None:
             yield above
             above = above.parent
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether nothing begins here any more: a group around it fails, or is closed. Cleanups are shielded."""
+        for group in self.ancestors():
+            if group.failing or group.closed:
+                return True
+            if group.shielded:
+                return False
+        return False
 
     def path(self) -> Path:
         """Indexes from the root down: it sorts as the tree reads."""
@@ -91,7 +102,15 @@ class Group(Mount):
     """In parallel: children that are not final."""
     running: int = 0
     """Tasks in flight anywhere below."""
+    held: int = 0
+    """Blocks anywhere below that have begun and will clean up before they end."""
     failing: bool = False
+    closed: bool = False
+    """Nothing begins below any more, for another reason than a failure."""
+    shielded: bool = False
+    """Goes on though a group around it fails or the run is cancelled: it cleans up."""
+    tolerant: bool = False
+    """A child that fails does not keep the others from running."""
     parked: list[tuple[Path, int, Leaf]] = field(default_factory=list[tuple[Path, int, Leaf]])
     """A heap of ready leaves that wait for a slot of this group."""
     queued: bool = False
@@ -99,13 +118,23 @@ class Group(Mount):
 
     def leaves(self) -> Iterator[Leaf]:
         """Depth first, in order."""
+        return (mount for mount in self.below() if isinstance(mount, Leaf))
+
+    def below(self, *, shielded: bool = True) -> Iterator[Mount]:
+        """All mounts, depth first, in order; or only those that a halt of this group concerns."""
         stack: list[Mount] = [*reversed(self.children)]
         while stack:
             mount = stack.pop()
-            if isinstance(mount, Leaf):
-                yield mount
-            elif isinstance(mount, Group):
+            if isinstance(mount, Group):
+                if mount.shielded and not shielded:
+                    continue
                 stack.extend(reversed(mount.children))
+            yield mount
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing below is in flight or has to clean up."""
+        return not self.running and not self.held
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +166,15 @@ class LoopGroup(Group):
     key: str = ""
     turn: int = -1
     """The pass that is mounted; -1 is none."""
+
+
+@dataclass(slots=True, eq=False)
+class GuardGroup(Group):
+    """A block with its current stage as its only child; see `engine/stages.py`."""
+
+    guard: Guard = field(kw_only=True)
+    key: str = ""
+    stage: str = ""
+    """The stage that is mounted; empty is none."""
+    holding: bool = False
+    """Counted in the groups above."""

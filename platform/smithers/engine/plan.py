@@ -22,7 +22,8 @@ from zlib import crc32
 
 from pydantic_core import from_json, to_json
 
-from smithers.engine.advance import Advance, Changes, first_error
+from smithers.engine.advance import Advance, Changes
+from smithers.engine.blocks import failure_of
 from smithers.engine.command import Command
 from smithers.engine.entry import Entry, Fact, Json, node_key, split_node_key
 from smithers.engine.fold import fold
@@ -161,16 +162,32 @@ class Planner:
         advance.changes = Changes()
         advance.touched.update(self.touched)
         self.touched.clear()
-        if state.cancelled is not None:
+        if state.cancelled is not None and self.tree.root.held:
+            self.wind_down()
+        elif state.cancelled is not None:
             self.cancel_all()
         else:
             advance.settle()
             check(self.tree, self.tree.fresh)
-            self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.key in state.nodes or not is_given_up(leaf)]
+            self.forget_unseen()
         advance.changes.freed.update(self.tree.freed)
         advance.changes.timers = [leaf for leaf in advance.changes.timers if leaf.attached and leaf.status not in FINAL]
         started = start_ready(advance.changes.candidates, list(advance.changes.freed))
         return self.frame(started)
+
+    def forget_unseen(self) -> None:
+        """What was mounted where nothing begins any more, and nobody has seen, is not told."""
+        self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.key in self.state.nodes or not leaf.is_halted]
+
+    def wind_down(self) -> None:
+        """Cancels a run in which blocks have to clean up first: all but their cleanup is halted."""
+        root, advance = self.tree.root, self.advance
+        root.closed = True
+        advance.halt(root)
+        advance.settle()
+        advance.halt(self.tree.root)
+        advance.settle()
+        self.forget_unseen()
 
     def cancel_all(self) -> None:
         """Ends whatever people have seen. What a cold start renders beyond that is not told any more."""
@@ -213,6 +230,8 @@ class Planner:
         homes = {leaf.element.id: leaf.scope.home for leaf in self.tree.fresh}
         homes = {id: home for id, home in homes.items() if state.homes.get(id, "") != home}
         extra = {"closed": closed, "loops": changes.loops, "ended_loops": changes.ended_loops, "homes": homes}
+
+        extra = {**extra, "stages": changes.stages}
         delta.update({name: value for name, value in {**extra, "absent": changes.absent}.items() if value})
         self.own = state.frames + 1
         self.tree.fresh.clear()
@@ -228,21 +247,19 @@ class Planner:
         state, root = self.state, self.tree.root
         if any(not state.nodes[key].timer for key in state.by_command.values()):
             return "running", None
-        if state.cancelled is not None:
+        if state.cancelled is not None and not root.held:
             return "cancelled", None
         if root.status == DONE:
             return "finished", None
         if root.status == FAILED:
-            leaf, error = first_error(root)
-            where = {} if leaf is None else {"node": leaf.element.id, "iteration": leaf.scope.iteration}
-            return "failed", {**error, **where}
+            return "failed", failure_of(root)
         if started:
             return "running", None
         if any(leaf.waiting for leaf in self.tree.leaves.values()):
             return "waiting-approval", None
         if self.advance.changes.timers or state.by_command:
             return "waiting-timer", None
-        return "failed", why_stuck(self.tree)
+        return ("failed" if state.cancelled is None else "cancelled"), why_stuck(self.tree)
 
     def cancellations(self) -> tuple[list[Command], list[int]]:
         """Commands that stop what is in flight and no longer wanted, and numbers that are over without an answer."""
@@ -301,6 +318,8 @@ class Planner:
                 continue
             rows.append(row(leaf, state, memory, commands.get(key)))
         for key in self.tree.orphans():
+            if key in self.advance.changes.gone:
+                continue
             memory = self.state.nodes[key]
             state = "cancelling" if memory.n and not memory.timer else memory.outcome or "unmounted"
             if state != memory.shown:
@@ -311,7 +330,8 @@ class Planner:
     def changed(self) -> dict[str, Leaf]:
         changes = self.advance.changes
         found = {**changes.leaves, **changes.withdrawn, **{leaf.key: leaf for leaf in self.tree.fresh}}
-        return {key: leaf for key, leaf in found.items() if leaf.attached}
+        found = {key: leaf for key, leaf in found.items() if leaf.attached}
+        return {**found, **{key: leaf for key, leaf in changes.gone.items() if key not in self.tree.leaves}}
 
     def shown_state(self, leaf: Leaf, command: Command | None) -> str:
         final = self.advance.changes.final.get(leaf.key)
@@ -348,10 +368,6 @@ class Planner:
 def is_same(mine: Json, theirs: Json) -> bool:
     """Whether two frames say the same, one of them as it came back from the store."""
     return from_json(to_json(mine)) == {key: value for key, value in theirs.items() if key != "owner"}
-
-
-def is_given_up(leaf: Leaf) -> bool:
-    return any(group.failing for group in leaf.ancestors())
 
 
 def timer_command(timer: Timer, iteration: str, n: int) -> Command:

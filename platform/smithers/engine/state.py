@@ -70,6 +70,8 @@ class State:
     """Pass that each loop has entered; see `ended_loops`."""
     ended_loops: dict[str, str] = field(default_factory=dict[str, str])
     """Loops that are over, and how: until, max."""
+    stages: dict[str, Json] = field(default_factory=dict[str, Json])
+    """Blocks that have begun, and how far they are; see `engine/stages.py`."""
     homes: dict[str, str] = field(default_factory=dict[str, str])
     """For node ids inside loops: the ids of the loops around them, by slashes."""
     finished: dict[tuple[str, Path], Path] = field(default_factory=dict[tuple[str, Path], Path])

@@ -20,20 +20,23 @@ reads nothing but its input is rendered once.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from smithers.engine.entry import node_key
-from smithers.engine.mounts import WIDTH, Group, Leaf, LoopGroup, Mount, PartGroup
+from smithers.engine.entry import Json, node_key
+from smithers.engine.mounts import WIDTH, Group, GuardGroup, Leaf, LoopGroup, Mount, PartGroup
 from smithers.engine.reads import Reads, Skipped, Suspended
 from smithers.engine.scope import OUTSIDE
+from smithers.engine.stage_bodies import body_of_stage, stage_scope
+from smithers.engine.stages import first_record, holds, is_shielded
 from smithers.engine.state import State
 from smithers.errors import InvalidElement, RenderError, SmithersError
+from smithers.flow.call import takes_argument
 from smithers.flow.context import Context
 from smithers.flow.element import Node, Part, captured, normalized
 from smithers.flow.group import Parallel, Sequence
+from smithers.flow.guard import Guard, SagaStep
 from smithers.flow.loop import Loop, Turn
 from smithers.flow.task import Task
 from smithers.flow.wait import Approval, Timer
@@ -54,6 +57,7 @@ class Tree:
     homes: dict[str, str] = field(default_factory=dict[str, str])
     readers: dict[str, dict[PartGroup, None]] = field(default_factory=dict[str, dict[PartGroup, None]])
     loops: dict[str, LoopGroup] = field(default_factory=dict[str, LoopGroup])
+    guards: dict[str, GuardGroup] = field(default_factory=dict[str, GuardGroup])
     down: dict[str, None] = field(default_factory=dict[str, None])
     """Keys of leaves that were taken down since the last frame; see `orphans`."""
     freed: dict[Group, None] = field(default_factory=dict[Group, None])
@@ -130,8 +134,12 @@ class Tree:
                 return self.mount_leaf(child, parent, index)
             case Loop():
                 return self.mount_loop(child, parent, index)
+            case Guard():
+                return self.mount_guard(child, parent, index)
             case Sequence() | Parallel():
                 return self.mount_group(child, parent, index)
+            case SagaStep():
+                raise RenderError(f"SagaStep({child.id!r}) at {show(child.where)} belongs directly in a Saga.")
             case _:
                 raise RenderError(
                     f"{type(child).__name__} at {show(child.where)} is an element that nobody understands: "
@@ -215,6 +223,36 @@ class Tree:
         self.render(part)
         group.children, group.open = [part], 1
 
+    def mount_guard(self, guard: Guard, parent: Group, index: int) -> GuardGroup:
+        key = node_key(name_of(guard), parent.scope.iteration)
+        if key in self.guards:
+            raise duplicate(guard.name, self.guards[key].guard.where, guard.where)
+        group = self.guards[key] = GuardGroup(parent, index, parent.scope, guard=guard, key=key)
+        share(group, parent)
+        if not guard.skip_if:
+            self.enter_stage(group, self.state.stages.get(key))
+        return group
+
+    def enter_stage(self, group: GuardGroup, known: Json | None) -> None:
+        """Mounts one stage in place of the one before. A block that is over has nothing mounted, one that has not
+        begun (`known` is None) its first stage."""
+        record = known or first_record()
+        hold(group, holds(group.guard, known))
+        if group.stage == record["stage"]:
+            return
+        self.take_down_children(group)
+        group.stage = record["stage"]
+        if "end" in record:
+            return
+        scope = stage_scope(group, record)
+        part = PartGroup(
+            group, 0, scope, function=body_of_stage(group.guard, record), where=group.guard.where,
+            shielded=is_shielded(record), tolerant=record["stage"] == "undo",
+        )  # fmt: skip
+        share(part, group)
+        self.render(part)
+        group.children, group.open = [part], 1
+
     def take_down_children(self, group: Group) -> None:
         for child in group.children:
             self.take_down(child)
@@ -230,6 +268,10 @@ class Tree:
                     self.freed.update(dict.fromkeys(group for group in mount.ancestors() if group.parked))
             case LoopGroup():
                 del self.loops[mount.key]
+                self.take_down_children(mount)
+            case GuardGroup():
+                del self.guards[mount.key]
+                hold(mount, False)
                 self.take_down_children(mount)
             case PartGroup():
                 for node in mount.reads:
@@ -273,20 +315,29 @@ def land(leaf: Leaf) -> bool:
     return True
 
 
+def name_of(guard: Guard) -> str:
+    try:
+        return guard.name
+    except InvalidElement as error:
+        raise RenderError(error.message, **{"code": error.code, **error.data}) from error
+
+
+def hold(group: GuardGroup, wanted: bool) -> bool:
+    """Makes the groups around a block wait for it, or not. Returns whether that is a change."""
+    if group.holding == wanted:
+        return False
+    group.holding = wanted
+    for above in group.ancestors():
+        above.held += 1 if wanted else -1
+    return True
+
+
 def body_of(loop: Loop, turn: int) -> Callable[[], Any]:
     """The children of one pass. A single function is the body as a function of the pass."""
     if len(loop.children) == 1 and isinstance(loop.children[0], Part):
         function = loop.children[0].function
         return (lambda: function(Turn(turn))) if takes_argument(function) else function
     return lambda: loop.children
-
-
-def takes_argument(function: Callable[..., Any]) -> bool:
-    """Whether a body or an `until` wants the pass. Arguments with a default are bound variables, not the pass."""
-    parameters = inspect.signature(function).parameters.values()
-    return any(
-        one.default is one.empty and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) for one in parameters
-    )
 
 
 def run_input(workflow: AnyWorkflow, state: State) -> Any:

@@ -39,3 +39,7 @@ class Loop(Element):
             raise invalid(f"Loop({self.id!r}): max_iterations={self.max_iterations}: give 1 or more, or None.")
         if self.on_max_reached not in ("fail", "return-last"):
             raise invalid(f"Loop({self.id!r}): on_max_reached={self.on_max_reached!r}: use fail or return-last.")
+
+
+Ralph = Loop
+"""The older name of `Loop`."""

@@ -9,7 +9,22 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from smithers import Approval, Branch, Child, Context, Loop, Parallel, Sequence, Task, Timer, Turn, call
+from smithers import (
+    Approval,
+    Branch,
+    Child,
+    Context,
+    Loop,
+    Parallel,
+    Saga,
+    SagaStep,
+    Sequence,
+    Task,
+    Timer,
+    TryCatchFinally,
+    Turn,
+    call,
+)
 from smithers.errors import SmithersError
 from smithers.flow.workflow import AnyWorkflow, Workflow
 from smithers.testing.memory_run import InMemoryRun
@@ -38,7 +53,7 @@ class Grower:
     def grow(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         kinds = ["task"] * 4 + ["approval", "timer"]
         if depth:
-            kinds += ["sequence", "sequence", "parallel", "parallel", "loop", "part", "part", "branch"]
+            kinds += ["sequence", "sequence", "parallel", "parallel", "loop", "part", "part", "branch", "guard", "saga"]
         return getattr(self, f"a_{self.dice.choice(kinds)}")(depth, known)
 
     def several(self, depth: int, known: tuple[str, ...]) -> list[Callable[[Context[Any]], Child]]:
@@ -111,6 +126,31 @@ class Grower:
             return part
 
         inner_id = self.fresh("extra")
+        return make
+
+    def a_guard(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        id, dice, inner = self.fresh("guard"), self.dice, self.several(depth, known)
+        catch = self.grow(depth - 1, known) if dice.random() < 0.6 else None
+        finally_ = self.grow(depth - 1, known) if dice.random() < 0.6 else None
+        codes: Any = dice.choice([None, None, ["TASK_FAILED"], ["OTHER"]]) if catch else None
+
+        def make(ctx: Context[Any]) -> Child:
+            handlers: dict[str, Any] = {"catch": catch and catch(ctx), "finally_": finally_ and finally_(ctx)}
+            return TryCatchFinally(id=id, catch_errors=codes, **handlers)[(one(ctx) for one in inner)]
+
+        return make
+
+    def a_saga(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        id, actions = self.fresh("saga"), self.several(depth, known)
+        undoing = [self.grow(depth - 1, known) if self.dice.random() < 0.7 else None for _ in actions]
+        policy: Any = self.dice.choice(["compensate", "compensate-and-fail", "fail"])
+
+        def make(ctx: Context[Any]) -> Child:
+            steps = enumerate(zip(actions, undoing, strict=True))
+            return Saga(id=id, on_failure=policy)[
+                (SagaStep(f"{id}-{i}", compensation=undo and undo(ctx))[do(ctx)] for i, (do, undo) in steps)
+            ]
+
         return make
 
     def a_branch(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
