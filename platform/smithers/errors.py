@@ -8,6 +8,7 @@ SmithersError
 ├── InputError                the caller's input is wrong (exit 4)
 │   ├── InvalidInput          the run's input does not fit the workflow's input model
 │   ├── RunNotFound, RunExists, NodeNotFound, CommandNotFound
+│   ├── IdempotencyConflict   the idempotency key stands for another request already
 │   └── WrongState            the target is there, but not in a state that allows this
 ├── TaskError                 one attempt of a task failed
 │   ├── InvalidOutput         its output does not fit its model
@@ -98,6 +99,12 @@ class RunExists(InputError):
     """A run with this id exists already."""
 
     code = "RUN_EXISTS"
+
+
+class IdempotencyConflict(InputError):
+    """The idempotency key stands for another request already."""
+
+    code = "IDEMPOTENCY_CONFLICT"
 
 
 class NodeNotFound(InputError, LookupError):

@@ -9,9 +9,10 @@ from smithers.cli.times import iso
 from smithers.engine.entry import Json
 from smithers.errors import InputError, RunNotFound
 from smithers.store.interface import Store
-from smithers.store.records import Run
+from smithers.store.records import Run, Search
 
-ALL_RUNS: Final = 100_000
+MOST_NAMED: Final = 1000
+"""Of the runs that begin alike."""
 
 
 def run_wire(run: Run) -> Json:
@@ -50,7 +51,7 @@ def find_run(store: Store, wanted: str | None) -> Run:
     try:
         return store.run(wanted)
     except RunNotFound:
-        matches = [run for run in store.runs(limit=ALL_RUNS) if run.run_id.startswith(wanted)] if wanted else []
+        matches = store.search(Search(prefix=wanted, limit=MOST_NAMED)) if wanted else []
         if not matches:
             raise
     if len(matches) > 1:
