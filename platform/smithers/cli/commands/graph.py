@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from smithers.cli.authoring import with_line
 from smithers.cli.inputs import read_input
 from smithers.cli.options import FormOption
 from smithers.cli.output import Form, Out
@@ -16,6 +15,7 @@ from smithers.cli.session import session
 from smithers.cli.views.tree import mermaid, text_tree, with_states
 from smithers.engine.entry import Json
 from smithers.errors import InputError
+from smithers.worker.authoring import with_line
 
 
 def command(
