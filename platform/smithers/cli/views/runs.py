@@ -20,6 +20,7 @@ def run_wire(run: Run) -> Json:
         "runId": run.run_id,
         "workflow": run.workflow,
         "status": run.status,
+        "tags": run.tags,
         "createdAt": iso(run.created_ms),
         "updatedAt": iso(run.updated_ms),
         "error": run.error,
