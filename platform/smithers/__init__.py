@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from smithers.api.handle import RunHandle as RunHandle
+    from smithers.api.result import Result as Result
+    from smithers.api.starting import run as run
+    from smithers.api.starting import start as start
     from smithers.errors import NonRetryable as NonRetryable
     from smithers.errors import SmithersError as SmithersError
     from smithers.flow.call import call as call
@@ -44,6 +48,9 @@ if TYPE_CHECKING:
     from smithers.flow.workflow import workflow as workflow
 
 HOMES = {
+    "api.handle": ("RunHandle",),
+    "api.result": ("Result",),
+    "api.starting": ("run", "start"),
     "errors": ("NonRetryable", "SmithersError"),
     "flow.call": ("call",),
     "flow.context": ("Context",),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from typing import Annotated
 
 import typer
@@ -25,14 +23,6 @@ NodeOption = Annotated[str | None, typer.Argument(metavar="[NODE]", help="Which 
 NodeFlag = Annotated[str | None, typer.Option("--node", "-n", help="The same as NODE.")]
 ByOption = Annotated[str | None, typer.Option("--by", help="Who decides. Default: $USER.")]
 NoteOption = Annotated[str | None, typer.Option("--note", help="Why; kept with the decision.")]
-
-
-def whoami() -> str:
-    """The person at this terminal, as well as it can be known."""
-    try:
-        return os.environ.get("USER") or getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
 
 
 def settle(

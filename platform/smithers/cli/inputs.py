@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from smithers.engine.entry import Json
@@ -28,6 +29,21 @@ def read_input(given: str | None) -> Json:
             'Write for example --input \'{"name": "Ann"}\'.'
         )
     return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def pairs(given: Sequence[str], option: str) -> dict[str, str]:
+    """`NAME=VALUE`, several times. Raises `InputError` for what is no pair, and for a name that comes twice."""
+    found: dict[str, str] = {}
+    for word in given:
+        name, equals, value = word.partition("=")
+        if not (name and equals):
+            raise InputError(
+                f"{option} {word!r} is no NAME=VALUE: write for example {option} team=blue.", option=option
+            )
+        if found.get(name, value) != value:
+            raise InputError(f"{option} gives {name!r} twice: {found[name]!r} and {value!r}.", option=option)
+        found[name] = value
+    return found
 
 
 def source(given: str) -> tuple[str, str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from smithers.cli.deciding import ByOption, NodeFlag, NodeOption, NoteOption, RunOption, one_node, settle, whoami
+from smithers.cli.deciding import ByOption, NodeFlag, NodeOption, NoteOption, RunOption, one_node, settle
 from smithers.cli.options import FormOption, IterationOption, ResumeFlag
 from smithers.cli.output import Form
+from smithers.cli.person import whoami
 from smithers.cli.views.approvals import Answer
 
 

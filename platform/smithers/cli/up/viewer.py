@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from smithers.cli.deciding import whoami
 from smithers.cli.guard import Deaths, Order, begin
+from smithers.cli.person import whoami
 from smithers.cli.status import FAILED, TERMINATED, WAITING, exit_status
 from smithers.cli.up.keys import Dialogue, Keyboard, Reply
 from smithers.cli.up.model import CODE, RUNNING, RunModel

@@ -31,9 +31,9 @@ class Outputs:
         return found | ({"outputsOmitted": self.omitted} if self.omitted else {})
 
 
-def outputs_of(store: Store, run_id: str) -> Outputs:
+def outputs_of(store: Store, run_id: str, *, most: int = MOST_OUTPUTS) -> Outputs:
     rows = latest_finished(store.nodes(run_id))
-    kept = rows[-MOST_OUTPUTS:]
+    kept = rows[-most:]
     found = {row.node: output_of(store, run_id, row) for row in kept}
     last = next((found[row.node] for row in reversed(kept) if row.kind == "task"), None)
     return Outputs(found, last, len(rows) - len(kept))
