@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from smithers.flow.element import Child as Child
     from smithers.flow.element import Element as Element
     from smithers.flow.element import Fragment as Fragment
+    from smithers.flow.event import Signal as Signal
+    from smithers.flow.event import WaitForEvent as WaitForEvent
     from smithers.flow.group import Branch as Branch
     from smithers.flow.group import Parallel as Parallel
     from smithers.flow.group import Sequence as Sequence
@@ -38,6 +40,7 @@ HOMES = {
     "flow.call": ("call",),
     "flow.context": ("Context",),
     "flow.element": ("Child", "Element", "Fragment"),
+    "flow.event": ("Signal", "WaitForEvent"),
     "flow.group": ("Branch", "Parallel", "Sequence"),
     "flow.loop": ("Loop", "Turn"),
     "flow.policy": ("UNLIMITED", "RetryPolicy"),
