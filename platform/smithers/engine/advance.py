@@ -61,6 +61,8 @@ class Changes:
     """Leaves that wait for an event, and that no frame has told yet."""
     events: dict[str, Json] = field(default_factory=dict[str, Json])
     """How waits for events have ended; see `fold.resolve`."""
+    waited: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
+    """The leaves of these: a loop may have gone on to its next pass since."""
     unfit: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     """Signals that a wait cannot take, by its key: position and why."""
 
@@ -244,7 +246,7 @@ class Advance:
         if memory.n:
             self.changes.withdrawn[leaf.key] = leaf
         resolve(self.tree.state, leaf.key, how)
-        self.changes.events[leaf.key] = how
+        self.changes.events[leaf.key], self.changes.waited[leaf.key] = how, leaf
         leaf.waiting = False
         if how.get("timeout") == "skip":
             self.miss(leaf, "skipped")

@@ -15,7 +15,8 @@ class NodeRow:
     node: str
     iteration: str
     kind: str
-    """task, approval, timer, wait-for-event, signal; empty for a node that has left the tree: then only its state is written."""
+    """task, approval, timer, wait-for-event, signal; empty for a node that has left the tree: then only its state is
+    written."""
     state: str
     """pending, ready, running, cancelling, waiting-approval, waiting-event, waiting-timer, finished, skipped,
     failed, cancelled."""

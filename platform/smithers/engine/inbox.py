@@ -1,8 +1,8 @@
 """An event on its way into a run's log: what the entry says, and when it is refused at the door.
 
-An event is refused only while somebody waits for it and it fits nobody who does: then there is a person or a program to
-be told. One that comes early is kept whatever it holds; if it does not fit when its wait comes, the wait says so and the
-run is unharmed.
+An event is refused only while somebody waits for it and it fits nobody who does: then there is a person or a program
+to be told. One that comes early is kept whatever it holds; if it does not fit when its wait comes, the wait says so and
+the run is unharmed.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ from pydantic_core import from_json, to_json
 from smithers.engine.advance import Advance, Changes, first_error
 from smithers.engine.command import Command
 from smithers.engine.entry import Entry, Fact, Json, node_key, split_node_key
-from smithers.engine.fold import fold
 from smithers.engine.fit import schema_of
+from smithers.engine.fold import fold
 from smithers.engine.frame import NodeRow, Plan
 from smithers.engine.judge import judge
 from smithers.engine.mounts import DONE, FAILED, FINAL, Leaf
@@ -329,6 +329,10 @@ class Planner:
             state = "cancelling" if memory.n and not memory.timer else memory.outcome or "unmounted"
             if state != memory.shown:
                 shown[key] = state
+                waited = self.advance.changes.waited.get(key)
+                if waited is not None:
+                    rows.append(row(waited, state, memory, None, {}))
+                    continue
                 rows.append(NodeRow(*split_node_key(key), kind="", state=state))
         return shown, rows
 
@@ -389,9 +393,7 @@ def timer_command(timer: Timer, iteration: str, n: int) -> Command:
     return Command(n, "timer", timer.id, iteration, delay_ms=max(1, milliseconds(span)))
 
 
-def row(
-    leaf: Leaf, state: str, memory: NodeMemory | None, command: Command | None, unfit: dict[str, str]
-) -> NodeRow:
+def row(leaf: Leaf, state: str, memory: NodeMemory | None, command: Command | None, unfit: dict[str, str]) -> NodeRow:
     element = leaf.element
     attempt, ask = (0, 1) if memory is None else (memory.attempt, memory.ask)
     detail: Json = {"output": element.output.__name__} if isinstance(element, Task) else {}

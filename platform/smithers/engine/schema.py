@@ -5,8 +5,9 @@ Words that are not known here forbid nothing, as JSON Schema itself has it (draf
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, cast
 
 from pydantic_core import to_json
@@ -72,17 +73,19 @@ def against_values(rules: Json, value: Any, place: str) -> Iterator[str]:
         size = len(cast("str | list[Any]", value))
         low, high = ("minLength", "maxLength") if isinstance(value, str) else ("minItems", "maxItems")
         if size < rules.get(low, 0) or size > rules.get(high, size):
-            yield f"{named(place)}: it has the length {size}, wanted are {rules.get(low, 0)} to {rules.get(high, 'any')}"
+            wanted = f"{rules.get(low, 0)} to {rules.get(high, 'any')}"
+            yield f"{named(place)}: it has the length {size}, wanted is {wanted}"
     if isinstance(value, str) and "pattern" in rules and not matches(rules["pattern"], value):
         yield f"{named(place)}: {shown(value)} does not match {rules['pattern']}"
 
 
-LIMITS: Final[dict[str, Any]] = {
-    "minimum": lambda value, limit: value < limit,
-    "maximum": lambda value, limit: value > limit,
-    "exclusiveMinimum": lambda value, limit: value <= limit,
-    "exclusiveMaximum": lambda value, limit: value >= limit,
+LIMITS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "minimum": operator.lt,
+    "maximum": operator.gt,
+    "exclusiveMinimum": operator.le,
+    "exclusiveMaximum": operator.ge,
 }
+"""By word: whether a value breaks it."""
 
 
 def matches(pattern: str, value: str) -> bool:
@@ -157,4 +160,4 @@ def named(place: str) -> str:
 
 def shown(value: Any) -> str:
     text = to_json(value).decode()
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004  a line of a message
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -14,8 +14,8 @@ from pydantic import BaseModel
 from smithers.engine.check import check_input
 from smithers.engine.command import Command
 from smithers.engine.entry import Entry, Json, Kind, ended_key, node_key
-from smithers.engine.inbox import Sent, refusal
 from smithers.engine.frame import NodeRow, Plan
+from smithers.engine.inbox import Sent, refusal
 from smithers.engine.plan import Planner
 from smithers.errors import WrongState
 from smithers.flow.workflow import AnyWorkflow

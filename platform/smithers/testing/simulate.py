@@ -91,9 +91,9 @@ def simulate(
 
     `results` stand in for a task's body, by node id: a value, a failure, or a list with one for each attempt or pass
     (the last one repeats). `signals` are sent by name to waits as they open: a payload for each of them, or a list that
-    ends; a wait that gets none lasts until its timeout. Tasks without one really run. Retries and timers take no time. With `rebuild` the planner's
-    memory is thrown away after every event, as a crash would. Raises what `up` would refuse: `InvalidInput`,
-    `RenderError`.
+    ends; a wait that gets none lasts until its timeout. Tasks without a result really run. Retries and timers take no
+    time. With `rebuild` the planner's memory is thrown away after every event, as a crash would. Raises what `up` would
+    refuse: `InvalidInput`, `RenderError`.
     """
     given = input.model_dump(mode="json") if isinstance(input, BaseModel) else dict(input or {})
     simulated = Simulated(InMemoryRun(workflow, given, rebuild=rebuild))

@@ -222,6 +222,7 @@ def happen(run: InMemoryRun, dice: random.Random) -> str:
 def signals(run: InMemoryRun, dice: random.Random) -> list[tuple[str, Callable[[], None]]]:
     """Events for those who wait, and sometimes one for nobody, or one with a payload that does not fit."""
     wanted = [(row.detail or {}) for row in run.waiting_events]
+    pairs: list[tuple[str, str | None, Any]]
     pairs = [(about["event"], about["correlation"], {"n": len(run.log)}) for about in wanted for _ in range(3)]
     if dice.random() < 0.05:
         pairs.append((dice.choice(EVENTS), dice.choice([None, "c"]), dice.choice([{"n": 1}, {"n": "x"}, None])))
