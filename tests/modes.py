@@ -204,8 +204,6 @@ class TemporalMode:
         while run.status not in FINAL:
             waiting = run.waiting
             self.send(worker, run, payloads, answered)
-            if run.status == "waiting-event" and not run.store.open_commands(run.run_id) and not payloads:
-                return
             if waiting and run.status == "waiting-approval" and not set(waiting) & set(decisions):
                 return
             for node in waiting:

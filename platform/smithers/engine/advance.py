@@ -365,7 +365,7 @@ class Advance:
             child = group.children[group.cursor]
             self.activate(child)
             if child.status == FAILED:
-                self.withdraw_asides(group)
+                self.withdraw_begun(group)
                 self.finish(group, FAILED)
             if child.status != DONE and not child.aside:
                 return
@@ -378,10 +378,13 @@ class Advance:
         else:
             self.finish(group, DONE)
 
-    def withdraw_asides(self, group: Group) -> None:
-        """A failed sequence waits for nothing any more."""
-        for leaf in list(group.leaves()) if group.asides else ():
-            if leaf.waiting and leaf.status == ACTIVE:
+    def withdraw_begun(self, group: Group) -> None:
+        """A failed sequence waits for nothing any more: neither for what stands aside in it nor for what has gone past
+        that. Its tasks in flight end by themselves."""
+        for leaf in list(group.leaves()):
+            memory = self.tree.state.nodes.get(leaf.key)
+            begun = leaf.waiting or (memory is not None and memory.shown.startswith("waiting-"))
+            if begun and leaf.status not in FINAL and self.is_open(leaf):
                 self.cancel(leaf)
 
     def go_on_parallel(self, group: Group) -> None:

@@ -399,6 +399,14 @@ def test_a_failed_sequence_waits_for_no_async_event(begin: Any) -> None:
     assert (run.status, states(run)["deploy"]) == ("failed", "cancelled")
 
 
+def test_a_late_failure_withdraws_what_has_gone_past_the_wait(begin: Any) -> None:
+    run = begin(Sequence[wait(async_=True, timeout="1m"), Timer("long", duration="1d")])
+
+    run.fire(next(command.n for command in run.work if command.node == "deploy"))
+
+    assert (run.status, states(run)["long"], run.work) == ("failed", "cancelled", [])
+
+
 def test_a_loops_pass_ends_when_its_async_events_have_come(begin: Any) -> None:
     def tree(ctx: Context[Any]) -> Child:
         return Loop("rounds", until=lambda: ctx.iteration_count("deploy") >= 1)[lambda: [wait(async_=True), task("t")]]
