@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from smithers import Child, Context, RetryPolicy, Task, TaskContext, Workflow, call
 from smithers.engine.entry import Fact, Json, NodeState, node_key
+from smithers.engine.inbox import Sent
 from smithers.errors import NonRetryable
 from smithers.flow.element import Element, Part
 from smithers.flow.workflow import AnyWorkflow
@@ -57,13 +58,19 @@ class Really:
 
     @property
     def waiting(self) -> list[str]:
-        return [row.node for row in self.store.nodes(self.run_id) if row.state == "waiting-approval"]
+        return self.in_state("waiting-approval")
+
+    def in_state(self, state: str) -> list[str]:
+        return [row.node for row in self.store.nodes(self.run_id) if row.state == state]
 
     def output(self, model: type[M], node: str, iteration: str = "") -> M:
         entries = self.store.entries_by_key(self.run_id, f"ended:{node_key(node, iteration)}:a")
         finished = [entry for entry in entries if entry.data["outcome"] == "finished"]
         if finished:
             return model.model_validate(finished[-1].data["output"])
+        taken = (self.store.node(self.run_id, node, iteration).detail or {}).get("signal")
+        if taken:
+            return model.model_validate(self.store.entries(self.run_id, taken - 1, 1)[0].data["payload"])
         decision = self.store.entries_by_key(self.run_id, f"decided:{node_key(node, iteration)}")[-1].data
         return model.model_validate({**decision, "decided_by": decision["by"]})
 
@@ -172,7 +179,12 @@ class TemporalMode:
     folder: Path
 
     def run(
-        self, workflow: AnyWorkflow, input: Json, results: Mapping[str, Any], decisions: Mapping[str, bool]
+        self,
+        workflow: AnyWorkflow,
+        input: Json,
+        results: Mapping[str, Any],
+        decisions: Mapping[str, bool],
+        signals: Mapping[str, Any],
     ) -> Really:
         number = next(numbers)
         scripted = Scripted(workflow, results)
@@ -186,15 +198,20 @@ class TemporalMode:
             run = store.create_run(NewRun(f"run-{number}", workflow.name, input, digest, "flow.py"))
             worker.ring(run.run_id)
             ended = Really(store, run.run_id, scripted.started)
-            self.see_it_through(worker, ended, decisions)
+            payloads = {name: iter(one if isinstance(one, list) else repeat(one)) for name, one in signals.items()}
+            self.see_it_through(worker, ended, decisions, payloads)
         finally:
             worker.stop()
         return ended
 
-    def see_it_through(self, worker: EmbeddedWorker, run: Really, decisions: Mapping[str, bool]) -> None:
+    def see_it_through(
+        self, worker: EmbeddedWorker, run: Really, decisions: Mapping[str, bool], payloads: Mapping[str, Iterator[Any]]
+    ) -> None:
         began = time.monotonic()
+        answered: set[str] = set()
         while run.status not in FINAL:
             waiting = run.waiting
+            self.send(worker, run, payloads, answered)
             if waiting and run.status == "waiting-approval" and not set(waiting) & set(decisions):
                 return
             for node in waiting:
@@ -203,6 +220,22 @@ class TemporalMode:
                     worker.ring(run.run_id)
             assert time.monotonic() - began < LIMIT_S, f"{run.record}\n{run.store.nodes(run.run_id)}"
             time.sleep(0.01)
+
+    def send(
+        self, worker: EmbeddedWorker, run: Really, payloads: Mapping[str, Iterator[Any]], answered: set[str]
+    ) -> None:
+        """One event for each wait that is open and has none yet."""
+        for row in run.store.nodes(run.run_id):
+            about, key = row.detail or {}, node_key(row.node, row.iteration)
+            if row.state != "waiting-event" or key in answered:
+                continue
+            answered.add(key)
+            payload = next(payloads.get(about["event"], iter(())), None)
+            if payload is not None:
+                value = payload.model_dump(mode="json") if isinstance(payload, BaseModel) else payload
+                sent = Sent(about["event"], value, about["correlation"], "tester", time.time_ns())
+                assert run.store.append(Append(run.run_id, (sent.fact,))).outcomes == ("stored",)
+                worker.ring(run.run_id)
 
     def decide(self, run: Really, node: str, approved: bool) -> None:
         row = next(row for row in run.store.nodes(run.run_id) if row.node == node and row.state == "waiting-approval")
@@ -221,11 +254,13 @@ def run_in(mode: Mode, temporal: TemporalMode | None) -> Callable[..., Simulated
         *,
         results: Mapping[str, Any] | None = None,
         decisions: Mapping[str, bool] | None = None,
+        signals: Mapping[str, Any] | None = None,
     ) -> Simulated | Really:
         function = make if callable(make) else lambda ctx: make
         workflow: AnyWorkflow = Workflow("ruled", function, None)
         if temporal is not None:
-            return temporal.run(workflow, input or {}, results or {}, decisions or {})
-        return simulate(workflow, input, results=results, decisions=decisions, rebuild=mode == "cold")
+            return temporal.run(workflow, input or {}, results or {}, decisions or {}, signals or {})
+        cold = mode == "cold"
+        return simulate(workflow, input, results=results, decisions=decisions, signals=signals, rebuild=cold)
 
     return run

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from smithers.flow.element import Child as Child
     from smithers.flow.element import Element as Element
     from smithers.flow.element import Fragment as Fragment
+    from smithers.flow.event import Signal as Signal
+    from smithers.flow.event import WaitForEvent as WaitForEvent
     from smithers.flow.for_each import Each as Each
     from smithers.flow.for_each import ForEach as ForEach
     from smithers.flow.group import Branch as Branch
@@ -55,6 +57,7 @@ HOMES = {
     "flow.call": ("call",),
     "flow.context": ("Context",),
     "flow.element": ("Child", "Element", "Fragment"),
+    "flow.event": ("Signal", "WaitForEvent"),
     "flow.for_each": ("Each", "ForEach"),
     "flow.group": ("Branch", "DecisionTable", "MergeQueue", "Parallel", "Rule", "Sequence"),
     "flow.guard": ("Caught", "Saga", "SagaStep", "TryCatchFinally"),

@@ -17,6 +17,8 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from smithers.engine.entry import Entry, Fact, NodeState, OpenRun
+from smithers.engine.frame import NodeRow
+from smithers.engine.inbox import Sent
 from smithers.engine.plan import Planner, is_same
 from smithers.errors import RenderError, StaleEpoch
 from smithers.flow.workflow import AnyWorkflow
@@ -148,8 +150,11 @@ class World:
         return [(2.0, lambda: self.assign(self.dice.choice(waiting), self.dice.choice(free)))]
 
     def decisions(self) -> list[Move]:
-        rows = [row for row in self.machine.store.nodes("r") if row.state == "waiting-approval"]
-        return [(0.3, lambda r=row: self.decide(r.node, r.iteration)) for row in rows]
+        rows = self.machine.store.nodes("r")
+        asked = [row for row in rows if row.state == "waiting-approval"]
+        waiting = [row for row in rows if row.state == "waiting-event"]
+        decide: list[Move] = [(0.3, lambda r=row: self.decide(r.node, r.iteration)) for row in asked]
+        return decide + [(0.3, lambda r=row: self.send(r)) for row in waiting]
 
     def harms(self) -> list[Move]:
         may, alive = self.faults, [p for p in self.machine.processes if p.alive]
@@ -226,6 +231,15 @@ class World:
         self.machine.store.append(Append("r", (Fact("decided", f"decided:{node}:{iteration}", about, needs),)))
         self.say(f"{node}:{iteration} is decided: {approved}")
         if self.dice.random() < 0.9:  # otherwise whoever decided died before the bell
+            self.driver.ring()
+
+    def send(self, row: NodeRow) -> None:
+        about = row.detail or {}
+        payload = {"n": len(self.story)} if self.dice.random() < 0.9 else {"n": "none"}
+        sent = Sent(about["event"], payload, about.get("correlation"), "somebody", len(self.story))
+        self.machine.store.append(Append("r", (sent.fact,)))
+        self.say(f"{row.node}:{row.iteration} is sent {payload}")
+        if self.dice.random() < 0.9:
             self.driver.ring()
 
     # Harm

@@ -32,6 +32,7 @@ COMMANDS: Final = {
         Listed("output", "Prints the output of a run or of one node as JSON.", LOOK),
         Listed("approve", "Approves what a run waits for.", DECIDE),
         Listed("deny", "Denies what a run waits for.", DECIDE),
+        Listed("signal", "Sends an event to a run.", DECIDE),
         Listed("cancel", "Cancels a run; its outputs stay.", DECIDE),
         Listed("down", "Cancels every run that has not ended.", DECIDE),
         Listed("retry-task", "Runs a failed task of a run again.", DECIDE),

@@ -20,10 +20,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Final
+from typing import Any, Final
 
 from smithers.engine.blocks import blocks_below, decide_block, go_on_block, start_block
 from smithers.engine.entry import Json, split_node_key
+from smithers.engine.events import Waits, resolve_next
+from smithers.engine.fold import resolve
 from smithers.engine.judge import judge, reason
 from smithers.engine.mounts import (
     ACTIVE,
@@ -44,6 +46,7 @@ from smithers.engine.tree import Tree, describe, land, take_off
 from smithers.engine.waits import standing
 from smithers.errors import RenderError
 from smithers.flow.call import takes_argument
+from smithers.flow.event import WaitForEvent
 from smithers.flow.loop import Turn
 from smithers.flow.task import Task
 from smithers.flow.wait import Approval
@@ -73,6 +76,14 @@ class Changes:
     final: dict[str, str] = field(default_factory=dict[str, str])
     """Leaves that this plan itself ends: skipped or cancelled."""
     passes: int = 0
+    waits: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
+    """Leaves that wait for an event, and that no frame has told yet."""
+    events: dict[str, Json] = field(default_factory=dict[str, Json])
+    """How waits for events have ended; see `fold.resolve`."""
+    waited: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
+    """The leaves of these: a loop may have gone on to its next pass since."""
+    unfit: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    """Signals that a wait cannot take, by its key: position and why."""
 
 
 @dataclass(slots=True, eq=False)
@@ -89,6 +100,7 @@ class Advance:
     """A heap of loops and blocks that may enter a pass or a stage; see `settle`."""
     deferrals: int = 0
     waiters: dict[str, dict[Leaf, None]] = field(default_factory=dict[str, dict[Leaf, None]])
+    waits: Waits = field(default_factory=Waits)
 
     def changed(self, node: str) -> None:
         """An output of `node` came, or will never come."""
@@ -105,6 +117,11 @@ class Advance:
             self.activate(self.tree.root)
         else:
             self.look_at(rendered, self.tree.fresh[seen:])
+        self.move()
+        while resolve_next(self):
+            self.move()
+
+    def move(self) -> None:
         while self.dirty or self.groups or self.undecided:
             if self.dirty:
                 self.render_again(self.outermost())
@@ -156,8 +173,8 @@ class Advance:
         self.touched.clear()
         self.recall_failures([*touched, *fresh])
         for leaf in touched:
+            self.changes.leaves[leaf.key] = leaf  # also one whose turn it is not: an async event may have set it back
             if leaf.status == ACTIVE:
-                self.changes.leaves[leaf.key] = leaf
                 self.start(leaf)
         for part in rendered:
             if part.attached:
@@ -264,9 +281,58 @@ class Advance:
         elif isinstance(leaf.element, Task):
             leaf.ready, leaf.order = True, leaf.path()
             self.changes.candidates.append(leaf)
+        elif isinstance(leaf.element, WaitForEvent):
+            self.wait(leaf, leaf.element)
         else:
             leaf.order = leaf.path()
             self.changes.timers.append(leaf)
+
+    # waits for events
+
+    def wait(self, leaf: Leaf, element: WaitForEvent[Any]) -> None:
+        """Opens a leaf for events. Its deadline runs from the frame in which its turn comes first."""
+        memory = self.tree.state.nodes.get(leaf.key)
+        known = None if memory is None else memory.waits
+        leaf.waiting, leaf.order = True, leaf.path()
+        self.waits.add(leaf)
+        if element.timeout is not None and known is None and self.changes.waits.get(leaf.key) is not leaf:
+            self.changes.timers.append(leaf)
+        if known != (element.event, element.correlation_id):
+            self.changes.waits[leaf.key] = leaf
+        if element.async_:
+            self.step_aside(leaf)
+
+    def end_wait(self, leaf: Leaf, how: Json) -> None:
+        """Applies at once what the frame will say, as others read the payload in this same plan."""
+        memory = self.tree.state.memory(leaf.key)
+        if memory.n:
+            self.changes.withdrawn[leaf.key] = leaf
+        resolve(self.tree.state, leaf.key, how)
+        self.changes.events[leaf.key], self.changes.waited[leaf.key] = how, leaf
+        leaf.waiting = False
+        if how.get("timeout") == "skip":
+            self.miss(leaf, "skipped")
+        elif leaf.aside and memory.error is not None:
+            self.remount()  # what has gone past it looks at it again
+        else:
+            if memory.has_output:
+                self.changed(leaf.element.id)
+            self.start(leaf)
+
+    def step_aside(self, mount: Mount) -> None:
+        """Lets what comes after go on, though this is not done. A group whose children are all done or aside stands
+        aside with them; a loop's pass and the run wait for them."""
+        if mount.aside:
+            return
+        mount.aside = True
+        if mount.parent is not None:
+            mount.parent.asides += 1
+            self.queue(mount.parent)
+
+    def come_back(self, mount: Mount) -> None:
+        if mount.aside and mount.parent is not None:
+            mount.parent.asides -= 1
+        mount.aside = False
 
     def miss(self, leaf: Leaf, how: str) -> None:
         """Ends a leaf without an output."""
@@ -304,6 +370,7 @@ class Advance:
             self.wake(mount.element.id)
         if isinstance(mount, LoopGroup | GuardGroup):
             self.wake_all()
+        self.come_back(mount)
         parent = mount.parent
         if parent is not None:
             parent.open -= 1
@@ -348,7 +415,11 @@ class Advance:
                 pass
 
     def go_on(self, group: Group) -> None:
-        if group.status != ACTIVE or (isinstance(group, PartGroup) and group.suspended):
+        if group.status != ACTIVE:
+            return
+        if isinstance(group, PartGroup) and group.suspended:
+            if group.beside:
+                self.step_aside(group)
             return
         if isinstance(group, LoopGroup):
             self.go_on_loop(group)
@@ -364,20 +435,39 @@ class Advance:
             child = group.children[group.cursor]
             self.activate(child)
             if child.status == FAILED and not group.tolerant:
+                self.withdraw_begun(group)
                 self.finish(group, FAILED)
                 return
-            if child.status not in FINAL:
+            if child.status not in FINAL and not child.aside:
                 return
             group.cursor += 1
-        self.finish(group, FAILED if any(child.status == FAILED for child in group.children) else DONE)
+        if any(child.status == FAILED for child in group.children):
+            self.finish(group, FAILED)
+        else:
+            self.leave(group)
+
+    def leave(self, group: Group) -> None:
+        if group.asides:
+            self.step_aside(group)
+        else:
+            self.finish(group, DONE)
+
+    def withdraw_begun(self, group: Group) -> None:
+        """A failed sequence waits for nothing any more: neither for what stands aside in it nor for what has gone past
+        that. Its tasks in flight end by themselves."""
+        for leaf in list(group.leaves()):
+            memory = self.tree.state.nodes.get(leaf.key)
+            begun = leaf.waiting or (memory is not None and memory.shown.startswith("waiting-"))
+            if begun and leaf.status not in FINAL and self.is_open(leaf):
+                self.cancel(leaf)
 
     def go_on_parallel(self, group: Group) -> None:
         if group.failing:
             if group.is_quiet:
                 self.withdraw(group)
                 self.finish(group, FAILED)
-        elif not group.open:
-            self.finish(group, DONE)
+        elif group.open == group.asides:
+            self.leave(group)
 
     def fail_around(self, group: Group) -> None:
         """Marks the parallel group as failing, through the parts that belong to it."""
@@ -425,6 +515,7 @@ class Advance:
             self.changes.withdrawn[leaf.key] = leaf
         leaf.ready = leaf.waiting = False
         leaf.status = DONE
+        self.come_back(leaf)
         if leaf.parent is not None:
             leaf.parent.open -= 1
         if memory is not None:
@@ -535,6 +626,8 @@ class Advance:
         """Lets a part that has been rendered again go on from where it was."""
         if part.status == DONE:
             self.reopen(part)
+        elif part.aside:
+            self.remount()
         elif part.status == ACTIVE:
             part.status = IDLE
             self.activate(part)
@@ -556,6 +649,7 @@ class Advance:
         self.groups.clear()
         self.undecided.clear()
         self.waiters.clear()
+        self.waits.leaves.clear()
         tree.put_up_root()
         self.recall_failures(tree.leaves.values())
         self.activate(tree.root)

@@ -11,6 +11,7 @@ from smithers.engine.frame import Plan
 from smithers.engine.mounts import Group, GuardGroup, Leaf, LoopGroup, Mount, PartGroup
 from smithers.engine.plan import Planner
 from smithers.errors import InvalidInput, RenderError
+from smithers.flow.event import WaitForEvent
 from smithers.flow.task import Task
 from smithers.flow.where import show
 from smithers.flow.workflow import AnyWorkflow
@@ -96,8 +97,10 @@ def describe(mount: Mount) -> Json:
         case Leaf():
             element = mount.element
             found: Json = {"kind": mount.kind, "id": element.id, "label": element.label}
-            if isinstance(element, Task):
+            if isinstance(element, Task | WaitForEvent):
                 found["output"] = element.output.__name__
+            if isinstance(element, WaitForEvent):
+                found |= {"event": element.event, "correlation": element.correlation_id}
             return {**found, "depends_on": list(element.upstream())}
         case LoopGroup():
             body = mount.children[0] if mount.children else None

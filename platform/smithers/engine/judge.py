@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from smithers.engine.entry import Json
+from smithers.engine.mounts import LeafElement
 from smithers.engine.state import NodeMemory
 from smithers.flow.policy import UNLIMITED
 from smithers.flow.task import Task
-from smithers.flow.wait import Approval, Timer
+from smithers.flow.wait import Approval
 
 MOST_DEATHS: Final = 3
 """How often a task may take its process with it before it fails (design: deaths are counted in the store)."""
 
 
-def judge(element: Task[Any] | Approval | Timer, memory: NodeMemory | None) -> str:
-    """finished, skipped, cancelled, failed: over. running: a command is open. fresh, retry: to be started."""
+def judge(element: LeafElement, memory: NodeMemory | None) -> str:
+    """finished, skipped, cancelled, failed: over. running: a command is open. fresh, retry: to be started.
+
+    A wait for an event is fresh until it is over: its open command is only its deadline.
+    """
     if memory is None:
         return "fresh"
     if isinstance(element, Approval) and memory.decision is not None:
         return judge_decision(element, memory.decision)
     if memory.outcome:
         return memory.outcome
-    if memory.n:
+    if memory.n and memory.waits is None:
         return "running"
     if memory.deaths >= MOST_DEATHS:
         return "failed"
@@ -37,7 +41,7 @@ def judge_decision(approval: Approval, decision: Json) -> str:
     return "skipped" if approval.on_deny == "skip" else "failed"
 
 
-def judge_failure(element: Task[Any] | Approval | Timer, memory: NodeMemory) -> str:
+def judge_failure(element: LeafElement, memory: NodeMemory) -> str:
     error = memory.error or {}
     if not isinstance(element, Task) or not error.get("retryable", True):
         return "failed"
@@ -45,7 +49,7 @@ def judge_failure(element: Task[Any] | Approval | Timer, memory: NodeMemory) -> 
     return "retry" if left else "failed"
 
 
-def reason(element: Task[Any] | Approval | Timer, memory: NodeMemory) -> Json:
+def reason(element: LeafElement, memory: NodeMemory) -> Json:
     """Why a failed leaf failed, as an error for people."""
     if isinstance(element, Approval) and memory.decision is not None:
         decision = memory.decision

@@ -12,6 +12,7 @@ from typing import Any, Final
 from smithers.engine.entry import Json
 from smithers.engine.scope import Scope
 from smithers.engine.state import Path
+from smithers.flow.event import WaitForEvent
 from smithers.flow.guard import Guard
 from smithers.flow.loop import Loop
 from smithers.flow.task import Task
@@ -25,7 +26,7 @@ FAILED: Final = "failed"
 FINAL: Final = (DONE, FAILED)
 WIDTH: Final = 2**52
 """Ordinals are below this."""
-LeafElement = Task[Any] | Approval | Timer
+LeafElement = Task[Any] | Approval | Timer | WaitForEvent[Any]
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +38,8 @@ class Mount:
     scope: Scope
     status: str = field(default=IDLE, kw_only=True)
     attached: bool = field(default=True, kw_only=True)
+    aside: bool = field(default=False, kw_only=True)
+    """Waits for an event without holding up what comes after it; see `Advance.step_aside`."""
 
     def ancestors(self) -> Iterator[Group]:
         """Innermost first."""
@@ -62,7 +65,7 @@ class Mount:
 
 @dataclass(slots=True, eq=False)
 class Leaf(Mount):
-    """A task, an approval or a timer."""
+    """A task, an approval, a timer or a wait for an event."""
 
     element: LeafElement
     key: str
@@ -75,13 +78,14 @@ class Leaf(Mount):
     in_flight: bool = False
     """Counted in the groups above."""
     waiting: bool = False
-    """An approval that asks."""
+    """An approval that asks, or a wait that is open for events."""
     error: Json | None = None
     """Why it failed, once that is final."""
 
     @property
     def kind(self) -> str:
-        return type(self.element).__name__.lower()
+        name = type(self.element).__name__
+        return "wait-for-event" if name == "WaitForEvent" else name.lower()
 
 
 @dataclass(slots=True, eq=False)
@@ -100,6 +104,8 @@ class Group(Mount):
     """In sequence: the first child that is not done."""
     open: int = 0
     """In parallel: children that are not final."""
+    asides: int = 0
+    """Children that stand aside."""
     running: int = 0
     """Tasks in flight anywhere below."""
     held: int = 0
@@ -156,6 +162,8 @@ class PartGroup(Group):
     suspended: Missing | None = None
     reads: dict[str, None] = field(default_factory=dict[str, None])
     """Ids of the nodes it has read, in order."""
+    beside: bool = False
+    """Stands aside with the async signal whose payload it is for."""
 
 
 @dataclass(slots=True, eq=False)

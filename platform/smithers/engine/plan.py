@@ -26,6 +26,7 @@ from smithers.engine.advance import Advance, Changes
 from smithers.engine.blocks import failure_of
 from smithers.engine.command import Command
 from smithers.engine.entry import Entry, Fact, Json, node_key, split_node_key
+from smithers.engine.fit import schema_of
 from smithers.engine.fold import fold
 from smithers.engine.frame import NodeRow, Plan
 from smithers.engine.judge import judge
@@ -39,6 +40,7 @@ from smithers.engine.tree import Tree
 from smithers.engine.waits import check, outputs_of
 from smithers.errors import RenderError
 from smithers.flow.body import TaskBody
+from smithers.flow.event import WaitForEvent
 from smithers.flow.policy import duration, milliseconds
 from smithers.flow.task import Task
 from smithers.flow.wait import Timer
@@ -128,9 +130,14 @@ class Planner:
     def note(self, kind: str, data: Json, key: str | None) -> None:
         """Remembers what a fact touches. `key` is the node that its command worked on."""
         if kind in ("ended", "decided", "fired"):
-            self.touched[node_key(data["node"], data["iteration"])] = None
-            if data.get("outcome", "finished") == "finished":
+            touched = node_key(data["node"], data["iteration"])
+            self.touched[touched] = None
+            if self.state.nodes[touched].expired:
+                self.advance.waits.due = True
+            elif data.get("outcome", "finished") == "finished":
                 self.advance.changed(data["node"])
+        elif kind == "signal":
+            self.advance.waits.due = True
         elif kind == "settled" and key is not None:
             self.touched[key] = None
 
@@ -168,6 +175,7 @@ class Planner:
             self.cancel_all()
         else:
             advance.settle()
+            self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.attached]  # a plan may render a part twice
             check(self.tree, self.tree.fresh)
             self.forget_unseen()
         advance.changes.freed.update(self.tree.freed)
@@ -211,8 +219,8 @@ class Planner:
 
     def frame(self, started: list[Leaf]) -> Plan:
         changes, state = self.advance.changes, self.state
-        status, error = self.outcome(started)
         cancels, closed = self.cancellations()
+        status, error = self.outcome(started, closed)
         starts = sorted([*started, *changes.timers], key=lambda leaf: leaf.order)
         changes.leaves.update((leaf.key, leaf) for leaf in starts)
         numbers = count(state.commands + 1)
@@ -230,9 +238,9 @@ class Planner:
         homes = {leaf.element.id: leaf.scope.home for leaf in self.tree.fresh}
         homes = {id: home for id, home in homes.items() if state.homes.get(id, "") != home}
         extra = {"closed": closed, "loops": changes.loops, "ended_loops": changes.ended_loops, "homes": homes}
-
-        extra = {**extra, "stages": changes.stages}
-        delta.update({name: value for name, value in {**extra, "absent": changes.absent}.items() if value})
+        extra |= {"stages": changes.stages, "absent": changes.absent}
+        extra |= {"waits": self.waits(), "events": changes.events, "unfit": changes.unfit}
+        delta.update({name: value for name, value in extra.items() if value})
         self.own = state.frames + 1
         self.tree.fresh.clear()
         self.tree.down.clear()
@@ -242,7 +250,15 @@ class Planner:
             state.planned, state.position, self.own, delta, tuple(commands), tuple(closed), tuple(rows), status, error
         )
 
-    def outcome(self, started: list[Leaf]) -> tuple[str, Json | None]:
+    def waits(self) -> dict[str, list[str | None]]:
+        """The waits for events that begin with this frame: name and correlation id."""
+        found: dict[str, list[str | None]] = {}
+        for key, leaf in self.advance.changes.waits.items():
+            if leaf.attached and leaf.waiting and isinstance(leaf.element, WaitForEvent):
+                found[key] = [leaf.element.event, leaf.element.correlation_id]
+        return found
+
+    def outcome(self, started: list[Leaf], closed: list[int]) -> tuple[str, Json | None]:
         """The run's status from here on, and why it failed."""
         state, root = self.state, self.tree.root
         if any(not state.nodes[key].timer for key in state.by_command.values()):
@@ -255,9 +271,11 @@ class Planner:
             return "failed", failure_of(root)
         if started:
             return "running", None
-        if any(leaf.waiting for leaf in self.tree.leaves.values()):
-            return "waiting-approval", None
-        if self.advance.changes.timers or state.by_command:
+        waiting = [leaf for leaf in self.tree.leaves.values() if leaf.waiting]
+        if waiting:
+            for_events = all(isinstance(leaf.element, WaitForEvent) for leaf in waiting)
+            return "waiting-event" if for_events else "waiting-approval", None
+        if self.advance.changes.timers or not state.by_command.keys() <= set(closed):
             return "waiting-timer", None
         return ("failed" if state.cancelled is None else "cancelled"), why_stuck(self.tree)
 
@@ -283,6 +301,10 @@ class Planner:
         id, iteration = element.id, leaf.scope.iteration
         if isinstance(element, Timer):
             return timer_command(element, iteration, n)
+        if isinstance(element, WaitForEvent):
+            assert element.timeout is not None
+            span = duration(element.timeout, "timeout")
+            return Command(n, "timer", id, iteration, delay_ms=max(1, milliseconds(span)))
         assert isinstance(element, Task)
         attempt = 1 if memory is None else memory.attempt + (memory.ended == memory.attempt)
         delay = 0
@@ -314,9 +336,10 @@ class Planner:
             state = self.shown_state(leaf, commands.get(key))
             if state != (memory.shown if memory else ""):
                 shown[key] = state
-            elif key not in commands:
+            elif key not in commands and key not in self.advance.changes.unfit:
                 continue
-            rows.append(row(leaf, state, memory, commands.get(key)))
+            unfit = self.advance.changes.unfit.get(key, {})
+            rows.append(row(leaf, state, memory, commands.get(key), unfit))
         for key in self.tree.orphans():
             if key in self.advance.changes.gone:
                 continue
@@ -324,12 +347,17 @@ class Planner:
             state = "cancelling" if memory.n and not memory.timer else memory.outcome or "unmounted"
             if state != memory.shown:
                 shown[key] = state
+                waited = self.advance.changes.waited.get(key)
+                if waited is not None:
+                    rows.append(row(waited, state, memory, None, {}))
+                    continue
                 rows.append(NodeRow(*split_node_key(key), kind="", state=state))
         return shown, rows
 
     def changed(self) -> dict[str, Leaf]:
         changes = self.advance.changes
-        found = {**changes.leaves, **changes.withdrawn, **{leaf.key: leaf for leaf in self.tree.fresh}}
+        noted = {key: self.tree.leaves[key] for key in changes.unfit}
+        found = {**changes.leaves, **changes.withdrawn, **noted, **{leaf.key: leaf for leaf in self.tree.fresh}}
         found = {key: leaf for key, leaf in found.items() if leaf.attached}
         return {**found, **{key: leaf for key, leaf in changes.gone.items() if key not in self.tree.leaves}}
 
@@ -343,7 +371,9 @@ class Planner:
         verdict = judge(leaf.element, memory)
         if verdict == "running" and cancelling:
             return "unmounted" if timer else "cancelling"
-        if verdict == "running" or command is not None:
+        if isinstance(leaf.element, WaitForEvent) and leaf.waiting:
+            return "waiting-event"
+        if verdict == "running" or (command is not None and command.kind != "cancel"):
             return "waiting-timer" if timer else "running"
         if verdict not in ("fresh", "retry"):
             return verdict
@@ -378,16 +408,30 @@ def timer_command(timer: Timer, iteration: str, n: int) -> Command:
     return Command(n, "timer", timer.id, iteration, delay_ms=max(1, milliseconds(span)))
 
 
-def row(leaf: Leaf, state: str, memory: NodeMemory | None, command: Command | None) -> NodeRow:
+def row(leaf: Leaf, state: str, memory: NodeMemory | None, command: Command | None, unfit: dict[str, str]) -> NodeRow:
     element = leaf.element
     attempt, ask = (0, 1) if memory is None else (memory.attempt, memory.ask)
     detail: Json = {"output": element.output.__name__} if isinstance(element, Task) else {}
     if state == "waiting-approval":
         detail = {"title": getattr(element, "title", ""), "summary": getattr(element, "summary", "")}
         detail |= {"ask": ask} if ask > 1 else {}
+    if isinstance(element, WaitForEvent):
+        detail = event_detail(element, state, memory, unfit)
     if leaf.error is not None and state == "failed":
         detail["error"] = leaf.error
     if command is not None and command.kind != "cancel":
         attempt = command.attempt
     label = element.label or getattr(element, "title", "")
     return NodeRow(element.id, leaf.scope.iteration, leaf.kind, state, attempt, label, leaf.ordinal, detail or None)
+
+
+def event_detail(element: WaitForEvent[Any], state: str, memory: NodeMemory | None, unfit: dict[str, str]) -> Json:
+    """What people and senders need to know of a wait; once it is over, which signal it has taken."""
+    found: Json = {"event": element.event, "correlation": element.correlation_id, "output": element.output.__name__}
+    if state == "waiting-event":
+        known = {} if memory is None else {str(seq): why for seq, why in memory.unfit.items()}
+        noted = [{"seq": int(seq), "why": why} for seq, why in {**known, **unfit}.items()]
+        found |= {"schema": schema_of(element.output), "on_timeout": element.on_timeout, "unfit": noted}
+    if state == "finished" and memory is not None:
+        found |= {"signal": memory.signal} if memory.signal else {"timeout": "continue"}
+    return found

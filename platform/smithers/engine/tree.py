@@ -21,11 +21,11 @@ reads nothing but its input is rendered once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from smithers.engine.entry import Json, node_key
-from smithers.engine.mounts import WIDTH, Group, GuardGroup, Leaf, LoopGroup, Mount, PartGroup
+from smithers.engine.mounts import WIDTH, Group, GuardGroup, Leaf, LeafElement, LoopGroup, Mount, PartGroup
 from smithers.engine.reads import Reads, Skipped, Suspended
 from smithers.engine.scope import OUTSIDE
 from smithers.engine.stage_bodies import body_of_stage, stage_scope
@@ -35,6 +35,7 @@ from smithers.errors import InvalidElement, RenderError, SmithersError
 from smithers.flow.call import takes_argument
 from smithers.flow.context import Context
 from smithers.flow.element import Node, Part, captured, normalized
+from smithers.flow.event import Signal, WaitForEvent
 from smithers.flow.group import Parallel, Sequence
 from smithers.flow.guard import Guard, SagaStep
 from smithers.flow.loop import Loop, Turn
@@ -124,13 +125,15 @@ class Tree:
         group.step //= max(1, len(children))
         group.children = [self.mount(child, group, index) for index, child in enumerate(children)]
         group.open = len(group.children)
-        group.cursor = 0
+        group.cursor = group.asides = 0
 
     def mount(self, child: Node, parent: Group, index: int) -> Mount:
         match child:
             case Part():
                 return self.mount_part(child, parent, index)
-            case Task() | Approval() | Timer():
+            case Signal() if child.child is not None:
+                return self.mount_signal(child, child.child, parent, index)
+            case Task() | Approval() | Timer() | WaitForEvent():
                 return self.mount_leaf(child, parent, index)
             case Loop():
                 return self.mount_loop(child, parent, index)
@@ -163,7 +166,22 @@ class Tree:
         self.adopt(group, () if element.skip_if else element.children)
         return group
 
-    def mount_leaf(self, element: Task[Any] | Approval | Timer, parent: Group, index: int) -> Leaf:
+    def mount_signal(self, signal: Signal[Any], child: Part, parent: Group, index: int) -> Group:
+        """The wait, and after it a part that reads the payload and hands it to the author's function."""
+        self.check_binding(child.function, child.captured, f"The child of Signal({signal.id!r})", child.where)
+
+        def render() -> Any:
+            return child.function(self.context.output(signal.output, signal.id))
+
+        group = Group(parent, index, parent.scope)
+        share(group, parent)
+        self.adopt(group, (replace(signal, children=()), Part(render, (), child.where)))
+        part = group.children[1]
+        assert isinstance(part, PartGroup)
+        part.beside = signal.async_
+        return group
+
+    def mount_leaf(self, element: LeafElement, parent: Group, index: int) -> Leaf:
         if isinstance(element, Task):
             self.check_task(element)
         scope = parent.scope
@@ -256,7 +274,7 @@ class Tree:
     def take_down_children(self, group: Group) -> None:
         for child in group.children:
             self.take_down(child)
-        group.children, group.open, group.cursor = [], 0, 0
+        group.children, group.open, group.cursor, group.asides = [], 0, 0, 0
 
     def take_down(self, mount: Mount) -> None:
         mount.attached = False

@@ -37,6 +37,8 @@ def fails(message: str = "scripted failure", *, retryable: bool = True) -> Failu
 
 Result = BaseModel | Failure | Exception
 Script = Mapping[str, Result | list[Result]]
+Payload = BaseModel | Json
+Events = Mapping[str, Payload | list[Payload]]
 
 
 @dataclass(slots=True)
@@ -59,8 +61,8 @@ class Simulated:
 
     @property
     def waiting(self) -> list[str]:
-        """Ids of the approvals that ask."""
-        return [row.node for row in self.run.waiting]
+        """Ids of the approvals that ask and of the waits for events, in this order."""
+        return [row.node for row in (*self.run.waiting, *self.run.waiting_events)]
 
     @property
     def elapsed(self) -> timedelta:
@@ -82,20 +84,25 @@ def simulate(
     *,
     results: Script | None = None,
     decisions: Mapping[str, bool] | None = None,
+    signals: Events | None = None,
     rebuild: bool = False,
 ) -> Simulated:
-    """Runs until the run is over or waits for a decision that is not scripted.
+    """Runs until the run is over or waits for a decision or an event that is not scripted.
 
     `results` stand in for a task's body, by node id: a value, a failure, or a list with one for each attempt or pass
-    (the last one repeats). Tasks without one really run. Retries and timers take no time. With `rebuild` the planner's
-    memory is thrown away after every event, as a crash would. Raises what `up` would refuse: `InvalidInput`,
-    `RenderError`.
+    (the last one repeats). `signals` are sent by name to waits as they open: a payload for each of them, or a list that
+    ends; a wait that gets none lasts until its timeout. Tasks without a result really run. Retries and timers take no
+    time. With `rebuild` the planner's memory is thrown away after every event, as a crash would. Raises what `up` would
+    refuse: `InvalidInput`, `RenderError`.
     """
     given = input.model_dump(mode="json") if isinstance(input, BaseModel) else dict(input or {})
     simulated = Simulated(InMemoryRun(workflow, given, rebuild=rebuild))
     scripts = {id: iter_of(script) for id, script in (results or {}).items()}
+    payloads = {name: iter(one) if isinstance(one, list) else repeat(one) for name, one in (signals or {}).items()}
     for _ in range(MOST_EVENTS):
-        if simulated.run.is_over or not (decide(simulated, decisions or {}) or work(simulated, scripts)):
+        if simulated.run.is_over:
+            return simulated
+        if not (decide(simulated, decisions or {}) or send(simulated, payloads) or work(simulated, scripts)):
             return simulated
     raise SmithersError(f"The workflow goes on after {MOST_EVENTS} events: an endless loop needs a scripted end.")
 
@@ -110,6 +117,17 @@ def decide(simulated: Simulated, decisions: Mapping[str, bool]) -> bool:
     for row in simulated.run.waiting:
         if row.node in decisions:
             simulated.run.decide(row.node, approved=decisions[row.node], iteration=row.iteration)
+            return True
+    return False
+
+
+def send(simulated: Simulated, payloads: Mapping[str, Any]) -> bool:
+    """Sends the event that the first open wait is for, with its correlation id."""
+    for row in simulated.run.waiting_events:
+        about = row.detail or {}
+        payload = next(payloads.get(about["event"], iter(())), None)
+        if payload is not None:
+            simulated.run.signal(about["event"], payload, correlation=about["correlation"])
             return True
     return False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from smithers import Approval, Context, Loop, Parallel, Sequence, Task, Timer, workflow
+from smithers import Approval, Context, Loop, Parallel, Sequence, Signal, Task, Timer, WaitForEvent, workflow
 
 
 class Text(BaseModel):
@@ -37,3 +37,16 @@ def polish(ctx: Context[None]):
 @workflow
 def nap(ctx: Context[None]):
     return Sequence[Timer("sleep", duration="1h"), Task("after", output=Text)[work]]
+
+
+class Deploy(BaseModel):
+    sha: str
+    tries: int = 0
+
+
+@workflow
+def awaiting(ctx: Context[None]):
+    return Sequence[
+        WaitForEvent("deploy", event="deploy.completed", correlation_id="pr-7", output=Deploy, timeout="1h"),
+        Signal("feedback", output=Deploy)[lambda feedback: Task("told", output=Text)[Text(text=feedback.sha)]],
+    ]

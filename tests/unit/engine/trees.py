@@ -19,19 +19,25 @@ from smithers import (
     Saga,
     SagaStep,
     Sequence,
+    Signal,
     Task,
     Timer,
     TryCatchFinally,
     Turn,
+    WaitForEvent,
     call,
 )
+from smithers.engine.inbox import Sent
 from smithers.errors import SmithersError
 from smithers.flow.workflow import AnyWorkflow, Workflow
 from smithers.testing.memory_run import InMemoryRun
 
 
 class Out(BaseModel):
-    n: int
+    n: int = 0
+
+
+EVENTS = ("go", "stop")
 
 
 def work(n: int = 0) -> Out:
@@ -51,7 +57,7 @@ class Grower:
         return f"{kind}{self.ids}"
 
     def grow(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
-        kinds = ["task"] * 4 + ["approval", "timer"]
+        kinds = ["task"] * 4 + ["approval", "timer", "wait", "signal"]
         if depth:
             kinds += ["sequence", "sequence", "parallel", "parallel", "loop", "part", "part", "branch", "guard", "saga"]
         return getattr(self, f"a_{self.dice.choice(kinds)}")(depth, known)
@@ -85,6 +91,38 @@ class Grower:
     def a_timer(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         id = self.fresh("timer")
         return lambda ctx: Timer(id, duration="1m")
+
+    def waiting(self) -> dict[str, Any]:
+        dice = self.dice
+        return {
+            "correlation_id": dice.choice([None, None, "c"]),
+            "timeout": dice.choice([None, "1m", "2m"]),
+            "on_timeout": dice.choice(["fail", "skip", "continue"]),
+            "async_": dice.random() < 0.4,
+            "skip_if": dice.random() < 0.05,
+        }
+
+    def a_wait(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        id, event, props = self.fresh("wait"), self.dice.choice(EVENTS), self.waiting()
+        self.tasks.append(id)
+        if known and self.dice.random() < 0.2:
+            props["depends_on"] = [self.dice.choice(known)]
+        return lambda ctx: WaitForEvent(id, event=event, output=Out, **props)
+
+    def a_signal(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        id, props = self.fresh("signal"), self.waiting()
+        inner = self.several(depth, known) if depth and self.dice.random() < 0.5 else []
+        self.tasks.append(id)
+
+        def make(ctx: Context[Any]) -> Child:
+            def render(payload: Out) -> Child:
+                extra = [Task(f"{id}-{i}", output=Out)[call(work, i)] for i in range(payload.n % 3)]
+                return [*extra, *(one(ctx) for one in inner)]
+
+            signal = Signal(id, output=Out, **props)
+            return signal[render] if inner else signal
+
+        return make
 
     def a_sequence(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         inner = self.several(depth, known)
@@ -196,6 +234,7 @@ def happen(run: InMemoryRun, dice: random.Random) -> str:
             events.append(
                 (f"decide {row.node} {yes}", lambda r=row, y=yes: run.decide(r.node, approved=y, iteration=r.iteration))
             )
+    events += signals(run, dice)
     if dice.random() < 0.01 and run.planner.state.cancelled is None:
         events = [("cancel", run.cancel)]
     if not events:
@@ -206,6 +245,21 @@ def happen(run: InMemoryRun, dice: random.Random) -> str:
     what, act = dice.choice(events)
     act()
     return what
+
+
+def signals(run: InMemoryRun, dice: random.Random) -> list[tuple[str, Callable[[], None]]]:
+    """Events for those who wait, and sometimes one for nobody, or one with a payload that does not fit."""
+    wanted = [(row.detail or {}) for row in run.waiting_events]
+    pairs: list[tuple[str, str | None, Any]]
+    pairs = [(about["event"], about["correlation"], {"n": len(run.log)}) for about in wanted for _ in range(3)]
+    if dice.random() < 0.05:
+        pairs.append((dice.choice(EVENTS), dice.choice([None, "c"]), dice.choice([{"n": 1}, {"n": "x"}, None])))
+
+    def send(name: str, correlation: str | None, payload: Any) -> None:
+        sent = Sent(name, payload, correlation, None, len(run.log))
+        run.tell("signal", sent.key, sent.data)
+
+    return [(f"send {name} {payload}", lambda pair=(name, corr, payload): send(*pair)) for name, corr, payload in pairs]
 
 
 def resumes(run: InMemoryRun, dice: random.Random) -> bool:

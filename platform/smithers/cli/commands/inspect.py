@@ -14,6 +14,7 @@ from smithers.cli.times import ago, local, now_ms
 from smithers.cli.views.approvals import approval_wire, pending, title_of
 from smithers.cli.views.nodes import named, node_wire, told_error
 from smithers.cli.views.runs import run_details
+from smithers.cli.views.signals import Filter, event_wire, open_events, received, send_command
 from smithers.cli.watching import repeat
 from smithers.engine.frame import NodeRow
 from smithers.store.records import Run
@@ -46,8 +47,11 @@ def show(here: Session, run: Run, most: int) -> None:
     waiting = pending(here.store, run.run_id)
     if here.out.is_json:
         approvals = [approval_wire(row) for row in waiting]
+        events = [event_wire(row) for row in open_events(nodes)]
         here.out.document(
-            run_details(run) | {"nodes": [node_wire(row) for row in nodes], "pendingApprovals": approvals}
+            run_details(run)
+            | {"nodes": [node_wire(row) for row in nodes], "pendingApprovals": approvals, "pendingEvents": events}
+            | {"signals": [one.wire() for one in received(here.store, run.run_id, Filter())]}
         )
         return
     here.out.lines(head(run))
@@ -59,6 +63,9 @@ def show(here: Session, run: Run, most: int) -> None:
     for row in waiting:
         here.out.line(f'\n⏸ {named(row.node, row.iteration)} waits for an approval: "{title_of(row)}"')
         here.out.line(f"  smithers approve {run.run_id} {row.node}")
+    for row in open_events(nodes):
+        here.out.line(f"\n⏸ {named(row.node, row.iteration)} waits for an event")
+        here.out.line(f"  {send_command(run.run_id, row.detail)}")
     if run.error:
         here.out.line(f"\n✗ {run.error.get('code', '')}: {told_error(run.error)}")
         here.out.line(f"  smithers why {run.run_id}")

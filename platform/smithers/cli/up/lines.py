@@ -12,6 +12,7 @@ from smithers.cli.up.model import RunModel, Seen
 from smithers.cli.up.screen import Screen
 from smithers.cli.views.events import Event
 from smithers.cli.views.nodes import named, told_error
+from smithers.cli.views.signals import send_command
 
 
 class PlainScreen(Screen):
@@ -114,6 +115,13 @@ def timed(_model: RunModel, event: Event, seen: Seen) -> str:
     return f"⏱ {named(event.node, event.iteration)} waiting for timer{fires}"
 
 
+def awaited(model: RunModel, _event: Event, seen: Seen) -> str:
+    until = f" (until {iso(seen.due_ms)})" if seen.due_ms else ""
+    return (
+        f"⏸ waits for an event: {named(seen.node, seen.iteration)}{until} — {send_command(model.run_id, seen.detail)}"
+    )
+
+
 def plain(before: str, after: str = "") -> Line:
     return lambda _model, event, _seen: f"{before}{named(event.node, event.iteration)}{after}"
 
@@ -130,6 +138,7 @@ NODE_LINES: Final[dict[str, Line]] = {
     "ApprovalGranted": decided,
     "ApprovalDenied": decided,
     "NodeWaitingTimer": timed,
+    "NodeWaitingEvent": awaited,
     "TimerFired": plain("✓ ", " fired"),
     "WorkerDied": plain("✗ the worker process died while it ran "),
     "RetryTaskStarted": plain("↻ ", " is to run again"),

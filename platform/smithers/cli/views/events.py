@@ -18,11 +18,19 @@ NODE_EVENTS: Final = {
     "pending": ("NodePending",),
     "waiting-approval": ("NodeWaitingApproval", "ApprovalRequested"),
     "waiting-timer": ("NodeWaitingTimer",),
+    "waiting-event": ("NodeWaitingEvent",),
     "skipped": ("NodeSkipped",),
     "cancelling": ("NodeCancelling",),
     "cancelled": ("NodeCancelled",),
 }
-CATEGORIES: Final = {"Node": "node", "Approval": "approval", "Timer": "timer", "Frame": "frame", "RetryTask": "revert"}
+CATEGORIES: Final = {
+    "Node": "node",
+    "Approval": "approval",
+    "Timer": "timer",
+    "Signal": "signal",
+    "Frame": "frame",
+    "RetryTask": "revert",
+}
 SYMBOLS: Final = {
     "NodeStarted": "→",
     "NodeFinished": "✓",
@@ -39,6 +47,8 @@ SYMBOLS: Final = {
     "ApprovalRequested": "⏸",
     "NodeWaitingTimer": "⏱",
     "TimerFired": "⏱",
+    "NodeWaitingEvent": "⏸",
+    "SignalReceived": "✉",
     "WorkflowReloaded": "⟳",
 }
 MOST_TEXT: Final = 240
@@ -105,6 +115,8 @@ class Reader:
     def frame(self, entry: Entry) -> Iterator[Event]:
         data = entry.data
         yield Event(entry.seq, entry.at_ms, "FrameCommitted", fields={"frameNo": data.get("number")})
+        for key, how in data.get("events", {}).items():
+            yield from waited(entry, key, how)
         for key, shown in data.get("nodes", {}).items():
             node, iteration = split_node_key(key)
             known = shown == "cancelled" and key in self.cancelled
@@ -119,6 +131,15 @@ class Reader:
             yield Event(entry.seq, entry.at_ms, "RunStatusChanged", fields={"status": status})
             if status in ENDS:
                 yield Event(entry.seq, entry.at_ms, ENDS[status], fields={"error": data.get("error")})
+
+
+def waited(entry: Entry, key: str, how: Json) -> Iterator[Event]:
+    """How a wait for an event has ended. That it is skipped the frame says as of any node."""
+    if how.get("timeout") == "skip":
+        return
+    type = "NodeFailed" if how.get("timeout") == "fail" else "NodeFinished"
+    shown = {name: how[name] for name in ("signal", "timeout", "error") if name in how}
+    yield Event(entry.seq, entry.at_ms, type, *split_node_key(key), fields=shown)
 
 
 def about_node(type: str, *fields: str) -> Callable[[Entry], Event]:
@@ -156,6 +177,7 @@ SIMPLE: Final[dict[str, Callable[[Entry], Event]]] = {
     "ended": ended,
     "decided": decided,
     "fired": about_node("TimerFired"),
+    "signal": about_node("SignalReceived", "name", "correlation", "by"),
     "cancel": about_node("RunCancelRequested", "by", "reason"),
     "died": about_node("WorkerDied", "why"),
     "released": about_node("WorkerReleased", "why"),

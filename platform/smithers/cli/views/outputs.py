@@ -8,6 +8,7 @@ from typing import Any, Final
 from smithers.cli.views.approvals import decision_of
 from smithers.cli.views.attempts import node_entries
 from smithers.engine.entry import Json
+from smithers.engine.fold import given
 from smithers.engine.frame import NodeRow
 from smithers.errors import WrongState
 from smithers.store.interface import Store
@@ -63,6 +64,9 @@ def output_of(store: Store, run_id: str, row: NodeRow) -> Any:
     for entry in node_entries(store, run_id, "ended", row.node, row.iteration):
         if entry.data["outcome"] == "finished":
             return entry.data.get("output")
+    detail = row.detail or {}
+    if "event" in detail:
+        return given(store.entries(run_id, detail["signal"] - 1, 1)[0].data["payload"]) if "signal" in detail else {}
     decision = decision_of(store, run_id, row)
     if decision is None:
         return None

@@ -9,7 +9,8 @@ from smithers.cli.times import ago, iso, local, now_ms, span
 from smithers.cli.views.approvals import pending, title_of, told_decision
 from smithers.cli.views.attempts import Attempt, attempts_of, node_entries
 from smithers.cli.views.nodes import named, shown_iteration
-from smithers.engine.entry import Entry, Json
+from smithers.cli.views.signals import event_wire, open_events, send_command, told_event
+from smithers.engine.entry import Entry, Json, node_key
 from smithers.engine.fold import UNPLANNED_KINDS
 from smithers.engine.frame import NodeRow
 from smithers.store.interface import Store
@@ -72,7 +73,8 @@ def explain(store: Store, run: Run, *, has_worker: bool) -> Why:
 
 
 def open_run(store: Store, run: Run, *, has_worker: bool) -> Why:
-    reasons = [*cancel_request(store, run), *code(store, run), *people(store, run), *work(store, run)]
+    awaited = events(store, run)
+    reasons = [*cancel_request(store, run), *code(store, run), *people(store, run), *awaited, *work(store, run)]
     unplanned = due_facts(store, run)
     if unplanned:
         reasons.append(Reason("plan", told_facts(unplanned), unplanned[-1].at_ms))
@@ -208,9 +210,36 @@ def approval(run: Run, row: NodeRow) -> Reason:
     )
 
 
+def events(store: Store, run: Run) -> list[Reason]:
+    """Waits for events, with how long they last and what came that they could not take."""
+    rows = open_events(store.nodes(run.run_id))
+    opened = store.open_commands(run.run_id) if rows else []
+    due = {node_key(one.command.node, one.command.iteration): one.command.due_ms for one in opened}
+    return [event(run, row, due.get(node_key(row.node, row.iteration), 0)) for row in rows[:MOST_NODES]]
+
+
+def event(run: Run, row: NodeRow, due_ms: int) -> Reason:
+    detail = row.detail or {}
+    until = f", until {local(due_ms)} (then: {detail.get('on_timeout')})" if due_ms else ""
+    unfit = [f"\nsignal {one['seq']} does not fit {detail.get('output')}: {one['why']}" for one in detail["unfit"]]
+    return Reason(
+        "event",
+        f"{named(row.node, row.iteration)} waits for the event {told_event(row)}{until}{''.join(unfit)}",
+        row.first_ms or run.updated_ms,
+        "somebody sends it",
+        send_command(run.run_id, detail),
+        row.node,
+        row.iteration,
+        {"event": event_wire(row)} | ({"expiresAt": iso(due_ms)} if due_ms else {}),
+    )
+
+
 def work(store: Store, run: Run) -> list[Reason]:
     """What is in flight: tasks whose body has begun, tasks that wait for a worker or for their backoff, timers."""
-    open_rows = [row for row in store.open_commands(run.run_id) if row.command.kind in ("run", "child", "timer")]
+    waits = {node_key(row.node, row.iteration) for row in open_events(store.nodes(run.run_id))}
+    kinds = ("run", "child", "timer")
+    open_rows = [row for row in store.open_commands(run.run_id) if row.command.kind in kinds]
+    open_rows = [row for row in open_rows if node_key(row.command.node, row.command.iteration) not in waits]
     found = [timer(row) if row.command.kind == "timer" else task(store, run, row) for row in open_rows[:MOST_NODES]]
     if len(open_rows) > MOST_NODES:
         found.append(Reason("more", f"... and {len(open_rows) - MOST_NODES} more."))
