@@ -20,12 +20,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Any, Final
+from typing import Final
 
 from smithers.engine.blocks import blocks_below, decide_block, go_on_block, start_block
 from smithers.engine.entry import Json, split_node_key
-from smithers.engine.events import Waits, resolve_next
-from smithers.engine.fold import resolve
+from smithers.engine.events import Waits, begin_wait, resolve_next
 from smithers.engine.judge import judge, reason
 from smithers.engine.mounts import (
     ACTIVE,
@@ -282,42 +281,12 @@ class Advance:
             leaf.ready, leaf.order = True, leaf.path()
             self.changes.candidates.append(leaf)
         elif isinstance(leaf.element, WaitForEvent):
-            self.wait(leaf, leaf.element)
+            begin_wait(self, leaf, leaf.element)
         else:
             leaf.order = leaf.path()
             self.changes.timers.append(leaf)
 
-    # waits for events
-
-    def wait(self, leaf: Leaf, element: WaitForEvent[Any]) -> None:
-        """Opens a leaf for events. Its deadline runs from the frame in which its turn comes first."""
-        memory = self.tree.state.nodes.get(leaf.key)
-        known = None if memory is None else memory.waits
-        leaf.waiting, leaf.order = True, leaf.path()
-        self.waits.add(leaf)
-        if element.timeout is not None and known is None and self.changes.waits.get(leaf.key) is not leaf:
-            self.changes.timers.append(leaf)
-        if known != (element.event, element.correlation_id):
-            self.changes.waits[leaf.key] = leaf
-        if element.async_:
-            self.step_aside(leaf)
-
-    def end_wait(self, leaf: Leaf, how: Json) -> None:
-        """Applies at once what the frame will say, as others read the payload in this same plan."""
-        memory = self.tree.state.memory(leaf.key)
-        if memory.n:
-            self.changes.withdrawn[leaf.key] = leaf
-        resolve(self.tree.state, leaf.key, how)
-        self.changes.events[leaf.key], self.changes.waited[leaf.key] = how, leaf
-        leaf.waiting = False
-        if how.get("timeout") == "skip":
-            self.miss(leaf, "skipped")
-        elif leaf.aside and memory.error is not None:
-            self.remount()  # what has gone past it looks at it again
-        else:
-            if memory.has_output:
-                self.changed(leaf.element.id)
-            self.start(leaf)
+    # waits for events: see events.py
 
     def step_aside(self, mount: Mount) -> None:
         """Lets what comes after go on, though this is not done. A group whose children are all done or aside stands

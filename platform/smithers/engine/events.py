@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from smithers.engine.entry import Json
 from smithers.engine.fit import unfit
+from smithers.engine.fold import resolve
 from smithers.engine.mounts import ACTIVE, Leaf
 from smithers.engine.state import State
 from smithers.flow.event import WaitForEvent
@@ -75,6 +76,38 @@ def expired(state: State, leaf: Leaf) -> int:
     return (memory.expired if memory is not None else 0) or NEVER
 
 
+def begin_wait(advance: Advance, leaf: Leaf, element: WaitForEvent[Any]) -> None:
+    """Opens a leaf for events. Its deadline runs from the frame in which its turn comes first."""
+    memory = advance.tree.state.nodes.get(leaf.key)
+    known = None if memory is None else memory.waits
+    leaf.waiting, leaf.order = True, leaf.path()
+    advance.waits.add(leaf)
+    if element.timeout is not None and known is None and advance.changes.waits.get(leaf.key) is not leaf:
+        advance.changes.timers.append(leaf)
+    if known != (element.event, element.correlation_id):
+        advance.changes.waits[leaf.key] = leaf
+    if element.async_:
+        advance.step_aside(leaf)
+
+
+def end_wait(advance: Advance, leaf: Leaf, how: Json) -> None:
+    """Applies at once what the frame will say, as others read the payload in this same plan."""
+    memory = advance.tree.state.memory(leaf.key)
+    if memory.n:
+        advance.changes.withdrawn[leaf.key] = leaf
+    resolve(advance.tree.state, leaf.key, how)
+    advance.changes.events[leaf.key], advance.changes.waited[leaf.key] = how, leaf
+    leaf.waiting = False
+    if how.get("timeout") == "skip":
+        advance.miss(leaf, "skipped")
+    elif leaf.aside and memory.error is not None:
+        advance.remount()  # what has gone past it looks at it again
+    else:
+        if memory.has_output:
+            advance.changed(leaf.element.id)
+        advance.start(leaf)
+
+
 def resolve_next(advance: Advance) -> bool:
     """Ends the waits that can end now. False if there are none; whoever waits then has nothing that fits."""
     waits, state = advance.waits, advance.tree.state
@@ -85,11 +118,11 @@ def resolve_next(advance: Advance) -> bool:
     until = NEVER if first is None else expired(state, first)
     taken = list(given_out(waits, waiting, state, until))
     for leaf, how in taken:
-        advance.end_wait(leaf, how)
+        end_wait(advance, leaf, how)
     if taken:
         return True
     if first is not None and until < NEVER:
-        advance.end_wait(first, timed_out(element_of(first)))
+        end_wait(advance, first, timed_out(element_of(first)))
         return True
     advance.changes.unfit = dict(unfit_ones(waits, waiting, state))
     waits.due = False

@@ -24,7 +24,10 @@ def told(complaints: list[str]) -> str:
 
 def complaints(schema: Json, payload: Any) -> list[str]:
     """What the schema has against the value: one text per place, which names the field by dots."""
-    return list(against(schema, payload, "", schema))
+    try:
+        return list(against(schema, payload, "", schema))
+    except RecursionError:
+        return ["the payload: it is nested too deeply"]
 
 
 def against(schema: Any, value: Any, place: str, root: Json) -> Iterator[str]:

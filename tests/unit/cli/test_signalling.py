@@ -166,6 +166,7 @@ def test_why_tells_of_an_early_payload_that_does_not_fit(waiting: Stage):
     assert waiting.call("inspect", "r1", "--json").json["pendingEvents"][0]["unfit"][0]["why"].startswith("sha: ")
 
 
+@pytest.mark.feature("event.none.waitevent")
 def test_inspect_ps_and_events_show_waits_and_signals(waiting: Stage):
     shown = waiting.call("inspect", "r1", "--json").json
     assert shown["status"] == "waiting-event"

@@ -351,7 +351,7 @@ def test_a_cancelled_run_takes_no_event_and_drops_the_deadline(begin: Any) -> No
 # Beside the flow
 
 
-@pytest.mark.feature("waitforevent.async", "waitforevent.async.deps", "signal.async", "common.async-wait")
+@pytest.mark.feature("waitforevent.async", "waitforevent.async.deps", "signal.async")
 @pytest.mark.parametrize("element", [WaitForEvent, Signal])
 def test_an_async_wait_lets_what_does_not_need_it_go_on(run: Any, element: Any) -> None:
     props: dict[str, Any] = {"event": "deployed"} if element is WaitForEvent else {}
