@@ -153,12 +153,15 @@ class Advance:
     def look_at(self, rendered: list[PartGroup], fresh: list[Leaf]) -> None:
         """Judges what facts have come for, and lets rendered parts go on."""
         touched = [self.tree.leaves[key] for key in self.touched if key in self.tree.leaves]
+        elsewhere = [key for key in self.touched if key not in self.tree.leaves]
         self.touched.clear()
         self.recall_failures([*touched, *fresh])
         for leaf in touched:
+            self.changes.leaves[leaf.key] = leaf
             if leaf.status == ACTIVE:
-                self.changes.leaves[leaf.key] = leaf
                 self.start(leaf)
+        for key in elsewhere:
+            self.wake(split_node_key(key)[0])
         for part in rendered:
             if part.attached:
                 self.put_back(part)
@@ -307,7 +310,7 @@ class Advance:
         parent = mount.parent
         if parent is not None:
             parent.open -= 1
-            if status == FAILED and parent.parallel:
+            if status == FAILED and parent.parallel and not parent.tolerant:
                 self.fail_around(parent)
             self.queue(parent)
 
@@ -377,7 +380,10 @@ class Advance:
                 self.withdraw(group)
                 self.finish(group, FAILED)
         elif not group.open:
-            self.finish(group, DONE)
+            failed = group.tolerant and any(child.status == FAILED for child in group.children)
+            self.finish(group, FAILED if failed else DONE)
+        elif group.tolerant and group.parent is not None:
+            self.queue(group.parent)
 
     def fail_around(self, group: Group) -> None:
         """Marks the parallel group as failing, through the parts that belong to it."""
@@ -427,7 +433,9 @@ class Advance:
         leaf.status = DONE
         if leaf.parent is not None:
             leaf.parent.open -= 1
-        if memory is not None:
+        if memory is None:
+            self.changes.leaves.pop(leaf.key, None)
+        else:
             self.changes.final[leaf.key] = "cancelled"
             self.changes.leaves[leaf.key] = leaf
             self.be_absent(leaf, "cancelled")

@@ -192,9 +192,9 @@ class Planner:
     def cancel_all(self) -> None:
         """Ends whatever people have seen. What a cold start renders beyond that is not told any more."""
         advance = self.advance
+        advance.take_in()
         self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.key in self.state.nodes]
         for key in advance.touched:
-            advance.land(key)
             if key in self.tree.leaves:
                 advance.changes.leaves[key] = self.tree.leaves[key]
         advance.touched.clear()
@@ -257,9 +257,14 @@ class Planner:
             return "running", None
         if any(leaf.waiting for leaf in self.tree.leaves.values()):
             return "waiting-approval", None
-        if self.advance.changes.timers or state.by_command:
+        if self.advance.changes.timers or self.is_timed():
             return "waiting-timer", None
         return ("failed" if state.cancelled is None else "cancelled"), why_stuck(self.tree)
+
+    def is_timed(self) -> bool:
+        """Whether a timer runs that is still wanted."""
+        gone = {*self.advance.changes.withdrawn, *self.tree.orphans()}
+        return any(not self.state.nodes[key].cancelling for key in self.state.by_command.values() if key not in gone)
 
     def cancellations(self) -> tuple[list[Command], list[int]]:
         """Commands that stop what is in flight and no longer wanted, and numbers that are over without an answer."""

@@ -34,6 +34,7 @@ from smithers.engine.state import State
 from smithers.errors import InvalidElement, RenderError, SmithersError
 from smithers.flow.call import takes_argument
 from smithers.flow.context import Context
+from smithers.flow.deadline import Deadline, Race, Timed
 from smithers.flow.element import Node, Part, captured, normalized
 from smithers.flow.group import Parallel, Sequence
 from smithers.flow.guard import Guard, SagaStep
@@ -132,6 +133,8 @@ class Tree:
                 return self.mount_part(child, parent, index)
             case Task() | Approval() | Timer():
                 return self.mount_leaf(child, parent, index)
+            case Timed() if child.timeout is not None:
+                return self.mount_guard(Deadline.around(child), parent, index)
             case Loop():
                 return self.mount_loop(child, parent, index)
             case Guard():
@@ -238,20 +241,19 @@ class Tree:
         begun (`known` is None) its first stage."""
         record = known or first_record()
         hold(group, holds(group.guard, known))
-        if group.stage == record["stage"]:
+        if group.children and group.stage == record["stage"]:
+            stage_settings(group, record)
             return
         self.take_down_children(group)
         group.stage = record["stage"]
         if "end" in record:
             return
         scope = stage_scope(group, record)
-        part = PartGroup(
-            group, 0, scope, function=body_of_stage(group.guard, record), where=group.guard.where,
-            shielded=is_shielded(record), tolerant=record["stage"] == "undo",
-        )  # fmt: skip
+        part = PartGroup(group, 0, scope, function=body_of_stage(group.guard, record), where=group.guard.where)
+        group.children, group.open = [part], 1
+        stage_settings(group, record)
         share(part, group)
         self.render(part)
-        group.children, group.open = [part], 1
 
     def take_down_children(self, group: Group) -> None:
         for child in group.children:
@@ -313,6 +315,16 @@ def land(leaf: Leaf) -> bool:
     for group in leaf.ancestors():
         group.running -= 1
     return True
+
+
+def stage_settings(group: GuardGroup, record: Json) -> None:
+    """How the children of a stage go together: a cleanup is shielded, a race has no order and bears failures."""
+    stage = group.children[0]
+    assert isinstance(stage, Group)
+    stage.parallel = isinstance(group.guard, Race | Deadline)
+    stage.tolerant = stage.parallel or record["stage"] == "undo"
+    stage.shielded = is_shielded(record)
+    stage.closed = "closing" in record
 
 
 def name_of(guard: Guard) -> str:

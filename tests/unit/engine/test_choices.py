@@ -291,7 +291,8 @@ def files(ctx: Context[Any]) -> Child:
         return ForEach("files", items=(ctx.latest(Names, "found") or Names(names=[])).names)[lane]
 
     return Parallel[
-        Loop("watch", until=False, max_iterations=2)[Task("found", output=Names)[call(Names, names=[])]], Sequence[lanes]
+        Loop("watch", until=False, max_iterations=2)[Task("found", output=Names)[call(Names, names=[])]],
+        Sequence[lanes],
     ]
 
 
