@@ -281,13 +281,19 @@ class Advance:
 
     def be_absent(self, leaf: Leaf, why: str) -> None:
         """Tells readers that the output will never come. They may render at once, so the state must say it now."""
-        self.never_come((leaf.key,), why)
+        self.never_comes(leaf.key, why)
 
-    def never_come(self, keys: Iterable[str], why: str = "failed") -> None:
+    def never_come(self, keys: Iterable[str]) -> None:
+        """Nodes of a block that is over, in spite of a failure or without having ended them."""
+        nodes = self.tree.state.nodes
         for key in keys:
-            if key not in self.tree.state.absent:
-                self.tree.state.absent[key] = self.changes.absent[key] = why
-                self.changed(split_node_key(key)[0])
+            outcome = nodes[key].outcome if key in nodes else ""
+            self.never_comes(key, outcome if outcome in ("skipped", "cancelled") else "failed")
+
+    def never_comes(self, key: str, why: str) -> None:
+        if key not in self.tree.state.absent:
+            self.tree.state.absent[key] = self.changes.absent[key] = why
+            self.changed(split_node_key(key)[0])
 
     def give_up(self, leaf: Leaf) -> None:
         if getattr(leaf.element, "continue_on_fail", False):

@@ -50,7 +50,7 @@ def frame(state: State, data: Json) -> None:
     for command in data.get("commands", ()):
         start_command(state, command)
     for n in data.get("closed", ()):
-        state.open_other.pop(n, None)
+        close_unanswered(state, n)
     state.loops.update(data.get("loops", {}))
     state.ended_loops.update(data.get("ended_loops", {}))
     state.stages.update(data.get("stages", {}))
@@ -144,6 +144,14 @@ def close(state: State, n: int) -> None:
     if key is not None and state.nodes[key].n == n:
         state.nodes[key].n = 0
     state.open_other.pop(n, None)
+
+
+def close_unanswered(state: State, n: int) -> None:
+    """A cancel that has nothing left to cancel, or a timer that is not wanted any more: it may be set anew."""
+    key = state.by_command.get(n)
+    if key is not None:
+        state.nodes[key].cancelling = False
+    close(state, n)
 
 
 def cancel(state: State, data: Json) -> None:

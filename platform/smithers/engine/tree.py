@@ -91,6 +91,7 @@ class Tree:
         self.root = PartGroup(
             None, 0, OUTSIDE, function=lambda: self.workflow(self.context), where=self.workflow.where, cap=most
         )
+        self.root.closed = self.state.cancelled is not None
         self.render(self.root)
 
     def render(self, part: PartGroup) -> None:

@@ -84,3 +84,35 @@ def test_a_cancelled_run_renders_what_came_with_the_cancel(rebuild: bool) -> Non
         "t:": "unmounted",
         "gone:": "unmounted",
     }
+
+
+def test_a_timer_that_was_withdrawn_is_set_anew_when_it_is_wanted_again(rebuild: bool) -> None:
+    def tree(ctx: Context[Any]) -> Child:
+        def waiting() -> Child:
+            seen = ctx.output_maybe(Out, "one"), ctx.output_maybe(Out, "two")
+            return None if seen[0] and not seen[1] else Timer("t", duration="1h")
+
+        return Sequence[Parallel[task("one"), task("two"), waiting]]
+
+    run = InMemoryRun(Workflow("flips", tree, None), rebuild=rebuild)
+    first = number(run, "t")
+    finish(run, "one")
+    assert run.nodes["t:"].state == "unmounted"
+    finish(run, "two")
+
+    assert number(run, "t") > first
+    run.fire(number(run, "t"))
+    assert run.status == "finished"
+
+
+def test_a_resumed_run_sets_the_timers_anew_that_its_failure_has_withdrawn(rebuild: bool) -> None:
+    tree = Parallel[task("bad", retries=0), Timer("t", duration="1h")]
+    run = InMemoryRun(Workflow("flips", lambda ctx: tree, None), rebuild=rebuild)
+    run.fail(number(run, "bad"))
+    assert run.status == "failed"
+
+    run.resume()
+    finish(run, "bad")
+    run.fire(number(run, "t"))
+
+    assert run.status == "finished"
