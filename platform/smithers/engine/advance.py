@@ -183,7 +183,8 @@ class Advance:
             loop = self.tree.loops.get(key)
             if loop is not None and how == "max" and loop.loop.on_max_reached == "fail":
                 failed.append(loop)
-        failed += [block for key, block in self.tree.guards.items() if state.stages.get(key, {}).get("end") == "failed"]
+        failed += [block for block in self.tree.failed_before if block.attached]
+        self.tree.failed_before.clear()
         for mount in failed:
             self.recall(mount)
 

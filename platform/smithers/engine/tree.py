@@ -59,6 +59,8 @@ class Tree:
     readers: dict[str, dict[PartGroup, None]] = field(default_factory=dict[str, dict[PartGroup, None]])
     loops: dict[str, LoopGroup] = field(default_factory=dict[str, LoopGroup])
     guards: dict[str, GuardGroup] = field(default_factory=dict[str, GuardGroup])
+    failed_before: list[GuardGroup] = field(default_factory=list[GuardGroup])
+    """Blocks mounted since the last look that had failed by then."""
     down: dict[str, None] = field(default_factory=dict[str, None])
     """Keys of leaves that were taken down since the last frame; see `orphans`."""
     freed: dict[Group, None] = field(default_factory=dict[Group, None])
@@ -233,8 +235,11 @@ class Tree:
             raise duplicate(guard.name, self.guards[key].guard.where, guard.where)
         group = self.guards[key] = GuardGroup(parent, index, parent.scope, guard=guard, key=key)
         share(group, parent)
+        record = self.state.stages.get(key)
         if not guard.skip_if:
-            self.enter_stage(group, self.state.stages.get(key))
+            self.enter_stage(group, record)
+        if record is not None and record.get("end") == "failed" and not guard.skip_if:
+            self.failed_before.append(group)
         return group
 
     def enter_stage(self, group: GuardGroup, known: Json | None) -> None:
