@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from smithers.errors import SmithersError as SmithersError
     from smithers.flow.call import call as call
     from smithers.flow.context import Context as Context
+    from smithers.flow.deadline import Race as Race
     from smithers.flow.element import Child as Child
     from smithers.flow.element import Element as Element
     from smithers.flow.element import Fragment as Fragment
@@ -56,6 +57,7 @@ HOMES = {
     "errors": ("NonRetryable", "SmithersError"),
     "flow.call": ("call",),
     "flow.context": ("Context",),
+    "flow.deadline": ("Race",),
     "flow.element": ("Child", "Element", "Fragment"),
     "flow.event": ("Signal", "WaitForEvent"),
     "flow.for_each": ("Each", "ForEach"),

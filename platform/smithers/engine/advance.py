@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Final
 
 from smithers.engine.blocks import blocks_below, decide_block, go_on_block, start_block
 from smithers.engine.entry import Json, split_node_key
@@ -39,20 +38,13 @@ from smithers.engine.mounts import (
     Mount,
     PartGroup,
 )
-from smithers.engine.reads import Suspended
+from smithers.engine.passes import go_on_loop, next_pass, start_loop
 from smithers.engine.state import Path
-from smithers.engine.tree import Tree, describe, land, take_off
+from smithers.engine.tree import Tree, land, take_off
 from smithers.engine.waits import standing
-from smithers.errors import RenderError
-from smithers.flow.call import takes_argument
 from smithers.flow.event import WaitForEvent
-from smithers.flow.loop import Turn
 from smithers.flow.task import Task
 from smithers.flow.wait import Approval
-from smithers.flow.where import show
-
-MOST_PASSES: Final = 10_000
-"""Passes that one plan may enter: a loop whose passes end without any work would otherwise hang the planner."""
 
 
 @dataclass(slots=True, eq=False)
@@ -146,7 +138,7 @@ class Advance:
         if not group.attached or group.status != ACTIVE:
             return
         if isinstance(group, LoopGroup):
-            self.next_pass(group)
+            next_pass(self, group)
         elif isinstance(group, GuardGroup):
             decide_block(self, group)
 
@@ -169,12 +161,15 @@ class Advance:
     def look_at(self, rendered: list[PartGroup], fresh: list[Leaf]) -> None:
         """Judges what facts have come for, and lets rendered parts go on."""
         touched = [self.tree.leaves[key] for key in self.touched if key in self.tree.leaves]
+        elsewhere = [key for key in self.touched if key not in self.tree.leaves]
         self.touched.clear()
         self.recall_failures([*touched, *fresh])
         for leaf in touched:
             self.changes.leaves[leaf.key] = leaf  # also one whose turn it is not: an async event may have set it back
             if leaf.status == ACTIVE:
                 self.start(leaf)
+        for key in elsewhere:
+            self.wake(split_node_key(key)[0])
         for part in rendered:
             if part.attached:
                 self.put_back(part)
@@ -196,7 +191,8 @@ class Advance:
             loop = self.tree.loops.get(key)
             if loop is not None and how == "max" and loop.loop.on_max_reached == "fail":
                 failed.append(loop)
-        failed += [block for key, block in self.tree.guards.items() if state.stages.get(key, {}).get("end") == "failed"]
+        failed += [block for block in self.tree.failed_before if block.attached]
+        self.tree.failed_before.clear()
         for mount in failed:
             self.recall(mount)
 
@@ -313,13 +309,19 @@ class Advance:
 
     def be_absent(self, leaf: Leaf, why: str) -> None:
         """Tells readers that the output will never come. They may render at once, so the state must say it now."""
-        self.never_come((leaf.key,), why)
+        self.never_comes(leaf.key, why)
 
-    def never_come(self, keys: Iterable[str], why: str = "failed") -> None:
+    def never_come(self, keys: Iterable[str]) -> None:
+        """Nodes of a block that is over, in spite of a failure or without having ended them."""
+        nodes = self.tree.state.nodes
         for key in keys:
-            if key not in self.tree.state.absent:
-                self.tree.state.absent[key] = self.changes.absent[key] = why
-                self.changed(split_node_key(key)[0])
+            outcome = nodes[key].outcome if key in nodes else ""
+            self.never_comes(key, outcome if outcome in ("skipped", "cancelled") else "failed")
+
+    def never_comes(self, key: str, why: str) -> None:
+        if key not in self.tree.state.absent:
+            self.tree.state.absent[key] = self.changes.absent[key] = why
+            self.changed(split_node_key(key)[0])
 
     def give_up(self, leaf: Leaf) -> None:
         if getattr(leaf.element, "continue_on_fail", False):
@@ -343,7 +345,7 @@ class Advance:
         parent = mount.parent
         if parent is not None:
             parent.open -= 1
-            if status == FAILED and parent.parallel:
+            if status == FAILED and parent.parallel and not parent.tolerant:
                 self.fail_around(parent)
             self.queue(parent)
 
@@ -372,7 +374,7 @@ class Advance:
             case Leaf():
                 self.start(mount)
             case LoopGroup():
-                self.start_loop(mount)
+                start_loop(self, mount)
             case GuardGroup():
                 start_block(self, mount)
             case Group():
@@ -391,7 +393,7 @@ class Advance:
                 self.step_aside(group)
             return
         if isinstance(group, LoopGroup):
-            self.go_on_loop(group)
+            go_on_loop(self, group)
         elif isinstance(group, GuardGroup):
             go_on_block(self, group)
         elif group.parallel:
@@ -436,7 +438,12 @@ class Advance:
                 self.withdraw(group)
                 self.finish(group, FAILED)
         elif group.open == group.asides:
-            self.leave(group)
+            if group.tolerant and any(child.status == FAILED for child in group.children):
+                self.finish(group, FAILED)
+            else:
+                self.leave(group)
+        elif group.tolerant and group.parent is not None:
+            self.queue(group.parent)
 
     def fail_around(self, group: Group) -> None:
         """Marks the parallel group as failing, through the parts that belong to it."""
@@ -487,101 +494,12 @@ class Advance:
         self.come_back(leaf)
         if leaf.parent is not None:
             leaf.parent.open -= 1
-        if memory is not None:
+        if memory is None:
+            self.changes.leaves.pop(leaf.key, None)
+        else:
             self.changes.final[leaf.key] = "cancelled"
             self.changes.leaves[leaf.key] = leaf
             self.be_absent(leaf, "cancelled")
-
-    # loops
-
-    def start_loop(self, group: LoopGroup) -> None:
-        key = group.key
-        how = self.tree.state.ended_loops.get(key)
-        if group.loop.skip_if or how == "until":
-            self.finish(group, DONE)
-        elif how == "max":
-            self.reach_max(group)
-        elif key in self.tree.state.loops:
-            self.activate(group.children[0])
-            self.go_on(group)
-        else:
-            self.defer(group)
-
-    def go_on_loop(self, group: LoopGroup) -> None:
-        body = group.children[0] if group.children else None
-        if body is None or body.status not in FINAL:
-            return
-        if body.status == FAILED:
-            self.finish(group, FAILED)
-        else:
-            self.defer(group)
-
-    def next_pass(self, group: LoopGroup) -> None:
-        body = group.children[0] if group.children and group.key in self.tree.state.loops else None
-        if group.is_halted or (body is not None and body.status != DONE):
-            return
-        if body is None:
-            if self.until(group, 0):
-                self.end_loop(group, "until")
-            else:
-                self.enter(group, 0)
-        elif self.until(group, group.turn):
-            self.end_loop(group, "until")
-        elif group.loop.max_iterations is not None and group.turn + 1 >= group.loop.max_iterations:
-            self.end_loop(group, "max")
-        else:
-            self.enter(group, group.turn + 1)
-
-    def until(self, group: LoopGroup, turn: int) -> bool:
-        until = group.loop.until
-        if isinstance(until, bool):
-            return until
-        with self.tree.reads.during(group.scope.inside(group.loop.id, turn), {}):
-            try:
-                return bool(until(Turn(turn)) if takes_argument(until) else until())  # type: ignore[call-arg]
-            except Suspended as wait:
-                if group.turn < 0 or group.key not in self.tree.state.loops:
-                    return False
-                raise RenderError(
-                    f"Loop({group.loop.id!r}) at {show(group.loop.where)}: `until` reads {wait.missing.node!r}, "
-                    "which has no output after this pass: read it with ctx.output_maybe or ctx.latest."
-                ) from None
-            except RenderError:
-                raise
-            except Exception as error:
-                raise RenderError(
-                    f"Loop({group.loop.id!r}) at {show(group.loop.where)}: `until` failed: {describe(error)}",
-                    cause=type(error).__name__,
-                ) from error
-
-    def enter(self, group: LoopGroup, turn: int) -> None:
-        self.changes.passes += 1
-        if self.changes.passes > MOST_PASSES:
-            raise RenderError(
-                f"Loop({group.loop.id!r}) at {show(group.loop.where)} goes on without any work: its passes end at once."
-            )
-        self.changes.loops[group.key] = self.tree.state.loops[group.key] = turn
-        if group.turn != turn:
-            self.tree.enter(group, turn)
-        self.activate(group.children[0])
-        self.queue(group)
-
-    def end_loop(self, group: LoopGroup, how: str) -> None:
-        self.changes.ended_loops[group.key] = self.tree.state.ended_loops[group.key] = how
-        if how == "max":
-            self.reach_max(group)
-        else:
-            self.finish(group, DONE)
-
-    def reach_max(self, group: LoopGroup) -> None:
-        if group.loop.on_max_reached == "return-last":
-            self.finish(group, DONE)
-            return
-        group.error = {
-            "code": "LOOP_MAX_REACHED",
-            "message": f"loop {group.loop.id!r} has run {group.loop.max_iterations} times, but `until` does not hold",
-        }
-        self.finish(group, FAILED)
 
     # parts
 

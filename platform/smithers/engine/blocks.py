@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from smithers.engine.entry import Json
 from smithers.engine.judge import judge
 from smithers.engine.mounts import ACTIVE, DONE, FAILED, FINAL, Group, GuardGroup, Leaf, LoopGroup, Mount, PartGroup
-from smithers.engine.stages import Standing, first_record, is_shielded, next_record
+from smithers.engine.stages import Standing, first_record, next_record
 from smithers.engine.state import State
 from smithers.engine.tree import hold
+from smithers.flow.deadline import Deadline
 from smithers.flow.guard import Saga
 
 if TYPE_CHECKING:
@@ -53,9 +54,10 @@ def decide_block(advance: Advance, group: GuardGroup) -> None:
     following = next_record(group.guard, record, now)
     if following is None:
         return
-    if now.status == FAILED and not is_shielded(record):
-        following["left"] = sorted({*following.get("left", ()), *left_behind(state, group)})
-    note_ended(advance, group)
+    if following["stage"] != record["stage"]:
+        if now.status == FAILED or "closing" in record:
+            following["left"] = sorted({*following.get("left", ()), *left_behind(state, group, record)})
+        note_ended(advance, group)
     enter_stage(advance, group, following)
 
 
@@ -70,6 +72,8 @@ def enter_stage(advance: Advance, group: GuardGroup, record: Json) -> None:
             advance.never_come(record.get("left", ()))
         finish_block(advance, group, record)
         return
+    if "closing" in record:
+        advance.halt(stage_of(group))
     advance.activate(group.children[0])
     advance.queue(group)
 
@@ -77,7 +81,8 @@ def enter_stage(advance: Advance, group: GuardGroup, record: Json) -> None:
 def note_ended(advance: Advance, group: GuardGroup) -> None:
     """Keeps what people are to be told of the nodes that leave the tree with their stage."""
     for leaf in group.leaves():
-        if leaf.status in FINAL:
+        seen = leaf.key in advance.tree.state.nodes or leaf.key in advance.changes.final
+        if leaf.status in FINAL and seen:
             advance.changes.gone[leaf.key] = leaf
 
 
@@ -89,16 +94,32 @@ def finish_block(advance: Advance, group: GuardGroup, record: Json) -> None:
 
 
 def standing(state: State, group: GuardGroup) -> Standing:
+    stage = stage_of(group)
+    statuses = tuple(child.status for child in stage.children)
+    return Standing(
+        stage.status,
+        stage.is_quiet,
+        group.is_halted,
+        failure_of(stage) if FAILED in (stage.status, *statuses) else {},
+        statuses,
+        won=any(child.status == DONE and has_done(state, child) for child in stage.children),
+        completed=steps_done(state, group, stage) if isinstance(group.guard, Saga) else (),
+    )
+
+
+def stage_of(group: GuardGroup) -> Group:
     stage = group.children[0]
     assert isinstance(stage, Group)
-    completed = steps_done(state, group, stage) if isinstance(group.guard, Saga) else ()
-    return Standing(stage.status, stage.is_quiet, group.is_halted, failure_of(stage), completed)
+    return stage
+
+
+def has_done(state: State, mount: Mount) -> bool:
+    """Whether a mount that is done has not just been skipped."""
+    return not isinstance(mount, Leaf) or judge(mount.element, state.nodes.get(mount.key)) == "finished"
 
 
 def failure_of(group: Group) -> Json:
     """The first failure below in tree order, with the node's id and iteration."""
-    if group.status != FAILED:
-        return {}
     leaf, error = first_error(group)
     where = {} if leaf is None else {"node": leaf.element.id, "iteration": leaf.scope.iteration}
     return {**error, **where}
@@ -133,12 +154,17 @@ def is_done(state: State, step: Group) -> bool:
     return did_something
 
 
-def left_behind(state: State, group: Group) -> Iterator[str]:
-    """Keys of nodes below whose output will not come, once the stage is left; those of blocks that are over too."""
+def left_behind(state: State, group: GuardGroup, record: Json) -> Iterator[str]:
+    """Keys of nodes below whose output will not come, once the stage is left; those of blocks that are over too.
+
+    Of a group whose time was over and that counts as skipped, these are all.
+    """
+    guard = group.guard
+    every = "late" in record and isinstance(guard, Deadline) and guard.group.on_timeout == "skip"
     for mount in group.below():
         if isinstance(mount, Leaf):
             memory = state.nodes.get(mount.key)
-            if memory is not None and not memory.has_output:
+            if memory is not None and (every or not memory.has_output):
                 yield mount.key
         elif isinstance(mount, GuardGroup):
             yield from state.stages.get(mount.key, {}).get("left", ())

@@ -200,9 +200,9 @@ class Planner:
     def cancel_all(self) -> None:
         """Ends whatever people have seen. What a cold start renders beyond that is not told any more."""
         advance = self.advance
+        advance.take_in()
         self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.key in self.state.nodes]
         for key in advance.touched:
-            advance.land(key)
             if key in self.tree.leaves:
                 advance.changes.leaves[key] = self.tree.leaves[key]
         advance.touched.clear()
@@ -220,7 +220,7 @@ class Planner:
     def frame(self, started: list[Leaf]) -> Plan:
         changes, state = self.advance.changes, self.state
         cancels, closed = self.cancellations()
-        status, error = self.outcome(started, closed)
+        status, error = self.outcome(started)
         starts = sorted([*started, *changes.timers], key=lambda leaf: leaf.order)
         changes.leaves.update((leaf.key, leaf) for leaf in starts)
         numbers = count(state.commands + 1)
@@ -258,7 +258,7 @@ class Planner:
                 found[key] = [leaf.element.event, leaf.element.correlation_id]
         return found
 
-    def outcome(self, started: list[Leaf], closed: list[int]) -> tuple[str, Json | None]:
+    def outcome(self, started: list[Leaf]) -> tuple[str, Json | None]:
         """The run's status from here on, and why it failed."""
         state, root = self.state, self.tree.root
         if any(not state.nodes[key].timer for key in state.by_command.values()):
@@ -275,9 +275,14 @@ class Planner:
         if waiting:
             for_events = all(isinstance(leaf.element, WaitForEvent) for leaf in waiting)
             return "waiting-event" if for_events else "waiting-approval", None
-        if self.advance.changes.timers or not state.by_command.keys() <= set(closed):
+        if self.advance.changes.timers or self.is_timed():
             return "waiting-timer", None
         return ("failed" if state.cancelled is None else "cancelled"), why_stuck(self.tree)
+
+    def is_timed(self) -> bool:
+        """Whether a timer runs that is still wanted."""
+        gone = {*self.advance.changes.withdrawn, *self.tree.orphans()}
+        return any(not self.state.nodes[key].cancelling for key in self.state.by_command.values() if key not in gone)
 
     def cancellations(self) -> tuple[list[Command], list[int]]:
         """Commands that stop what is in flight and no longer wanted, and numbers that are over without an answer."""

@@ -11,6 +11,7 @@ from smithers.engine.mounts import GuardGroup
 from smithers.engine.scope import Scope
 from smithers.engine.stages import FIRST, caught
 from smithers.flow.call import takes_argument
+from smithers.flow.deadline import Deadline, Race
 from smithers.flow.element import Element, Node, Part
 from smithers.flow.group import Sequence
 from smithers.flow.guard import Caught, Guard, Saga, TryCatchFinally
@@ -26,10 +27,19 @@ def body_of_stage(guard: Guard, record: Json) -> Callable[[], Any]:
             return lambda: guard.cleanup
         case Saga(), "undo":
             return lambda: list(undoing(guard, record))
+        case Race(), _:
+            return lambda: [one_child(child) for child in guard.children]
+        case Deadline(), _:
+            return lambda: (*guard.children, guard.timer(record.get("round", 0)))
         case Saga(), _:
             return lambda: [Sequence(where=step.where)[step.children] for step in guard.all_steps]
         case _:
             return lambda: guard.children
+
+
+def one_child(node: Node) -> Node:
+    """A part is one runner of a race, however many children it renders to."""
+    return Sequence(children=(node,), where=node.where) if isinstance(node, Part) else node
 
 
 def undoing(guard: Saga, record: Json) -> Iterator[Node]:

@@ -7,7 +7,8 @@ here are the rules, one for each kind of block; they look at facts (`Standing`) 
 
 A record is JSON: `stage`, its name, empty once the block is over; `error`, the failure that is on its way; `stopped`,
 if the block was ended from outside (a group around it fails, the run is cancelled); `steps`, ids of a saga's steps to
-be undone; `left`, keys of nodes whose output will never come; `round`, see below; `end`: done, failed or stopped.
+be undone; `closing`, if what is still at work in the stage is being cancelled; `late`, if that is for want of time;
+`left`, keys of nodes whose output will never come; `round`, see below; `end`: done, failed or stopped.
 
 **Resuming.** A failed run goes on from what failed, and no output is made twice. A block whose cleanup has run already
 cannot go back and run the same cleanup nodes again, so it goes into its next *round*: stages that come after the one it
@@ -23,13 +24,14 @@ from typing import Any, Final
 
 from smithers.engine.entry import Json
 from smithers.engine.mounts import DONE, FAILED
+from smithers.flow.deadline import Deadline, Race
 from smithers.flow.element import Node
 from smithers.flow.guard import Caught, Guard, Saga, TryCatchFinally
 
 Stage = tuple[Node, ...] | Callable[[], Any]
 FIRST: Final = "body"
 STOPPED: Final[Json] = {"code": "STOPPED", "message": "the block was stopped before its end"}
-CARRIED: Final = ("error", "stopped", "steps", "left", "round")
+CARRIED: Final = ("error", "stopped", "steps", "closing", "late", "left", "round")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,10 @@ class Standing:
     """Something around the block fails or is cancelled: nothing begins below any more."""
     error: Json
     """Why the stage failed, if it has."""
+    children: tuple[str, ...] = ()
+    """Status of each child of the stage; of a deadline, the group and its timer."""
+    won: bool = False
+    """Whether a child of a race is done and has done something."""
     completed: tuple[str, ...] = ()
     """Ids of the steps that are done, in order, if they are a saga's."""
 
@@ -54,10 +60,16 @@ def first_record() -> Json:
 
 def next_record(guard: Guard, record: Json, now: Standing) -> Json | None:
     """The record that follows, or None while the block stays as it is."""
+    if record.get("closing"):
+        return after_closing(guard, record) if now.quiet else None
     if is_shielded(record):
         return after_cleanup(guard, record, now)
     if now.halted:
         return stop(guard, record, now) if now.quiet and cleans_up(guard) else None
+    if isinstance(guard, Deadline):
+        return after_deadline(guard, record, now)
+    if isinstance(guard, Race) and now.won:
+        return {**record, "closing": True}
     if now.status not in (DONE, FAILED):
         return None
     match guard:
@@ -65,6 +77,8 @@ def next_record(guard: Guard, record: Json, now: Standing) -> Json | None:
             return after_try(guard, record, now)
         case Saga():
             return after_steps(guard, record, now)
+        case Race():
+            return end(guard, {**record, "error": now.error})
         case _:
             raise AssertionError(guard)
 
@@ -119,6 +133,21 @@ def after_steps(guard: Saga, record: Json, now: Standing) -> Json:
     return end(guard, failed) if guard.on_failure == "fail" else clean_up(guard, failed, now)
 
 
+def after_deadline(guard: Deadline, record: Json, now: Standing) -> Json | None:
+    """A group that ends in the very moment in which its time is over has made it."""
+    group, timer = now.children
+    if group in (DONE, FAILED):
+        return end(guard, {**record, "error": now.error})
+    return {**record, "closing": True, "late": True} if timer == DONE else None
+
+
+def after_closing(guard: Guard, record: Json) -> Json:
+    if not isinstance(guard, Deadline) or guard.group.on_timeout != "fail":
+        return end(guard, record)
+    message = f"{guard.kind}({guard.first!r}) has taken longer than its timeout, {guard.group.timeout}"
+    return end(guard, {**record, "error": {"code": "GROUP_TIMEOUT", "message": message, "retryable": False}})
+
+
 def after_cleanup(guard: Guard, record: Json, now: Standing) -> Json | None:
     if now.status == FAILED:
         return {**record, "stage": "", "end": "failed", "error": cleanup_failed(record, now.error), "back": record}
@@ -150,7 +179,7 @@ def end(guard: Guard, record: Json) -> Json:
     last: Json = {"stage": "", "end": how, **carried(record)}
     if how == "done":
         return last
-    again = record.get("round", 0) + (record["stage"] != FIRST)
+    again = record.get("round", 0) + (record["stage"] != FIRST or "late" in record)
     return {**last, "back": {"stage": FIRST, **({"round": again} if again else {})}}
 
 

@@ -34,6 +34,7 @@ from smithers.engine.state import State
 from smithers.errors import InvalidElement, RenderError, SmithersError
 from smithers.flow.call import takes_argument
 from smithers.flow.context import Context
+from smithers.flow.deadline import Deadline, Race, Timed
 from smithers.flow.element import Node, Part, captured, normalized
 from smithers.flow.event import Signal, WaitForEvent
 from smithers.flow.group import Parallel, Sequence
@@ -59,6 +60,8 @@ class Tree:
     readers: dict[str, dict[PartGroup, None]] = field(default_factory=dict[str, dict[PartGroup, None]])
     loops: dict[str, LoopGroup] = field(default_factory=dict[str, LoopGroup])
     guards: dict[str, GuardGroup] = field(default_factory=dict[str, GuardGroup])
+    failed_before: list[GuardGroup] = field(default_factory=list[GuardGroup])
+    """Blocks mounted since the last look that had failed by then."""
     down: dict[str, None] = field(default_factory=dict[str, None])
     """Keys of leaves that were taken down since the last frame; see `orphans`."""
     freed: dict[Group, None] = field(default_factory=dict[Group, None])
@@ -91,6 +94,7 @@ class Tree:
         self.root = PartGroup(
             None, 0, OUTSIDE, function=lambda: self.workflow(self.context), where=self.workflow.where, cap=most
         )
+        self.root.closed = self.state.cancelled is not None
         self.render(self.root)
 
     def render(self, part: PartGroup) -> None:
@@ -135,6 +139,8 @@ class Tree:
                 return self.mount_signal(child, child.child, parent, index)
             case Task() | Approval() | Timer() | WaitForEvent():
                 return self.mount_leaf(child, parent, index)
+            case Timed() if child.timeout is not None:
+                return self.mount_guard(Deadline.around(child), parent, index)
             case Loop():
                 return self.mount_loop(child, parent, index)
             case Guard():
@@ -247,8 +253,11 @@ class Tree:
             raise duplicate(guard.name, self.guards[key].guard.where, guard.where)
         group = self.guards[key] = GuardGroup(parent, index, parent.scope, guard=guard, key=key)
         share(group, parent)
+        record = self.state.stages.get(key)
         if not guard.skip_if:
-            self.enter_stage(group, self.state.stages.get(key))
+            self.enter_stage(group, record)
+        if record is not None and record.get("end") == "failed" and not guard.skip_if:
+            self.failed_before.append(group)
         return group
 
     def enter_stage(self, group: GuardGroup, known: Json | None) -> None:
@@ -256,20 +265,19 @@ class Tree:
         begun (`known` is None) its first stage."""
         record = known or first_record()
         hold(group, holds(group.guard, known))
-        if group.stage == record["stage"]:
+        if group.children and group.stage == record["stage"]:
+            stage_settings(group, record)
             return
         self.take_down_children(group)
         group.stage = record["stage"]
         if "end" in record:
             return
         scope = stage_scope(group, record)
-        part = PartGroup(
-            group, 0, scope, function=body_of_stage(group.guard, record), where=group.guard.where,
-            shielded=is_shielded(record), tolerant=record["stage"] == "undo",
-        )  # fmt: skip
+        part = PartGroup(group, 0, scope, function=body_of_stage(group.guard, record), where=group.guard.where)
+        group.children, group.open = [part], 1
+        stage_settings(group, record)
         share(part, group)
         self.render(part)
-        group.children, group.open = [part], 1
 
     def take_down_children(self, group: Group) -> None:
         for child in group.children:
@@ -331,6 +339,16 @@ def land(leaf: Leaf) -> bool:
     for group in leaf.ancestors():
         group.running -= 1
     return True
+
+
+def stage_settings(group: GuardGroup, record: Json) -> None:
+    """How the children of a stage go together: a cleanup is shielded, a race has no order and bears failures."""
+    stage = group.children[0]
+    assert isinstance(stage, Group)
+    stage.parallel = isinstance(group.guard, Race | Deadline)
+    stage.tolerant = stage.parallel or record["stage"] == "undo"
+    stage.shielded = is_shielded(record)
+    stage.closed = "closing" in record
 
 
 def name_of(guard: Guard) -> str:

@@ -6,19 +6,25 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from smithers.flow.element import Bracketed, Child, Element, Fragment, Node, normalized
+from smithers.flow.deadline import Timed
+from smithers.flow.element import Bracketed, Child, Fragment, Node, normalized
 from smithers.flow.where import invalid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sequence(Element, metaclass=Bracketed):
+class Sequence(Timed, metaclass=Bracketed):
     """Its children run one after another (components-sequence)."""
 
+    id: str = ""
+    """Only its `timeout` needs one, and only where the first child is a function."""
     skip_if: bool = False
+
+    def __post_init__(self) -> None:
+        self.check_timeout()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parallel(Element, metaclass=Bracketed):
+class Parallel(Timed, metaclass=Bracketed):
     """Its children run at the same time (components-parallel).
 
     `max_concurrency` caps the tasks in flight below it, in source order. After a failure running tasks finish and
@@ -31,6 +37,7 @@ class Parallel(Element, metaclass=Bracketed):
     skip_if: bool = False
 
     def __post_init__(self) -> None:
+        self.check_timeout()
         if self.max_concurrency is not None and self.max_concurrency < 1:
             raise invalid(f"Parallel(max_concurrency={self.max_concurrency}): give 1 or more, or None for no cap.")
 

@@ -45,11 +45,16 @@ class Guard(Element):
         return written
 
     @property
+    def kind(self) -> str:
+        """What the author wrote, for errors."""
+        return type(self).__name__
+
+    @property
     def name(self) -> str:
         """The id, or one made of the id of the first node below. Raises `InvalidElement` where there is neither."""
         first = self.id or first_id(self.children)
         if not first:
-            kind = type(self).__name__
+            kind = self.kind
             what = "begins with a function, so it" if self.children else "has nothing in it, so it"
             raise invalid(f'{kind} {what} needs an id of its own: {kind}(id="...").', self.where)
         return self.id or f"{first}:{type(self).__name__.lower()}"

@@ -28,6 +28,7 @@ from smithers import (
     Workflow,
     call,
 )
+from smithers.engine.plan import Planner
 from smithers.errors import InvalidElement, RenderError
 from smithers.testing import InMemoryRun, fails
 
@@ -206,7 +207,7 @@ def test_ordinals_follow_the_source() -> None:
 
 @pytest.mark.feature(
     "parallel.nest", "controlflow.primitives", "controlflow.lanes", "controlflow.parallel-all", "controlflow.barrier",
-    "controlflow.pattern.par-seq", "controlflow.pattern.fan-in", "controlflow.hetero-vs-homo",
+    "controlflow.pattern.par-seq", "controlflow.pattern.fan-in",
 )  # fmt: skip
 def test_lanes_go_on_by_themselves_and_what_follows_waits_for_all(rebuild: bool) -> None:
     lanes = Parallel[Sequence[task("a1"), task("a2")], Sequence[task("b1"), Parallel[task("b2"), task("b3")]]]
@@ -251,7 +252,9 @@ def test_a_loop_without_a_cap_goes_on_until_it_holds(rebuild: bool) -> None:
     assert (run.status, passes) == ("finished", 31)
 
 
-@pytest.mark.feature("loop.children", "controlflow.loop-steps", "controlflow.pattern.loop-seq")
+@pytest.mark.feature(
+    "loop.children", "controlflow.loop-steps", "controlflow.loop-feedback", "controlflow.pattern.loop-seq"
+)
 def test_a_pass_carries_on_from_what_the_one_before_it_left(run: Any) -> None:
     """What a run that continues as new would carry over is read from the pass before."""
 
@@ -271,6 +274,21 @@ def test_a_pass_carries_on_from_what_the_one_before_it_left(run: Any) -> None:
 
     assert (ended.status, ended.output(Out, "count", "2").n) == ("finished", 30)
     assert ended.started == [f"{node}:{turn}" for turn in range(3) for node in ("count", "rest")]
+
+
+@pytest.mark.feature("loop.resume")
+def test_a_crash_in_the_middle_of_a_pass_goes_on_with_its_unfinished_task() -> None:
+    run = start(Loop("l", until=False, max_iterations=2)[Sequence[task("a"), task("b")]])
+    for node in ("a", "b", "a"):
+        finish(run, node)
+
+    again = Planner.build(run.workflow, run.run_id, run.log)
+    assert list(again.state.by_command.values()) == ["b:1"]
+    run.planner = again
+    finish(run, "b")
+
+    assert run.status == "finished"
+    assert len([c for plan in run.plans for c in plan.commands if c.kind == "run"]) == 4
 
 
 @pytest.mark.feature("loop.duplicate-id")

@@ -16,6 +16,7 @@ from smithers import (
     Context,
     Loop,
     Parallel,
+    Race,
     Saga,
     SagaStep,
     Sequence,
@@ -59,7 +60,19 @@ class Grower:
     def grow(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         kinds = ["task"] * 4 + ["approval", "timer", "wait", "signal"]
         if depth:
-            kinds += ["sequence", "sequence", "parallel", "parallel", "loop", "part", "part", "branch", "guard", "saga"]
+            kinds += [
+                "sequence",
+                "sequence",
+                "parallel",
+                "parallel",
+                "loop",
+                "part",
+                "part",
+                "branch",
+                "guard",
+                "saga",
+                "race",
+            ]
         return getattr(self, f"a_{self.dice.choice(kinds)}")(depth, known)
 
     def several(self, depth: int, known: tuple[str, ...]) -> list[Callable[[Context[Any]], Child]]:
@@ -125,12 +138,27 @@ class Grower:
         return make
 
     def a_sequence(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
-        inner = self.several(depth, known)
-        return lambda ctx: Sequence[(one(ctx) for one in inner)]
+        inner, limit = self.several(depth, known), self.limit()
+        return lambda ctx: Sequence(**limit)[(one(ctx) for one in inner)]
+
+    def limit(self) -> dict[str, Any]:
+        """Now and then a group has a time limit."""
+        if self.dice.random() < 0.8:
+            return {}
+        return {
+            "id": self.fresh("limit"),
+            "timeout": "1m",
+            "on_timeout": self.dice.choice(["fail", "skip", "continue"]),
+        }
+
+    def a_race(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        id, inner = self.fresh("race"), self.several(depth, known)
+        return lambda ctx: Race(id=id)[(one(ctx) for one in inner)]
 
     def a_parallel(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         inner, cap, fast = self.several(depth, known), self.dice.choice([None, 1, 2]), self.dice.random() < 0.3
-        return lambda ctx: Parallel(max_concurrency=cap, fail_fast=fast)[(one(ctx) for one in inner)]
+        limit = self.limit()
+        return lambda ctx: Parallel(max_concurrency=cap, fail_fast=fast, **limit)[(one(ctx) for one in inner)]
 
     def a_loop(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         id, inner, passes = self.fresh("loop"), self.several(depth, known), self.dice.randint(1, 3)
