@@ -53,7 +53,7 @@ def show(shell: Shell, name: str = "tick") -> Any:
     return shell.call("cron", "show", name, "--json").json
 
 
-@pytest.mark.feature("cli.cron.add", "cli.cron.list", "cli.cron.rm", "cli.cron.launch", "inbox.cron.enabled")
+@pytest.mark.feature("cli.cron.add", "cli.cron.list", "cli.cron.rm", "inbox.cron.enabled")
 def test_a_schedule_starts_a_run_for_each_time_until_it_is_paused(hosted: Shell):
     added = hosted.call("cron", "add", "--every", "1s", "flow.py", "--tag", "team=blue", "--note", "often", "--json")
     assert added.status == 0, added.err
@@ -123,7 +123,7 @@ def test_an_overlap_policy_is_about_the_run_before(hosted: Shell):
     assert first != second
 
 
-@pytest.mark.feature("cli.cron.store")
+@pytest.mark.feature("cli.cron.store", "cli.cron.start")
 def test_schedules_outlive_the_servers_data(shell: Shell):
     shell.write("flow.py", FLOW)
     shell.call("cron", "add", "0 9 * * *", "flow.py")
