@@ -523,9 +523,12 @@ class Advance:
         """A part that was over renders something again. Unless that is over as well, everything is looked at anew."""
         state = self.tree.state
         part.status = DONE
-        if all(judge(leaf.element, state.nodes.get(leaf.key)) in ("finished", "skipped") for leaf in part.leaves()):
+        verdicts = {leaf: judge(leaf.element, state.nodes.get(leaf.key)) for leaf in part.leaves()}
+        if all(verdict in ("finished", "skipped") for verdict in verdicts.values()):
             for mount in walk(part):
                 mount.status = DONE
+            for leaf in [leaf for leaf, verdict in verdicts.items() if verdict == "skipped"]:
+                self.be_absent(leaf, "skipped")  # a denial that came while it was not in the tree
             return
         self.remount()
 
