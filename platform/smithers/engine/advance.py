@@ -500,6 +500,7 @@ class Advance:
             self.changes.final[leaf.key] = "cancelled"
             self.changes.leaves[leaf.key] = leaf
             self.be_absent(leaf, "cancelled")
+            self.wake(leaf.element.id)
 
     # parts
 
