@@ -15,20 +15,25 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel
 
 from smithers import Child, Context, RetryPolicy, Task, TaskContext, Workflow, call
-from smithers.engine.entry import Fact, Json, NodeState, node_key
+from smithers.engine.entry import Json, node_key
+from smithers.engine.fold import fold
+from smithers.engine.state import State
 from smithers.errors import NonRetryable
 from smithers.flow.element import Element, Part
 from smithers.flow.workflow import AnyWorkflow
 from smithers.project import Project
 from smithers.store import open_store
+from smithers.store.deciding import decide
 from smithers.store.interface import Store
-from smithers.store.records import Append, NewRun, Run
+from smithers.store.records import NewRun, Run
 from smithers.testing import Failure, Simulated, simulate
+from smithers.testing.simulate import Said, answer_of, said_in_turn
 from smithers.worker.code import LoadedCode
 from smithers.worker.embedded import EmbeddedWorker
 from smithers.worker.settings import WorkerSettings
 
 M = TypeVar("M", bound=BaseModel)
+Script = Said | tuple[Said, ...]
 Mode = Literal["warm", "cold", "temporal"]
 FINAL = ("finished", "failed", "cancelled")
 LIMIT_S = 40.0
@@ -64,8 +69,11 @@ class Really:
         finished = [entry for entry in entries if entry.data["outcome"] == "finished"]
         if finished:
             return model.model_validate(finished[-1].data["output"])
-        decision = self.store.entries_by_key(self.run_id, f"decided:{node_key(node, iteration)}")[-1].data
-        return model.model_validate({**decision, "decided_by": decision["by"]})
+        log = self.store.entries(self.run_id)
+        memory = fold(State(run_id=self.run_id), log).nodes[node_key(node, iteration)]
+        if not memory.has_output:
+            raise KeyError(node_key(node, iteration))
+        return model.model_validate(memory.output)
 
     def state(self, node: str, iteration: str = "") -> str:
         return self.store.node(self.run_id, node, iteration).state
@@ -164,7 +172,7 @@ class TemporalMode:
     folder: Path
 
     def run(
-        self, workflow: AnyWorkflow, input: Json, results: Mapping[str, Any], decisions: Mapping[str, bool]
+        self, workflow: AnyWorkflow, input: Json, results: Mapping[str, Any], decisions: Mapping[str, Script]
     ) -> Really:
         number = next(numbers)
         scripted = Scripted(workflow, results)
@@ -183,25 +191,24 @@ class TemporalMode:
             worker.stop()
         return ended
 
-    def see_it_through(self, worker: EmbeddedWorker, run: Really, decisions: Mapping[str, bool]) -> None:
+    def see_it_through(self, worker: EmbeddedWorker, run: Really, decisions: Mapping[str, Script]) -> None:
         began = time.monotonic()
+        people = {node: said_in_turn(script) for node, script in decisions.items()}
+        next_words = {node: next(words) for node, words in people.items()}
         while run.status not in FINAL:
-            waiting = run.waiting
-            if waiting and run.status == "waiting-approval" and not set(waiting) & set(decisions):
+            waiting = [row for row in run.store.nodes(run.run_id) if row.state == "waiting-approval"]
+            answered = [row for row in waiting if row.node in people]
+            if run.status == "waiting-approval" and not answered and not self.has_timer(run):
                 return
-            for node in waiting:
-                if node in decisions:
-                    self.decide(run, node, decisions[node])
-                    worker.ring(run.run_id)
+            for row in answered:
+                if decide(run.store, run.run_id, row, answer_of(row, next_words[row.node])) is not None:
+                    next_words[row.node] = next(people[row.node])
+                worker.ring(run.run_id)
             assert time.monotonic() - began < LIMIT_S, f"{run.record}\n{run.store.nodes(run.run_id)}"
             time.sleep(0.01)
 
-    def decide(self, run: Really, node: str, approved: bool) -> None:
-        row = next(row for row in run.store.nodes(run.run_id) if row.node == node and row.state == "waiting-approval")
-        data = {"node": node, "iteration": row.iteration, "approved": approved, "note": None, "by": "tester"}
-        needs = NodeState(node, row.iteration, ("waiting-approval",))
-        fact = Fact("decided", row.decision_key, data, needs)
-        run.store.append(Append(run.run_id, (fact,)))
+    def has_timer(self, run: Really) -> bool:
+        return any(row.command.kind == "timer" for row in run.store.open_commands(run.run_id))
 
 
 def run_in(mode: Mode, temporal: TemporalMode | None) -> Callable[..., Simulated | Really]:
@@ -212,7 +219,7 @@ def run_in(mode: Mode, temporal: TemporalMode | None) -> Callable[..., Simulated
         input: Json | None = None,
         *,
         results: Mapping[str, Any] | None = None,
-        decisions: Mapping[str, bool] | None = None,
+        decisions: Mapping[str, Script] | None = None,
     ) -> Simulated | Really:
         function = make if callable(make) else lambda ctx: make
         workflow: AnyWorkflow = Workflow("ruled", function, None)

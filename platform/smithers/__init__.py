@@ -13,37 +13,53 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from smithers.errors import NonRetryable as NonRetryable
     from smithers.errors import SmithersError as SmithersError
+    from smithers.flow.approval import Approval as Approval
+    from smithers.flow.approval import ApprovalOption as ApprovalOption
+    from smithers.flow.approval import ApprovalRanking as ApprovalRanking
+    from smithers.flow.approval import ApprovalSelection as ApprovalSelection
+    from smithers.flow.approval import AutoApprove as AutoApprove
+    from smithers.flow.approval import Decision as Decision
     from smithers.flow.call import call as call
     from smithers.flow.context import Context as Context
     from smithers.flow.element import Child as Child
     from smithers.flow.element import Element as Element
     from smithers.flow.element import Fragment as Fragment
+    from smithers.flow.gate import ApprovalGate as ApprovalGate
     from smithers.flow.group import Branch as Branch
     from smithers.flow.group import Parallel as Parallel
     from smithers.flow.group import Sequence as Sequence
+    from smithers.flow.human import HumanTask as HumanTask
     from smithers.flow.loop import Loop as Loop
     from smithers.flow.loop import Turn as Turn
     from smithers.flow.policy import UNLIMITED as UNLIMITED
     from smithers.flow.policy import RetryPolicy as RetryPolicy
     from smithers.flow.task import Task as Task
     from smithers.flow.task_context import TaskContext as TaskContext
-    from smithers.flow.wait import Approval as Approval
-    from smithers.flow.wait import Decision as Decision
     from smithers.flow.wait import Timer as Timer
     from smithers.flow.workflow import Workflow as Workflow
     from smithers.flow.workflow import workflow as workflow
 
 HOMES = {
     "errors": ("NonRetryable", "SmithersError"),
+    "flow.approval": (
+        "Approval",
+        "ApprovalOption",
+        "ApprovalRanking",
+        "ApprovalSelection",
+        "AutoApprove",
+        "Decision",
+    ),
     "flow.call": ("call",),
     "flow.context": ("Context",),
     "flow.element": ("Child", "Element", "Fragment"),
+    "flow.gate": ("ApprovalGate",),
     "flow.group": ("Branch", "Parallel", "Sequence"),
+    "flow.human": ("HumanTask",),
     "flow.loop": ("Loop", "Turn"),
     "flow.policy": ("UNLIMITED", "RetryPolicy"),
     "flow.task": ("Task",),
     "flow.task_context": ("TaskContext",),
-    "flow.wait": ("Approval", "Decision", "Timer"),
+    "flow.wait": ("Timer",),
     "flow.workflow": ("Workflow", "workflow"),
 }
 HOME_OF = {name: module for module, names in HOMES.items() for name in names}

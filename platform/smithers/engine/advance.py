@@ -24,13 +24,13 @@ from typing import Final
 from smithers.engine.entry import Json
 from smithers.engine.judge import judge, reason
 from smithers.engine.mounts import ACTIVE, DONE, FAILED, FINAL, IDLE, Group, Leaf, LoopGroup, Mount, PartGroup
+from smithers.engine.people import Settled, approves_itself, ask_of, give_missing, take_answer
 from smithers.engine.reads import Suspended
 from smithers.engine.tree import Tree, land, take_off, takes_argument
 from smithers.engine.waits import standing
 from smithers.errors import RenderError
 from smithers.flow.loop import Turn
 from smithers.flow.task import Task
-from smithers.flow.wait import Approval
 from smithers.flow.where import show
 
 MOST_PASSES: Final = 10_000
@@ -45,6 +45,9 @@ class Changes:
     """Leaves whose state people see may have changed."""
     candidates: list[Leaf] = field(default_factory=list[Leaf])
     timers: list[Leaf] = field(default_factory=list[Leaf])
+    asked: list[Leaf] = field(default_factory=list[Leaf])
+    """Leaves that ask people now, as before or anew."""
+    people: Settled = field(default_factory=Settled)
     freed: dict[Group, None] = field(default_factory=dict[Group, None])
     withdrawn: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
     """Mounted and in flight, and to be cancelled."""
@@ -118,6 +121,8 @@ class Advance:
     def recall_failures(self, leaves: Iterable[Leaf]) -> None:
         """Marks groups in which something has failed before anything goes on, as it was when it failed."""
         state = self.tree.state
+        leaves = list(leaves)
+        self.take_answers(leaves)
         failed: list[Mount] = [
             leaf
             for leaf in leaves
@@ -131,6 +136,12 @@ class Advance:
                 failed.append(loop)
         for mount in failed:
             self.recall(mount)
+
+    def take_answers(self, leaves: Iterable[Leaf]) -> None:
+        """Looks at what people have answered. Whoever reads it renders again."""
+        for leaf in leaves:
+            if take_answer(self.tree, leaf, self.changes.people):
+                self.changed(leaf.element.id)
 
     def recall(self, failed: Mount) -> None:
         """A failed group in which nothing runs any more has itself failed, and so on outwards."""
@@ -160,11 +171,14 @@ class Advance:
 
     def start(self, leaf: Leaf) -> None:
         """Does what the log says of a leaf whose turn it is."""
+        self.take_answers((leaf,))
         memory = self.tree.state.nodes.get(leaf.key)
         verdict = self.changes.final.get(leaf.key) or judge(leaf.element, memory)
         leaf.waiting = False
         match verdict:
             case "finished":
+                if give_missing(self.tree, leaf, self.changes.people):
+                    self.changed(leaf.element.id)
                 self.finish(leaf, DONE)
             case "running":
                 take_off(leaf)
@@ -197,14 +211,22 @@ class Advance:
                 case _:
                     pass
         self.changes.leaves[leaf.key] = leaf
-        if isinstance(leaf.element, Approval):
-            leaf.waiting = True
+        if ask_of(leaf) is not None:
+            self.ask(leaf)
         elif isinstance(leaf.element, Task):
             leaf.ready, leaf.order = True, leaf.path()
             self.changes.candidates.append(leaf)
         else:
             leaf.order = leaf.path()
             self.changes.timers.append(leaf)
+
+    def ask(self, leaf: Leaf) -> None:
+        if approves_itself(self.tree, leaf, self.changes.people):
+            self.changed(leaf.element.id)
+            self.finish(leaf, DONE)
+            return
+        leaf.waiting, leaf.order = True, leaf.path()
+        self.changes.asked.append(leaf)
 
     def miss(self, leaf: Leaf, how: str) -> None:
         """Ends a leaf without an output."""

@@ -6,9 +6,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from smithers.engine.asks import label_of
 from smithers.engine.entry import Entry, Json
 from smithers.engine.frame import Plan
 from smithers.engine.mounts import Group, Leaf, LoopGroup, Mount, PartGroup
+from smithers.engine.people import ask_of
 from smithers.engine.plan import Planner
 from smithers.errors import InvalidInput, RenderError
 from smithers.flow.task import Task
@@ -98,6 +100,8 @@ def describe(mount: Mount) -> Json:
             found: Json = {"kind": mount.kind, "id": element.id, "label": element.label}
             if isinstance(element, Task):
                 found["output"] = element.output.__name__
+            elif (ask := ask_of(mount)) is not None:
+                found["label"] = label_of(ask)
             return {**found, "depends_on": list(element.upstream())}
         case LoopGroup():
             body = mount.children[0] if mount.children else None

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
+from smithers.engine.asks import Ask, judge_ask, why_failed
 from smithers.engine.entry import Json
+from smithers.engine.mounts import LeafElement
 from smithers.engine.state import NodeMemory
+from smithers.flow.approval import Approval
+from smithers.flow.human import HumanTask
 from smithers.flow.policy import UNLIMITED
 from smithers.flow.task import Task
-from smithers.flow.wait import Approval, Timer
 
 MOST_DEATHS: Final = 3
 """How often a task may take its process with it before it fails (design: deaths are counted in the store)."""
 
 
-def judge(element: Task[Any] | Approval | Timer, memory: NodeMemory | None) -> str:
+def judge(element: LeafElement, memory: NodeMemory | None) -> str:
     """finished, skipped, cancelled, failed: over. running: a command is open. fresh, retry: to be started."""
     if memory is None:
         return "fresh"
-    if isinstance(element, Approval) and memory.decision is not None:
-        return judge_decision(element, memory.decision)
+    if memory.decision is not None and isinstance(element, (Approval, HumanTask)):
+        return judge_decision(element, memory)
     if memory.outcome:
         return memory.outcome
     if memory.n:
@@ -31,13 +34,14 @@ def judge(element: Task[Any] | Approval | Timer, memory: NodeMemory | None) -> s
     return "fresh"
 
 
-def judge_decision(approval: Approval, decision: Json) -> str:
-    if decision["approved"] or approval.on_deny == "continue":
-        return "finished"
-    return "skipped" if approval.on_deny == "skip" else "failed"
+def judge_decision(element: Ask, memory: NodeMemory) -> str:
+    """A human task is over once its answer was taken; an approval once it was given."""
+    assert memory.decision is not None
+    verdict = judge_ask(element, memory.decision)
+    return memory.outcome if verdict == "fresh" and memory.outcome else verdict
 
 
-def judge_failure(element: Task[Any] | Approval | Timer, memory: NodeMemory) -> str:
+def judge_failure(element: LeafElement, memory: NodeMemory) -> str:
     error = memory.error or {}
     if not isinstance(element, Task) or not error.get("retryable", True):
         return "failed"
@@ -45,13 +49,10 @@ def judge_failure(element: Task[Any] | Approval | Timer, memory: NodeMemory) -> 
     return "retry" if left else "failed"
 
 
-def reason(element: Task[Any] | Approval | Timer, memory: NodeMemory) -> Json:
+def reason(element: LeafElement, memory: NodeMemory) -> Json:
     """Why a failed leaf failed, as an error for people."""
-    if isinstance(element, Approval) and memory.decision is not None:
-        decision = memory.decision
-        note = f": {decision['note']}" if decision.get("note") else ""
-        by = decision.get("by") or "somebody"
-        return {"code": "APPROVAL_DENIED", "message": f"{by} denied {element.title or element.id!r}{note}"}
+    if isinstance(element, (Approval, HumanTask)) and memory.decision is not None:
+        return why_failed(element, memory.decision)
     if memory.error is not None:
         return memory.error
     return {

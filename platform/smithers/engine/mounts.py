@@ -12,9 +12,11 @@ from typing import Any, Final
 from smithers.engine.entry import Json
 from smithers.engine.scope import Scope
 from smithers.engine.state import Path
+from smithers.flow.approval import Approval
+from smithers.flow.human import HumanTask
 from smithers.flow.loop import Loop
 from smithers.flow.task import Task
-from smithers.flow.wait import Approval, Timer
+from smithers.flow.wait import Timer
 from smithers.flow.where import Where
 
 IDLE: Final = "idle"
@@ -24,7 +26,7 @@ FAILED: Final = "failed"
 FINAL: Final = (DONE, FAILED)
 WIDTH: Final = 2**52
 """Ordinals are below this."""
-LeafElement = Task[Any] | Approval | Timer
+LeafElement = Task[Any] | Approval | HumanTask[Any] | Timer
 
 
 @dataclass(slots=True, eq=False)
@@ -51,7 +53,7 @@ class Mount:
 
 @dataclass(slots=True, eq=False)
 class Leaf(Mount):
-    """A task, an approval or a timer."""
+    """A task, an approval, a human task or a timer."""
 
     element: LeafElement
     key: str
@@ -64,7 +66,7 @@ class Leaf(Mount):
     in_flight: bool = False
     """Counted in the groups above."""
     waiting: bool = False
-    """An approval that asks."""
+    """It asks a person."""
     error: Json | None = None
     """Why it failed, once that is final."""
 

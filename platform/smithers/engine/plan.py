@@ -23,6 +23,8 @@ from zlib import crc32
 from pydantic_core import from_json, to_json
 
 from smithers.engine.advance import Advance, Changes, first_error
+from smithers.engine.asks import expiry, label_of, request
+from smithers.engine.asks import timeout_ms as wait_ms
 from smithers.engine.command import Command
 from smithers.engine.entry import Entry, Fact, Json, node_key, split_node_key
 from smithers.engine.fold import fold
@@ -30,6 +32,7 @@ from smithers.engine.frame import NodeRow, Plan
 from smithers.engine.judge import judge
 from smithers.engine.mounts import DONE, FAILED, FINAL, Leaf
 from smithers.engine.payload import payload, timeout_ms
+from smithers.engine.people import ask_of
 from smithers.engine.reads import validated
 from smithers.engine.slots import start_ready
 from smithers.engine.state import NodeMemory, State
@@ -176,6 +179,7 @@ class Planner:
         """Ends whatever people have seen. What a cold start renders beyond that is not told any more."""
         advance = self.advance
         self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.key in self.state.nodes]
+        advance.take_answers(self.tree.leaves.values())
         for key in advance.touched:
             advance.land(key)
             if key in self.tree.leaves:
@@ -198,13 +202,20 @@ class Planner:
         cancels, closed = self.cancellations()
         starts = sorted([*started, *changes.timers], key=lambda leaf: leaf.order)
         changes.leaves.update((leaf.key, leaf) for leaf in starts)
+        waits = sorted(
+            {leaf.key: leaf for leaf in changes.asked if self.is_to_arm(leaf)}.values(), key=lambda w: w.order
+        )
+        disarmed = [n for n in state.expiries if not self.is_armed(n)]
         numbers = count(state.commands + 1)
         commands = [replace(cancel, n=next(numbers)) for cancel in cancels]
         commands += [self.command(leaf, next(numbers)) for leaf in starts]
+        shown, rows = self.rows({node_key(c.node, c.iteration): c for c in commands})
+        commands += [Command(next(numbers), "cancel", *self.waited(n), target=n) for n in disarmed]
+        commands += [self.expiry(leaf, next(numbers)) for leaf in waits]
+        closed += disarmed
         if status in ("finished", "failed", "cancelled"):
             kind = "fail" if status == "failed" else "complete"
             commands.append(Command(next(numbers), kind, payload={"status": status}))
-        shown, rows = self.rows({node_key(c.node, c.iteration): c for c in commands if c.node})
         delta: Json = {
             "commands": [(c.n, c.kind, c.node, c.iteration, c.attempt, c.target) for c in commands],
             "nodes": shown,
@@ -213,7 +224,8 @@ class Planner:
         homes = {leaf.element.id: leaf.scope.home for leaf in self.tree.fresh}
         homes = {id: home for id, home in homes.items() if state.homes.get(id, "") != home}
         extra = {"closed": closed, "loops": changes.loops, "ended_loops": changes.ended_loops, "homes": homes}
-        delta.update({name: value for name, value in {**extra, "absent": changes.absent}.items() if value})
+        extra |= {"absent": changes.absent, "disarmed": disarmed, **changes.people.delta()}
+        delta.update({name: value for name, value in extra.items() if value})
         self.own = state.frames + 1
         self.tree.fresh.clear()
         self.tree.down.clear()
@@ -243,6 +255,32 @@ class Planner:
         if self.advance.changes.timers or state.by_command:
             return "waiting-timer", None
         return "failed", why_stuck(self.tree)
+
+    def is_to_arm(self, leaf: Leaf) -> bool:
+        """Whether a leaf asks, for a time, and no timer says yet when that is over."""
+        ask = ask_of(leaf)
+        if ask is None or not leaf.attached or not leaf.waiting or not wait_ms(ask):
+            return False
+        memory = self.state.nodes.get(leaf.key)
+        return memory is None or memory.expiry == 0 or not self.is_armed(memory.expiry)
+
+    def is_armed(self, n: int) -> bool:
+        """Whether the timer still belongs to a question that is asked now."""
+        key, asked = self.state.expiries[n]
+        leaf = self.tree.leaves.get(key)
+        ask = None if leaf is None else ask_of(leaf)
+        if ask is None or leaf is None or not leaf.waiting or not wait_ms(ask) or self.state.cancelled is not None:
+            return False
+        memory = self.state.nodes[key]
+        return memory.ask == asked and memory.decision is None
+
+    def waited(self, n: int) -> tuple[str, str]:
+        return split_node_key(self.state.expiries[n][0])
+
+    def expiry(self, leaf: Leaf, n: int) -> Command:
+        ask, memory = ask_of(leaf), self.state.nodes.get(leaf.key)
+        assert ask is not None
+        return expiry(ask, leaf.scope.iteration, 1 if memory is None else memory.ask, n)
 
     def cancellations(self) -> tuple[list[Command], list[int]]:
         """Commands that stop what is in flight and no longer wanted, and numbers that are over without an answer."""
@@ -297,7 +335,7 @@ class Planner:
             state = self.shown_state(leaf, commands.get(key))
             if state != (memory.shown if memory else ""):
                 shown[key] = state
-            elif key not in commands:
+            elif key not in commands and key not in self.advance.changes.people.asks:
                 continue
             rows.append(row(leaf, state, memory, commands.get(key)))
         for key in self.tree.orphans():
@@ -364,14 +402,14 @@ def timer_command(timer: Timer, iteration: str, n: int) -> Command:
 
 def row(leaf: Leaf, state: str, memory: NodeMemory | None, command: Command | None) -> NodeRow:
     element = leaf.element
-    attempt, ask = (0, 1) if memory is None else (memory.attempt, memory.ask)
+    attempt = 0 if memory is None else memory.attempt
     detail: Json = {"output": element.output.__name__} if isinstance(element, Task) else {}
-    if state == "waiting-approval":
-        detail = {"title": getattr(element, "title", ""), "summary": getattr(element, "summary", "")}
-        detail |= {"ask": ask} if ask > 1 else {}
+    asks = ask_of(leaf)
+    if asks is not None and state == "waiting-approval":
+        detail = request(asks, memory)
     if leaf.error is not None and state == "failed":
         detail["error"] = leaf.error
     if command is not None and command.kind != "cancel":
         attempt = command.attempt
-    label = element.label or getattr(element, "title", "")
+    label = label_of(asks) if asks is not None else element.label
     return NodeRow(element.id, leaf.scope.iteration, leaf.kind, state, attempt, label, leaf.ordinal, detail or None)

@@ -26,17 +26,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from smithers.engine.entry import node_key
-from smithers.engine.mounts import WIDTH, Group, Leaf, LoopGroup, Mount, PartGroup
+from smithers.engine.mounts import WIDTH, Group, Leaf, LeafElement, LoopGroup, Mount, PartGroup
 from smithers.engine.reads import Reads, Skipped, Suspended
 from smithers.engine.scope import OUTSIDE
 from smithers.engine.state import State
 from smithers.errors import InvalidElement, RenderError, SmithersError
+from smithers.flow.approval import Approval
 from smithers.flow.context import Context
 from smithers.flow.element import Node, Part, captured, normalized
 from smithers.flow.group import Parallel, Sequence
+from smithers.flow.human import HumanTask
 from smithers.flow.loop import Loop, Turn
 from smithers.flow.task import Task
-from smithers.flow.wait import Approval, Timer
+from smithers.flow.wait import Timer
 from smithers.flow.where import PACKAGE, Where, show
 from smithers.flow.workflow import AnyWorkflow
 
@@ -126,7 +128,7 @@ class Tree:
         match child:
             case Part():
                 return self.mount_part(child, parent, index)
-            case Task() | Approval() | Timer():
+            case Task() | Approval() | HumanTask() | Timer():
                 return self.mount_leaf(child, parent, index)
             case Loop():
                 return self.mount_loop(child, parent, index)
@@ -155,7 +157,7 @@ class Tree:
         self.adopt(group, () if element.skip_if else element.children)
         return group
 
-    def mount_leaf(self, element: Task[Any] | Approval | Timer, parent: Group, index: int) -> Leaf:
+    def mount_leaf(self, element: LeafElement, parent: Group, index: int) -> Leaf:
         if isinstance(element, Task):
             self.check_task(element)
         scope = parent.scope

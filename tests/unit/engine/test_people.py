@@ -1,0 +1,570 @@
+"""What runs ask of people, and what becomes of the answers: in memory, from a cold start after every event, and on
+Temporal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, field_validator
+
+from smithers import (
+    Approval,
+    ApprovalGate,
+    ApprovalOption,
+    ApprovalRanking,
+    ApprovalSelection,
+    AutoApprove,
+    Child,
+    Context,
+    Decision,
+    HumanTask,
+    Loop,
+    Parallel,
+    Sequence,
+    Task,
+    Workflow,
+    call,
+)
+from smithers.errors import AnswerRefused, WrongState
+from smithers.testing import Answer, InMemoryRun, simulate
+from tests.modes import TemporalMode, run_in
+
+
+class Out(BaseModel):
+    n: int = 0
+
+
+class Review(BaseModel):
+    score: int
+    words: str = "none"
+
+    @field_validator("score")
+    @classmethod
+    def is_even(cls, score: int) -> int:
+        if score % 2:
+            raise ValueError("odd scores are not given")
+        return score
+
+
+def work(n: int = 0) -> Out:
+    return Out(n=n)
+
+
+def task(id: str, **props: Any) -> Task[Out]:
+    return Task(id, output=Out, **props)[work]
+
+
+def in_memory(make: Any, *, rebuild: bool = False) -> InMemoryRun:
+    function = make if callable(make) else lambda ctx: make
+    return InMemoryRun(Workflow("asked", function, None), rebuild=rebuild)
+
+
+@pytest.fixture(params=["warm", "cold", "temporal"])
+def run(request: pytest.FixtureRequest) -> Any:
+    real = request.getfixturevalue("temporal_mode") if request.param == "temporal" else None
+    return run_in(request.param, real)
+
+
+@pytest.fixture(scope="module")
+def temporal_mode() -> Iterator[TemporalMode]:
+    with TemporaryDirectory(prefix="people-") as folder:
+        yield TemporalMode(Path(folder))
+
+
+@pytest.fixture(params=[False, True], ids=["warm", "cold"])
+def rebuild(request: pytest.FixtureRequest) -> bool:
+    return request.param
+
+
+PLANS = (ApprovalOption("fast", label="The fast one"), ApprovalOption("safe"), "cheap")
+
+
+@pytest.mark.feature("approval.mode.select", "hitl.select")
+def test_a_selection_is_the_output_and_parts_read_it(run: Any) -> None:
+    def make(ctx: Context[Any]) -> Child:
+        def chosen() -> Child:
+            return task(f"do-{ctx.output(ApprovalSelection, 'plan').selected}")
+
+        return Sequence[Approval("plan", title="Which?", mode="select", options=PLANS), chosen]
+
+    ended = run(make, decisions={"plan": "safe"})
+
+    assert ended.status == "finished"
+    assert ended.started == ["do-safe"]
+    assert ended.output(ApprovalSelection, "plan") == ApprovalSelection(selected="safe", notes=None)
+
+
+@pytest.mark.feature("approval.mode.rank", "hitl.rank")
+def test_a_ranking_is_the_output(run: Any) -> None:
+    ended = run(Approval("plan", mode="rank", options=PLANS), decisions={"plan": ["cheap", "fast", "safe"]})
+
+    assert ended.output(ApprovalRanking, "plan").ranked == ["cheap", "fast", "safe"]
+
+
+@pytest.mark.feature("approval.options.validate")
+@pytest.mark.parametrize(
+    ("mode", "said", "message"),
+    [
+        ("select", {"choice": "fasst"}, "There is no option 'fasst'. Did you mean 'fast'?"),
+        ("select", {}, "Say which option: fast, safe or cheap."),
+        ("select", {"ranking": ["fast"]}, "This request takes no ranking: it asks for one option"),
+        ("rank", {"ranking": ["safe", "fast"]}, "The ranking leaves out cheap"),
+        ("rank", {"ranking": ["safe", "fast", "safe", "cheap"]}, "'safe' is ranked twice"),
+        ("rank", {"approved": False, "ranking": ["safe"]}, "A denial takes no ranking"),
+    ],
+)
+def test_a_choice_that_makes_no_sense_is_refused_and_the_question_stays(mode: Any, said: Any, message: str) -> None:
+    run = in_memory(Approval("plan", mode=mode, options=PLANS))
+
+    with pytest.raises(AnswerRefused) as refused:
+        run.decide("plan", **said)
+
+    assert message in refused.value.message
+    assert [row.node for row in run.waiting] == ["plan"]
+    assert [entry.kind for entry in run.log] == ["started", "frame"]
+
+
+@pytest.mark.feature("approval.select.deny")
+@pytest.mark.parametrize(
+    ("on_deny", "status", "state"), [("fail", "failed", "failed"), ("skip", "finished", "skipped")]
+)
+def test_denying_a_choice_fails_or_skips_and_leaves_no_output(run: Any, on_deny: Any, status: str, state: str) -> None:
+    ended = run(Approval("plan", mode="select", options=PLANS, on_deny=on_deny), decisions={"plan": False})
+
+    assert (ended.status, ended.state("plan")) == (status, state)
+    with pytest.raises(KeyError):
+        ended.output(ApprovalSelection, "plan")
+
+
+def test_a_denied_choice_is_asked_again_when_its_run_is_resumed(rebuild: bool) -> None:
+    run = in_memory(Sequence[Approval("plan", mode="select", options=PLANS), task("after")], rebuild=rebuild)
+    run.decide("plan", approved=False)
+    run.resume()
+
+    run.decide("plan", choice="fast")
+
+    assert run.output(ApprovalSelection, "plan").selected == "fast"
+    assert [command.node for command in run.work] == ["after"]
+
+
+@pytest.mark.feature("approval.options", "approval.request.metadata", "approval.meta", "approval.request.summary")
+def test_the_request_holds_all_that_people_need() -> None:
+    run = in_memory(
+        Approval(
+            "plan",
+            title="Which?",
+            summary="They differ.",
+            mode="select",
+            options=PLANS,
+            meta={"team": "x", "cost": 1},
+            metadata={"cost": 2},
+        )
+    )
+
+    detail = run.waiting[0].detail or {}
+
+    assert (detail["title"], detail["summary"], detail["mode"]) == ("Which?", "They differ.", "select")
+    assert detail["options"][0] == {"key": "fast", "label": "The fast one", "summary": "", "metadata": {}}
+    assert [option["key"] for option in detail["options"]] == ["fast", "safe", "cheap"]
+    assert detail["metadata"] == {"team": "x", "cost": 2}
+    assert run.waiting[0].label == "Which?"
+
+
+@pytest.mark.feature("approval.label")
+def test_a_label_is_shown_instead_of_the_title() -> None:
+    assert in_memory(Approval("a", title="Ship it?", label="Shipping")).waiting[0].label == "Shipping"
+
+
+@pytest.mark.feature("approval.allowedUsers", "approval.allowedScopes", "hitl.scoped")
+@pytest.mark.parametrize(
+    ("by", "scopes", "allowed"),
+    [
+        ("ann", ["ops"], True),
+        ("ann", ["ops", "x"], True),
+        ("ann", ["x"], False),
+        ("ann", [], False),
+        ("eve", ["ops"], False),
+    ],
+)
+def test_only_those_who_may_decide_do(by: str, scopes: list[str], allowed: bool) -> None:
+    run = in_memory(Approval("ship", allowed_users=["ann", "bob"], allowed_scopes=["ops", "admin"]))
+
+    if allowed:
+        run.decide("ship", by=by, scopes=scopes)
+        assert run.status == "finished"
+        return
+    with pytest.raises(AnswerRefused, match="may not decide this") as refused:
+        run.decide("ship", by=by, scopes=scopes)
+    assert refused.value.data["code"] == "NOT_ALLOWED"
+    assert run.status == "waiting-approval"
+    kept = run.log[-1]
+    assert (kept.kind, kept.data["by"], kept.data["entry"]["data"]["approved"]) == ("rejected", by, True)
+    run.decide("ship", by="bob", scopes=["admin"])
+    assert run.status == "finished"
+
+
+def test_an_approval_by_several_needs_different_people(rebuild: bool) -> None:
+    run = in_memory(Sequence[Approval("ship", quorum=3), task("after")], rebuild=rebuild)
+
+    first = run.decide("ship", by="ann", note="fine")
+    with pytest.raises(AnswerRefused, match="ann has approved this already"):
+        run.decide("ship", by="ann")
+    run.decide("ship", by="bob")
+
+    assert (first.votes, first.needed, first.is_final) == (1, 3, False)
+    assert run.status == "waiting-approval"
+    assert run.decide("ship", by="cid").is_final
+    decision = run.output(Decision, "ship")
+    assert (decision.decided_by, decision.note) == ("ann, bob, cid", "ann: fine")
+    assert [command.node for command in run.work] == ["after"]
+
+
+def test_one_denial_outweighs_all_approvals(run: Any) -> None:
+    said = (Answer(True, "ann"), Answer(False, "bob", "no"))
+
+    ended = run(Approval("ship", title="Ship?", quorum=3), decisions={"ship": said})
+
+    assert ended.status == "failed"
+    assert ended.error["message"].endswith("bob denied 'Ship?': no")
+
+
+def test_votes_begin_anew_when_a_denied_approval_is_asked_again(rebuild: bool) -> None:
+    run = in_memory(Approval("ship", quorum=2), rebuild=rebuild)
+    run.decide("ship", by="ann")
+    run.decide("ship", by="bob", approved=False)
+    run.resume()
+
+    assert not run.decide("ship", by="bob").is_final
+    assert run.decide("ship", by="ann").is_final
+    assert run.status == "finished"
+
+
+def test_votes_are_counted_on_temporal_too(run: Any) -> None:
+    said = (Answer(True, "ann"), Answer(True, "bob"))
+
+    ended = run(Approval("ship", quorum=2), decisions={"ship": said})
+
+    assert ended.output(Decision, "ship").decided_by == "ann, bob"
+
+
+@pytest.mark.feature("approval.timeoutMs", "approvalgate.timeoutMs")
+@pytest.mark.parametrize("gate", [False, True])
+def test_an_approval_that_nobody_answers_in_time_fails(run: Any, gate: bool) -> None:
+    props: Any = {"title": "Ship?", "timeout": "1s"}
+
+    ended = run(
+        Sequence[ApprovalGate("ship", when=True, **props) if gate else Approval("ship", **props), task("after")]
+    )
+
+    assert (ended.status, ended.state("ship"), ended.state("after")) == ("failed", "failed", "pending")
+    assert ended.error["code"] == "APPROVAL_TIMEOUT"
+    assert "nobody answered 'Ship?' within 1s" in ended.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("props", "state"),
+    [
+        ({"on_timeout": "skip"}, "skipped"),
+        ({"on_timeout": "continue"}, "finished"),
+        ({"on_timeout": "deny", "on_deny": "skip"}, "skipped"),
+        ({"on_timeout": "deny", "on_deny": "continue"}, "finished"),
+    ],
+)
+def test_a_run_can_go_on_without_an_answer(run: Any, props: Any, state: str) -> None:
+    ended = run(Sequence[Approval("ship", timeout="1s", **props), task("after")])
+
+    assert (ended.status, ended.state("ship"), ended.started) == ("finished", state, ["after"])
+    if state == "finished":
+        assert ended.output(Decision, "ship") == Decision(approved=False, note="nobody decided in time")
+
+
+def test_an_answer_and_the_end_of_the_wait_cannot_both_count(rebuild: bool) -> None:
+    run = in_memory(Approval("ship", timeout="1h"), rebuild=rebuild)
+    timer = run.work[0].n
+    run.paused = True
+    run.decide("ship")
+    with pytest.raises(WrongState):
+        run.fire(timer)
+    run.paused = False
+    run.plan()
+    assert (run.status, run.work) == ("finished", [])
+
+    late = in_memory(Approval("ship", timeout="1h"), rebuild=rebuild)
+    late.paused = True
+    late.fire(late.work[0].n)
+    with pytest.raises(WrongState):
+        late.decide("ship")
+
+
+def test_an_answer_in_time_ends_the_timer(run: Any) -> None:
+    ended = run(Sequence[Approval("ship", timeout="1h"), task("after")], decisions={"ship": True})
+
+    assert (ended.status, ended.started) == ("finished", ["after"])
+
+
+@pytest.mark.feature("approval.retries")
+def test_each_time_it_is_asked_an_approval_has_its_whole_time(rebuild: bool) -> None:
+    run = in_memory(Approval("ship", timeout="1h"), rebuild=rebuild)
+    run.fire(run.work[0].n)
+    assert run.status == "failed"
+
+    run.resume()
+
+    assert [(command.kind, command.attempt, command.delay_ms) for command in run.work] == [("timer", 2, 3_600_000)]
+    run.fire(run.work[0].n)
+    assert run.status == "failed"
+    run.resume()
+    run.decide("ship")
+    assert (run.status, run.work) == ("finished", [])
+
+
+def test_a_question_that_is_withdrawn_takes_its_timer_along(rebuild: bool) -> None:
+    run = in_memory(Parallel[Approval("ship", timeout="1h"), task("bad", retries=0)], rebuild=rebuild)
+
+    run.fail(next(command.n for command in run.work if command.node == "bad"))
+
+    assert (run.status, run.work, run.nodes["ship:"].state) == ("failed", [], "cancelled")
+
+
+@pytest.mark.feature("approval.auto.condition", "approval.auto.audit", "approval.auto.audit-off")
+@pytest.mark.parametrize("audit", [True, False])
+def test_an_approval_whose_condition_holds_asks_nobody(run: Any, audit: bool) -> None:
+    policy = AutoApprove(condition=lambda: True, audit=audit)
+
+    ended = run(Sequence[Approval("ship", auto_approve=policy), task("after")])
+
+    assert (ended.status, ended.started, ended.state("ship")) == ("finished", ["after"], "finished")
+    assert ended.output(Decision, "ship") == Decision(approved=True, note="auto-approved")
+
+
+@pytest.mark.feature("approval.auto.rerender")
+def test_the_condition_is_asked_again_when_what_it_has_read_changes(rebuild: bool) -> None:
+    def make(ctx: Context[Any]) -> Child:
+        def is_small(ctx: Context[Any]) -> bool:
+            found = ctx.output_maybe(Out, "size")
+            return found is not None and found.n < 10
+
+        return Parallel[task("size"), task("other"), Approval("ship", auto_approve=AutoApprove(condition=is_small))]
+
+    run = in_memory(make, rebuild=rebuild)
+    run.finish(next(c.n for c in run.work if c.node == "other"), Out(n=1))
+    assert [row.node for row in run.waiting] == ["ship"]
+
+    run.finish(run.work[0].n, Out(n=3))
+
+    assert run.status == "finished"
+    assert run.plans[-1].frame["auto"] == ["ship:"]
+
+
+@pytest.mark.feature("approvalgate.when", "approvalgate.when-true", "approvalgate.when-false", "hitl.approvalgate")
+@pytest.mark.feature("approvalgate.expansion", "approvalgate.uniform-shape", "approvalgate.auto-never-fails")
+@pytest.mark.parametrize("risky", [True, False])
+def test_a_gate_asks_only_where_it_is_needed(run: Any, risky: bool) -> None:
+    def make(ctx: Context[Any]) -> Child:
+        def gate() -> Child:
+            return ApprovalGate("gate", when=ctx.output(Out, "risk").n > 5, title="Risky. Go on?", on_deny="continue")
+
+        def follow() -> Child:
+            return task("yes" if ctx.output(Decision, "gate").approved else "no")
+
+        return Sequence[Task("risk", output=Out)[call(work, 9 if risky else 1)], gate, follow]
+
+    ended = run(make, decisions={"gate": False})
+
+    assert ended.started == ["risk", "no"] if risky else ["risk", "gate", "yes"]
+    expected = Decision(
+        approved=not risky, note=None if risky else "auto-approved", decided_by="tester" if risky else None
+    )
+    assert ended.output(Decision, "gate") == expected
+
+
+@pytest.mark.feature("approvalgate.skipIf", "approvalgate.continueOnFail", "approvalgate.onDeny", "approvalgate.id")
+def test_a_gate_takes_the_policies_of_an_approval() -> None:
+    gates = Sequence[
+        ApprovalGate("off", when=True, skip_if=True),
+        ApprovalGate("off-too", when=False, skip_if=True),
+        ApprovalGate("failing", when=True, continue_on_fail=True),
+        ApprovalGate("skipping", when=True, on_deny="skip"),
+        task("after"),
+    ]
+
+    ended = simulate(Workflow("gates", lambda ctx: gates, None), decisions={"failing": False, "skipping": False})
+
+    assert ended.status == "finished"
+    states = [ended.state(node) for node in ("off", "off-too", "failing", "skipping", "after")]
+    assert states == ["skipped", "skipped", "failed", "skipped", "finished"]
+
+
+@pytest.mark.feature("humantask.suspend", "humantask.output", "hitl.humantask", "humantask.id")
+def test_what_a_person_fills_in_is_the_output_with_the_models_defaults(run: Any) -> None:
+    def make(ctx: Context[Any]) -> Child:
+        def follow() -> Child:
+            return Task("after", output=Out)[call(work, ctx.output(Review, "review").score)]
+
+        return Sequence[HumanTask("review", output=Review, prompt="How good is it?"), follow]
+
+    ended = run(make, decisions={"review": {"score": 4}})
+
+    assert ended.status == "finished"
+    assert ended.output(Review, "review") == Review(score=4, words="none")
+    assert ended.output(Out, "after").n == 4
+
+
+@pytest.mark.feature("humantask.prompt", "humantask.prompt.meta", "humantask.label", "humantask.meta")
+def test_a_human_task_shows_what_is_to_be_done_and_its_form() -> None:
+    run = in_memory(HumanTask("review", output=Review, prompt="How good is it?", meta={"team": "x"}))
+
+    row = run.waiting[0]
+    detail = row.detail or {}
+
+    assert (row.label, row.kind, row.state) == ("human:review", "humantask", "waiting-approval")
+    assert (detail["prompt"], detail["output"], detail["max_attempts"]) == ("How good is it?", "Review", 10)
+    assert detail["schema"]["required"] == ["score"]
+    assert detail["metadata"] == {"humanTask": True, "maxAttempts": 10, "prompt": "How good is it?", "team": "x"}
+
+
+@pytest.mark.feature("humantask.invalid-retry")
+def test_what_does_not_fit_the_form_is_refused_at_once_naming_the_fields() -> None:
+    run = in_memory(HumanTask("review", output=Review, prompt="?"))
+
+    with pytest.raises(AnswerRefused) as refused:
+        run.answer("review", {"score": "high", "wrods": "x"})
+
+    assert refused.value.message == (
+        "The answer does not fit Review: score: should be a whole number, not 'high'; "
+        "wrods: is no field of it: did you mean 'words'?."
+    )
+    assert refused.value.data["fields"] == ["score", "wrods"]
+    assert refused.value.data["attempts_left"] == 9
+    assert [row.node for row in run.waiting] == ["review"]
+    run.answer("review", {"score": 2})
+    assert run.status == "finished"
+
+
+@pytest.mark.feature("humantask.invalid-retry", "humantask.validate-late")
+def test_what_only_the_model_can_tell_is_asked_again_with_the_reason(run: Any) -> None:
+    ended = run(HumanTask("review", output=Review, prompt="?"), decisions={"review": ({"score": 3}, {"score": 4})})
+
+    assert ended.status == "finished"
+    assert ended.output(Review, "review").score == 4
+
+
+def test_the_reason_stands_in_the_request_and_the_answer_was_no_output(rebuild: bool) -> None:
+    seen: list[int] = []
+
+    def make(ctx: Context[Any]) -> Child:
+        def reader() -> Child:
+            seen.append(ctx.output(Review, "review").score)
+            return None
+
+        return Parallel[HumanTask("review", output=Review, prompt="?", timeout="1h"), reader]
+
+    run = in_memory(make, rebuild=rebuild)
+    run.answer("review", {"score": 3})
+
+    detail = run.waiting[0].detail or {}
+    assert (detail["ask"], detail["refusals"]) == (2, 1)
+    assert "odd scores are not given" in detail["complaint"]
+    assert [(command.kind, command.attempt) for command in run.work] == [("timer", 2)]
+    assert seen == []
+    run.answer("review", {"score": 4})
+    assert (run.status, set(seen)) == ("finished", {4})
+
+
+@pytest.mark.feature("humantask.maxAttempts", "humantask.exhausted")
+@pytest.mark.parametrize("scores", [["x", "x", 3], ["x", 3, "x"], [3, 3, 3], ["x", "x", "x"]])
+def test_after_the_last_answer_that_does_not_fit_the_task_fails(scores: list[Any], rebuild: bool) -> None:
+    run = in_memory(
+        Sequence[HumanTask("review", output=Review, prompt="?", max_attempts=3), task("x")], rebuild=rebuild
+    )
+
+    for score in scores:
+        assert run.status == "waiting-approval"
+        try:
+            run.answer("review", {"score": score})
+        except AnswerRefused:
+            assert score == "x"
+
+    assert (run.status, run.nodes["review:"].state) == ("failed", "failed")
+    assert (run.error or {})["code"] == "HUMAN_ATTEMPTS_EXHAUSTED"
+    assert (run.error or {})["message"].startswith("3 answers to 'human:review' did not fit")
+    run.resume()
+    run.answer("review", {"score": 2})
+    assert [command.node for command in run.work] == ["x"]
+
+
+@pytest.mark.feature("humantask.deny", "humantask.continueOnFail")
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_cancelled_request_fails_its_task(run: Any, goes_on: bool) -> None:
+    tree = Sequence[HumanTask("review", output=Review, prompt="?", continue_on_fail=goes_on), task("after")]
+
+    ended = run(tree, decisions={"review": Answer(False, "ann", "nobody has the time")})
+
+    assert (ended.state("review"), ended.status) == ("failed", "finished" if goes_on else "failed")
+    if not goes_on:
+        assert ended.error["code"] == "HUMAN_TASK_CANCELLED"
+        assert "ann cancelled 'human:review': nobody has the time" in ended.error["message"]
+
+
+@pytest.mark.feature("humantask.timeoutMs", "inbox.human.expire")
+@pytest.mark.parametrize(("on_timeout", "state"), [("fail", "failed"), ("skip", "skipped")])
+def test_a_human_task_waits_no_longer_than_it_says(run: Any, on_timeout: Any, state: str) -> None:
+    ended = run(HumanTask("review", output=Review, prompt="?", timeout="1s", on_timeout=on_timeout))
+
+    assert ended.state("review") == state
+
+
+@pytest.mark.feature(
+    "humantask.skipIf", "humantask.dependsOn", "humantask.needs", "approval.needs", "approval.dependsOn"
+)
+def test_people_are_asked_when_what_is_needed_is_there() -> None:
+    run = in_memory(
+        Parallel[
+            task("a"),
+            task("b"),
+            HumanTask("never", output=Review, prompt="?", skip_if=True),
+            HumanTask("review", output=Review, prompt="?", depends_on=["a"], needs={"more": "b"}),
+            Approval("ship", depends_on=["a"], needs={"more": "review"}),
+        ]
+    )
+
+    assert (run.nodes["never:"].state, run.waiting) == ("skipped", [])
+    run.finish(run.work[0].n, Out())
+    run.finish(run.work[0].n, Out())
+    assert [row.node for row in run.waiting] == ["review"]
+    run.answer("review", {"score": 2})
+    assert [row.node for row in run.waiting] == ["ship"]
+
+
+@pytest.mark.feature("approval.loop", "humantask.durable")
+def test_each_pass_of_a_loop_asks_for_itself(rebuild: bool) -> None:
+    def until() -> bool:
+        return False
+
+    body = HumanTask("review", output=Review, prompt="?")
+    loop = Loop("rounds", until=until, max_iterations=2, on_max_reached="return-last")[body]
+    run = in_memory(loop, rebuild=rebuild)
+
+    run.answer("review", {"score": 2}, iteration="0")
+    with pytest.raises(WrongState):
+        run.answer("review", {"score": 4}, iteration="0")
+    run.answer("review", {"score": 4}, iteration="1")
+
+    assert run.status == "finished"
+    assert [run.output(Review, "review", turn).score for turn in ("0", "1")] == [2, 4]
+
+
+def test_a_cancelled_run_keeps_what_was_answered_before(rebuild: bool) -> None:
+    run = in_memory(Sequence[HumanTask("review", output=Review, prompt="?", timeout="1h"), task("x")], rebuild=rebuild)
+    run.paused = True
+    run.answer("review", {"score": 2})
+    run.cancel()
+    run.paused = False
+    run.plan()
+
+    assert (run.status, run.nodes["review:"].state, run.work) == ("cancelled", "finished", [])
+    assert run.output(Review, "review").score == 2
