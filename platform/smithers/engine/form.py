@@ -81,7 +81,7 @@ class Form:
                 yield from self.look(cast("Json", more), value[name], (*at, name))
             else:
                 near = get_close_matches(name, known, 1)
-                hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none'}"
+                hint = f"did you mean {near[0]!r}" if near else f"there are {', '.join(known) or 'none'}"
                 yield Problem(".".join((*at, name)), f"is no field of it: {hint}")
 
     def items(self, schema: Json, value: list[Any], at: tuple[str, ...]) -> Iterator[Problem]:

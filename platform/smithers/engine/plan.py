@@ -337,7 +337,7 @@ class Planner:
                 shown[key] = state
             elif key not in commands and key not in self.advance.changes.people.asks:
                 continue
-            rows.append(row(leaf, state, memory, commands.get(key)))
+            rows.append(row(leaf, state, memory, commands.get(key), self.advance.changes.people.outputs.get(key)))
         for key in self.tree.orphans():
             memory = self.state.nodes[key]
             state = "cancelling" if memory.n and not memory.timer else memory.outcome or "unmounted"
@@ -400,13 +400,15 @@ def timer_command(timer: Timer, iteration: str, n: int) -> Command:
     return Command(n, "timer", timer.id, iteration, delay_ms=max(1, milliseconds(span)))
 
 
-def row(leaf: Leaf, state: str, memory: NodeMemory | None, command: Command | None) -> NodeRow:
+def row(leaf: Leaf, state: str, memory: NodeMemory | None, command: Command | None, output: Json | None) -> NodeRow:
     element = leaf.element
     attempt = 0 if memory is None else memory.attempt
     detail: Json = {"output": element.output.__name__} if isinstance(element, Task) else {}
     asks = ask_of(leaf)
     if asks is not None and state == "waiting-approval":
         detail = request(asks, memory)
+    if output is not None:
+        detail["value"] = output
     if leaf.error is not None and state == "failed":
         detail["error"] = leaf.error
     if command is not None and command.kind != "cancel":

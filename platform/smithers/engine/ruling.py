@@ -110,11 +110,19 @@ def refusal(row: NodeRow, answer: Answer, earlier: Sequence[Json], refused: Answ
     tries = int(request.get("refusals") or 0) + sum(1 for one in earlier if one.get("counts")) + 1
     if not counts or not most:
         return Ruling((kept,), refused)
-    refused.data["attempts_left"] = max(0, most - tries)
-    if tries < most:
-        return Ruling((kept,), refused)
-    over = {"approved": False, "by": answer.by, "note": refused.message, "mode": mode_of(request), "exhausted": tries}
-    return Ruling((kept, Fact("decided", row.decision_key, {**place(row), **over}, needs)), refused)
+    left = max(0, most - tries)
+    data = {**refused.data, "attempts_left": left}
+    if left:
+        more = "One more answer" if left == 1 else f"{left} more answers"
+        return Ruling((kept,), AnswerRefused(f"{refused.message} {more} may be given.", **data))
+    over = over_with(row, answer, tries, refused.message)
+    return Ruling((kept, over), AnswerRefused(f"{refused.message} It was the last: nobody is asked again.", **data))
+
+
+def over_with(row: NodeRow, answer: Answer, tries: int, last: str) -> Fact:
+    """The decision that a human task has got no answer."""
+    data: Json = {**place(row), "approved": False, "by": answer.by, "note": last, "mode": mode_of(row.detail)}
+    return Fact("decided", row.decision_key, data | {"exhausted": tries}, still_asked(row))
 
 
 def told(answer: Answer) -> Json:

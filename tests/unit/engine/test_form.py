@@ -49,7 +49,7 @@ def told(value: Any) -> list[str]:
         ({"count": True}, "count: should be a whole number, not True"),
         ({"count": 0}, "count: should be 1 or more"),
         ({"count": 10}, "count: should be less than 10"),
-        ({"count": 1, "cuont": 2}, "cuont: is no field of it: did you mean 'count'?"),
+        ({"count": 1, "cuont": 2}, "cuont: is no field of it: did you mean 'count'"),
         ({"count": 1, "parts": [{}]}, "parts.0.name: is missing"),
         ({"count": 1, "parts": [{"name": "a"}]}, "parts.0.name: should have at least 2 letters"),
         ({"count": 1, "parts": [{"name": "A1b"}]}, "parts.0.name: should match ^[a-z]+$"),

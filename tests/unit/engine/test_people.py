@@ -436,7 +436,7 @@ def test_what_does_not_fit_the_form_is_refused_at_once_naming_the_fields() -> No
 
     assert refused.value.message == (
         "The answer does not fit Review: score: should be a whole number, not 'high'; "
-        "wrods: is no field of it: did you mean 'words'?."
+        "wrods: is no field of it: did you mean 'words'. 9 more answers may be given."
     )
     assert refused.value.data["fields"] == ["score", "wrods"]
     assert refused.value.data["attempts_left"] == 9

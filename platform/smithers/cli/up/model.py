@@ -23,6 +23,8 @@ STATES = {
     "NodeWaitingTimer": "waiting-timer",
     "ApprovalGranted": "finished",
     "ApprovalDenied": "failed",
+    "ApprovalAutoApproved": "finished",
+    "ApprovalExpired": "failed",
     "TimerFired": "finished",
 }
 RUNNING = "running"

@@ -22,7 +22,14 @@ NODE_EVENTS: Final = {
     "cancelling": ("NodeCancelling",),
     "cancelled": ("NodeCancelled",),
 }
-CATEGORIES: Final = {"Node": "node", "Approval": "approval", "Timer": "timer", "Frame": "frame", "RetryTask": "revert"}
+CATEGORIES: Final = {
+    "Node": "node",
+    "Approval": "approval",
+    "Answer": "approval",
+    "Timer": "timer",
+    "Frame": "frame",
+    "RetryTask": "revert",
+}
 SYMBOLS: Final = {
     "NodeStarted": "→",
     "NodeFinished": "✓",
@@ -31,6 +38,10 @@ SYMBOLS: Final = {
     "NodeFailed": "✗",
     "RunFailed": "✗",
     "ApprovalDenied": "✗",
+    "ApprovalAutoApproved": "✓",
+    "ApprovalVoted": "✓",
+    "ApprovalExpired": "✗",
+    "AnswerRefused": "✗",
     "RenderFailed": "✗",
     "WorkerDied": "✗",
     "NodeRetrying": "↻",
@@ -110,6 +121,7 @@ class Reader:
             known = shown == "cancelled" and key in self.cancelled
             for type in () if known else NODE_EVENTS.get(shown, ()):
                 yield Event(entry.seq, entry.at_ms, type, node, iteration)
+        yield from people(entry)
         for _, kind, node, iteration, attempt, _ in data.get("commands", ()):
             if kind in ("run", "child") and attempt > 1:
                 yield Event(entry.seq, entry.at_ms, "NodeRetrying", node, iteration, attempt)
@@ -119,6 +131,21 @@ class Reader:
             yield Event(entry.seq, entry.at_ms, "RunStatusChanged", fields={"status": status})
             if status in ENDS:
                 yield Event(entry.seq, entry.at_ms, ENDS[status], fields={"error": data.get("error")})
+
+
+def people(entry: Entry) -> Iterator[Event]:
+    """What a plan has made of people's answers, or done without them."""
+    for key in entry.data.get("auto", ()):
+        yield Event(entry.seq, entry.at_ms, "ApprovalAutoApproved", *split_node_key(key))
+    for key in entry.data.get("outputs", {}):
+        yield Event(entry.seq, entry.at_ms, "NodeFinished", *split_node_key(key))
+    for key, news in entry.data.get("asks", {}).items():
+        why = {"why": news.get("complaint")}
+        yield Event(entry.seq, entry.at_ms, "AnswerRefused", *split_node_key(key), fields=why)
+        for type in () if news.get("error") else NODE_EVENTS["waiting-approval"]:
+            yield Event(entry.seq, entry.at_ms, type, *split_node_key(key))
+        if news.get("error"):
+            yield Event(entry.seq, entry.at_ms, "NodeFailed", *split_node_key(key), fields={"error": news["error"]})
 
 
 def about_node(type: str, *fields: str) -> Callable[[Entry], Event]:
@@ -148,6 +175,15 @@ def with_field(event: Event, name: str, value: Any) -> Event:
     )
 
 
+def fired(entry: Entry) -> Event:
+    return about_node("ApprovalExpired" if entry.key.startswith("decided:") else "TimerFired")(entry)
+
+
+def rejected(entry: Entry) -> Event:
+    """An answer that was refused says so; any other fact came too late."""
+    return about_node("AnswerRefused" if entry.data.get("node") else "FactRejected", "by", "why")(entry)
+
+
 SIMPLE: Final[dict[str, Callable[[Entry], Event]]] = {
     "started": about_node("RunStarted", "workflow"),
     "resumed": about_node("RunStarted", "by"),
@@ -155,7 +191,8 @@ SIMPLE: Final[dict[str, Callable[[Entry], Event]]] = {
     "claim": about_node("NodeStarted"),
     "ended": ended,
     "decided": decided,
-    "fired": about_node("TimerFired"),
+    "voted": about_node("ApprovalVoted", "by", "note"),
+    "fired": fired,
     "cancel": about_node("RunCancelRequested", "by", "reason"),
     "died": about_node("WorkerDied", "why"),
     "released": about_node("WorkerReleased", "why"),
@@ -163,5 +200,5 @@ SIMPLE: Final[dict[str, Callable[[Entry], Event]]] = {
     "render_failed": about_node("RenderFailed", "error"),
     "follow": about_node("WorkflowReloaded", "digest"),
     "retried": about_node("RetryTaskStarted", "by"),
-    "rejected": about_node("FactRejected", "why"),
+    "rejected": rejected,
 }
