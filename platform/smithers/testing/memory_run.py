@@ -6,12 +6,13 @@ does the node wait) is what the store checks in its transaction, so that a test 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from smithers.engine import habit
 from smithers.engine.answer import NOTHING, Answer
 from smithers.engine.check import check_input
 from smithers.engine.command import Command
@@ -35,6 +36,8 @@ class InMemoryRun:
     options: Json = field(default_factory=dict[str, Any])
     rebuild: bool = False
     run_id: str = "test"
+    approved_before: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How often people have approved an approval in a row, in earlier runs, by node id."""
     paused: bool = False
     """Facts are appended, but nobody plans: as when no worker lives."""
     now_ms: int = 0
@@ -111,6 +114,17 @@ class InMemoryRun:
             self.planner = Planner.build(self.workflow, self.run_id, self.log)
         else:
             self.planner.stored([entry])
+        for row in plan.nodes:
+            if habit.wanted(row) and self.streak(row.node) >= habit.wanted(row):
+                fact = habit.approval(row)
+                self.tell(fact.kind, fact.key, fact.data)
+
+    def streak(self, node: str) -> int:
+        """How often people have approved a node in a row."""
+        mine = [entry.data for entry in reversed(self.log) if entry.kind == "decided" and entry.data["node"] == node]
+        count = habit.in_a_row(mine)
+        unbroken = all(data["approved"] for data in mine)
+        return count + (self.approved_before.get(node, 0) if unbroken else 0)
 
     def close(self, n: int) -> Command:
         command = self.open.pop(n, None)

@@ -87,6 +87,7 @@ def simulate(
     *,
     results: Script | None = None,
     decisions: Mapping[str, Said | tuple[Said, ...]] | None = None,
+    approved_before: Mapping[str, int] | None = None,
     rebuild: bool = False,
 ) -> Simulated:
     """Runs until the run is over or waits for a decision that is not scripted.
@@ -94,12 +95,13 @@ def simulate(
     `results` stand in for a task's body, by node id: a value, a failure, or a list with one for each attempt or pass
     (the last one repeats). Tasks without one really run. `decisions` are what people say, by node id; a tuple has one
     for each time somebody is asked (the last one repeats). A question with a timeout that nobody answers ends by it.
+    `approved_before` says how often people have approved a node in a row in earlier runs, for `AutoApprove(after=...)`.
     Retries and timers take no time. With `rebuild` the planner's memory is thrown away after every event, as a crash
     would. Raises what `up` would refuse: `InvalidInput`, `RenderError`; and `AnswerRefused` where a scripted decision
     does not fit what is asked.
     """
     given = input.model_dump(mode="json") if isinstance(input, BaseModel) else dict(input or {})
-    simulated = Simulated(InMemoryRun(workflow, given, rebuild=rebuild))
+    simulated = Simulated(InMemoryRun(workflow, given, rebuild=rebuild, approved_before=approved_before or {}))
     scripts = {id: iter_of(script) for id, script in (results or {}).items()}
     people = {id: said_in_turn(script) for id, script in (decisions or {}).items()}
     for _ in range(MOST_EVENTS):

@@ -360,6 +360,31 @@ def test_the_condition_is_asked_again_when_what_it_has_read_changes(rebuild: boo
     assert run.plans[-1].frame["auto"] == ["ship:"]
 
 
+@pytest.mark.feature("approval.auto.after", "hitl.auto")
+def test_people_are_not_asked_what_they_have_approved_so_often(run: Any) -> None:
+    def until(ctx: Context[Any]) -> Any:
+        return lambda: ctx.iteration_count("ship") >= 4
+
+    def make(ctx: Context[Any]) -> Child:
+        return Loop("l", until=until(ctx))[Approval("ship", auto_approve=AutoApprove(after=2)), task("next")]
+
+    ended = run(make, decisions={"ship": (True, True, False)})
+
+    assert (ended.status, len(ended.started)) == ("finished", 4)
+    notes = [ended.output(Decision, "ship", str(turn)).note for turn in range(4)]
+    assert notes == [None, None, "auto-approved", "auto-approved"]
+
+
+@pytest.mark.feature("approval.auto.after")
+@pytest.mark.parametrize(("before", "asked"), [(0, True), (2, True), (3, False), (9, False)])
+def test_approvals_of_earlier_runs_count(before: int, asked: bool) -> None:
+    tree = Approval("ship", auto_approve=AutoApprove(after=3))
+
+    ended = simulate(Workflow("habit", lambda ctx: tree, None), approved_before={"ship": before})
+
+    assert ended.waiting == (["ship"] if asked else [])
+
+
 @pytest.mark.feature("approvalgate.when", "approvalgate.when-true", "approvalgate.when-false", "hitl.approvalgate")
 @pytest.mark.feature("approvalgate.expansion", "approvalgate.uniform-shape", "approvalgate.auto-never-fails")
 @pytest.mark.parametrize("risky", [True, False])

@@ -57,6 +57,8 @@ def told_decision(entry: Entry) -> str:
     what = named(data["node"], data["iteration"])
     if entry.kind == "fired":
         return f"Nobody had answered {what!r} when its time was over, at {iso(entry.at_ms)}."
+    if data.get("auto"):
+        return f"{what!r} was approved automatically, as people have approved it so often, at {iso(entry.at_ms)}."
     verb, note = verb_of(entry), f' with the note "{data["note"]}"' if data.get("note") else ""
     return f"{what!r} was {verb} by {data.get('by') or 'somebody'} at {iso(entry.at_ms)}{note}."
 

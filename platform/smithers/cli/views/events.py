@@ -166,6 +166,8 @@ def ended(entry: Entry) -> Event:
 
 
 def decided(entry: Entry) -> Event:
+    if entry.data.get("auto"):
+        return about_node("NodeFinished" if entry.data.get("unaudited") else "ApprovalAutoApproved", "note")(entry)
     return about_node("ApprovalGranted" if entry.data["approved"] else "ApprovalDenied", "by", "note")(entry)
 
 
