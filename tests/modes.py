@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from smithers import Child, Context, RetryPolicy, Task, TaskContext, Workflow, call
 from smithers.engine.entry import Json, node_key
-from smithers.engine.fold import fold
+from smithers.engine.fold import UNPLANNED_KINDS, fold
 from smithers.engine.state import State
 from smithers.errors import NonRetryable
 from smithers.flow.element import Element, Part
@@ -198,7 +198,7 @@ class TemporalMode:
         while run.status not in FINAL:
             waiting = [row for row in run.store.nodes(run.run_id) if row.state == "waiting-approval"]
             answered = [row for row in waiting if row.node in people]
-            if run.status == "waiting-approval" and not answered and not self.has_timer(run):
+            if not answered and self.only_people_can_go_on(run):
                 return
             for row in answered:
                 if decide(run.store, run.run_id, row, answer_of(row, next_words[row.node])) is not None:
@@ -207,8 +207,14 @@ class TemporalMode:
             assert time.monotonic() - began < LIMIT_S, f"{run.record}\n{run.store.nodes(run.run_id)}"
             time.sleep(0.01)
 
-    def has_timer(self, run: Really) -> bool:
-        return any(row.command.kind == "timer" for row in run.store.open_commands(run.run_id))
+    def only_people_can_go_on(self, run: Really) -> bool:
+        """Whether the run waits for people alone, and everything that was stored is planned."""
+        record = run.record
+        if record.status != "waiting-approval":
+            return False
+        timers = any(row.command.kind == "timer" for row in run.store.open_commands(run.run_id))
+        later = run.store.entries(run.run_id, after=record.planned)
+        return not timers and not any(entry.kind in UNPLANNED_KINDS for entry in later)
 
 
 def run_in(mode: Mode, temporal: TemporalMode | None) -> Callable[..., Simulated | Really]:

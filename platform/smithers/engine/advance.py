@@ -21,10 +21,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from smithers.engine.asks import is_gated
 from smithers.engine.entry import Json
 from smithers.engine.judge import judge, reason
 from smithers.engine.mounts import ACTIVE, DONE, FAILED, FINAL, IDLE, Group, Leaf, LoopGroup, Mount, PartGroup
-from smithers.engine.people import Settled, approves_itself, ask_of, give_missing, take_answer
+from smithers.engine.people import ASKS, Settled, approves_itself, give_missing, take_answer
 from smithers.engine.reads import Suspended
 from smithers.engine.tree import Tree, land, take_off, takes_argument
 from smithers.engine.waits import standing
@@ -79,6 +80,8 @@ class Advance:
     def settle(self) -> None:
         """Takes in all facts that came since the last plan, then moves on until nothing moves."""
         if self.tree.root.status == IDLE:
+            self.take_answers(list(self.tree.leaves.values()))
+            self.render_dirty()
             self.recall_failures(self.tree.leaves.values())
             self.activate(self.tree.root)
         else:
@@ -97,13 +100,8 @@ class Advance:
         for key in self.touched:
             self.land(key)
         seen = len(self.tree.fresh)
-        rendered: list[PartGroup] = []
-        while self.dirty:
-            part = self.outermost()
-            del self.dirty[part]
-            if part.attached and part.status != FAILED:
-                rendered.append(part)
-                self.tree.again(part)
+        self.take_answers([self.tree.leaves[key] for key in self.touched if key in self.tree.leaves])
+        rendered = self.render_dirty()
         touched = [self.tree.leaves[key] for key in self.touched if key in self.tree.leaves]
         self.touched.clear()
         self.recall_failures([*touched, *self.tree.fresh[seen:]])
@@ -115,14 +113,25 @@ class Advance:
             if part.attached:
                 self.put_back(part)
 
+    def render_dirty(self) -> list[PartGroup]:
+        """Renders what has read something that changed, before anything goes on. Returns what was rendered."""
+        rendered: list[PartGroup] = []
+        while self.dirty:
+            part = self.outermost()
+            del self.dirty[part]
+            if part.attached and part.status != FAILED:
+                rendered.append(part)
+                seen = len(self.tree.fresh)
+                self.tree.again(part)
+                self.take_answers(self.tree.fresh[seen:])
+        return rendered
+
     def outermost(self) -> PartGroup:
         return min(self.dirty, key=lambda part: part.path())
 
     def recall_failures(self, leaves: Iterable[Leaf]) -> None:
         """Marks groups in which something has failed before anything goes on, as it was when it failed."""
         state = self.tree.state
-        leaves = list(leaves)
-        self.take_answers(leaves)
         failed: list[Mount] = [
             leaf
             for leaf in leaves
@@ -211,7 +220,7 @@ class Advance:
                 case _:
                     pass
         self.changes.leaves[leaf.key] = leaf
-        if ask_of(leaf) is not None:
+        if isinstance(leaf.element, ASKS) or is_gated(leaf.element, self.tree.state.nodes.get(leaf.key)):
             self.ask(leaf)
         elif isinstance(leaf.element, Task):
             leaf.ready, leaf.order = True, leaf.path()
@@ -320,6 +329,9 @@ class Advance:
             if child.status != DONE:
                 return
             group.cursor += 1
+            if self.dirty:  # what comes next may be about to look different
+                self.queue(group)
+                return
         self.finish(group, DONE)
 
     def go_on_parallel(self, group: Group) -> None:
@@ -370,7 +382,9 @@ class Advance:
         leaf.status = DONE
         if leaf.parent is not None:
             leaf.parent.open -= 1
-        if memory is not None:
+        if memory is None:
+            self.changes.leaves.pop(leaf.key, None)
+        else:
             self.changes.final[leaf.key] = "cancelled"
             self.changes.leaves[leaf.key] = leaf
             self.be_absent(leaf, "cancelled")
@@ -456,7 +470,10 @@ class Advance:
     def render_again(self, part: PartGroup) -> None:
         del self.dirty[part]
         if part.attached and part.status != FAILED:
+            seen = len(self.tree.fresh)
             self.tree.again(part)
+            self.take_answers(self.tree.fresh[seen:])
+            self.recall_failures(self.tree.fresh[seen:])
             self.put_back(part)
 
     def put_back(self, part: PartGroup) -> None:
@@ -484,6 +501,7 @@ class Advance:
         self.groups.clear()
         self.waiters.clear()
         tree.put_up_root()
+        self.take_answers(list(tree.leaves.values()))
         self.recall_failures(tree.leaves.values())
         self.activate(tree.root)
 

@@ -41,7 +41,7 @@ class Answer:
 
 
 def mode_of(request: Json | None) -> str:
-    """approve, select, rank; human for a human task."""
+    """approve, select, rank; human for a human task, gate for a task that needs an approval."""
     return str((request or {}).get("mode") or "approve")
 
 
@@ -96,6 +96,7 @@ def refuse_extra(answer: Answer, mode: str, taken: tuple[str, ...]) -> Json:
 
 WANTED: Final = {
     "approve": "it asks yes or no.",
+    "gate": "it asks yes or no.",
     "select": "it asks for one option (--choice KEY).",
     "rank": "it asks for an order of all options (--rank KEY,KEY,...).",
     "human": "it asks for a value (smithers human answer).",
@@ -170,7 +171,7 @@ def output_of(said: Json) -> Json | None:
             return {"selected": said["selected"], "notes": said.get("note")} if said["approved"] else None
         case "rank":
             return {"ranked": said["ranked"], "notes": said.get("note")} if said["approved"] else None
-        case "human":
+        case "human" | "gate":
             return None
         case _:
             approved, note, by = said["approved"], said.get("note"), said.get("by")

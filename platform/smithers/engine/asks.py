@@ -18,12 +18,25 @@ from smithers.engine.state import NodeMemory
 from smithers.flow.approval import Approval, Decision
 from smithers.flow.human import HumanTask, form_of
 from smithers.flow.policy import duration, milliseconds
+from smithers.flow.task import Task
 
 Ask = Approval | HumanTask[Any]
 AUTOMATIC: Final = Decision(approved=True, note="auto-approved").model_dump()
 """The output of an approval that asks nobody."""
 UNANSWERED: Final = Decision(approved=False, note="nobody decided in time").model_dump()
 EXHAUSTED: Final = "HUMAN_ATTEMPTS_EXHAUSTED"
+
+
+def gate(task: Task[Any]) -> Approval:
+    """What is asked before a task that needs an approval (components-task: needsApproval)."""
+    return Approval(task.id, title=task.label or task.id, label=task.label, meta=task.meta)
+
+
+def is_gated(element: object, memory: NodeMemory | None) -> bool:
+    """Whether a task must still be approved before it begins."""
+    if not isinstance(element, Task) or not element.needs_approval:
+        return False
+    return memory is None or memory.decision is None or not memory.decision["approved"]
 
 
 def request(element: Ask, memory: NodeMemory | None) -> Json:

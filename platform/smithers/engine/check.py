@@ -100,6 +100,7 @@ def describe(mount: Mount) -> Json:
             found: Json = {"kind": mount.kind, "id": element.id, "label": element.label}
             if isinstance(element, Task):
                 found["output"] = element.output.__name__
+                found |= {"needs_approval": True} if element.needs_approval else {}
             elif (ask := ask_of(mount)) is not None:
                 found["label"] = label_of(ask)
             return {**found, "depends_on": list(element.upstream())}

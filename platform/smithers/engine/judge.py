@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from smithers.engine.asks import Ask, judge_ask, why_failed
+from smithers.engine.asks import Ask, gate, is_gated, judge_ask, why_failed
 from smithers.engine.entry import Json
 from smithers.engine.mounts import LeafElement
 from smithers.engine.state import NodeMemory
@@ -23,6 +23,8 @@ def judge(element: LeafElement, memory: NodeMemory | None) -> str:
         return "fresh"
     if memory.decision is not None and isinstance(element, (Approval, HumanTask)):
         return judge_decision(element, memory)
+    if memory.decision is not None and is_gated(element, memory):
+        return "failed"
     if memory.outcome:
         return memory.outcome
     if memory.n:
@@ -53,6 +55,8 @@ def reason(element: LeafElement, memory: NodeMemory) -> Json:
     """Why a failed leaf failed, as an error for people."""
     if isinstance(element, (Approval, HumanTask)) and memory.decision is not None:
         return why_failed(element, memory.decision)
+    if memory.decision is not None and isinstance(element, Task) and is_gated(element, memory):
+        return why_failed(gate(element), memory.decision)
     if memory.error is not None:
         return memory.error
     return {

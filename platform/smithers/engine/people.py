@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from smithers.engine.asks import AUTOMATIC, EXHAUSTED, UNANSWERED, Ask, Unfit, exhausted, label_of, taken
+from smithers.engine.asks import AUTOMATIC, EXHAUSTED, UNANSWERED, Ask, Unfit, exhausted, gate, label_of, taken
 from smithers.engine.entry import Json
 from smithers.engine.fold import ask_anew, produce
 from smithers.engine.mounts import Leaf, PartGroup
@@ -19,6 +19,7 @@ from smithers.engine.tree import Tree, takes_argument
 from smithers.errors import RenderError, SmithersError
 from smithers.flow.approval import Approval
 from smithers.flow.human import HumanTask
+from smithers.flow.task import Task
 from smithers.flow.where import show
 
 ASKS: Final = (Approval, HumanTask)
@@ -41,6 +42,9 @@ class Settled:
 
 
 def ask_of(leaf: Leaf) -> Ask | None:
+    """What a leaf asks of people; None where it asks nothing."""
+    if isinstance(leaf.element, Task):
+        return gate(leaf.element) if leaf.element.needs_approval else None
     return leaf.element if isinstance(leaf.element, ASKS) else None
 
 

@@ -168,6 +168,7 @@ class Planner:
             self.cancel_all()
         else:
             advance.settle()
+            self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.attached]
             check(self.tree, self.tree.fresh)
             self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.key in state.nodes or not is_given_up(leaf)]
         advance.changes.freed.update(self.tree.freed)
@@ -406,7 +407,7 @@ def row(leaf: Leaf, state: str, memory: NodeMemory | None, command: Command | No
     detail: Json = {"output": element.output.__name__} if isinstance(element, Task) else {}
     asks = ask_of(leaf)
     if asks is not None and state == "waiting-approval":
-        detail = request(asks, memory)
+        detail = request(asks, memory) | ({"mode": "gate"} if isinstance(element, Task) else {})
     if output is not None:
         detail["value"] = output
     if leaf.error is not None and state == "failed":

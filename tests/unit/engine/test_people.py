@@ -29,6 +29,7 @@ from smithers import (
     Workflow,
     call,
 )
+from smithers.engine.check import graph
 from smithers.errors import AnswerRefused, WrongState
 from smithers.testing import Answer, InMemoryRun, simulate
 from tests.modes import TemporalMode, run_in
@@ -363,15 +364,15 @@ def test_the_condition_is_asked_again_when_what_it_has_read_changes(rebuild: boo
 @pytest.mark.feature("approval.auto.after", "hitl.auto")
 def test_people_are_not_asked_what_they_have_approved_so_often(run: Any) -> None:
     def until(ctx: Context[Any]) -> Any:
-        return lambda: ctx.iteration_count("ship") >= 4
+        return lambda: ctx.iteration_count("habit") >= 4
 
     def make(ctx: Context[Any]) -> Child:
-        return Loop("l", until=until(ctx))[Approval("ship", auto_approve=AutoApprove(after=2)), task("next")]
+        return Loop("l", until=until(ctx))[Approval("habit", auto_approve=AutoApprove(after=2)), task("next")]
 
-    ended = run(make, decisions={"ship": (True, True, False)})
+    ended = run(make, decisions={"habit": (True, True, False)})
 
     assert (ended.status, len(ended.started)) == ("finished", 4)
-    notes = [ended.output(Decision, "ship", str(turn)).note for turn in range(4)]
+    notes = [ended.output(Decision, "habit", str(turn)).note for turn in range(4)]
     assert notes == [None, None, "auto-approved", "auto-approved"]
 
 
@@ -593,3 +594,114 @@ def test_a_cancelled_run_keeps_what_was_answered_before(rebuild: bool) -> None:
 
     assert (run.status, run.nodes["review:"].state, run.work) == ("cancelled", "finished", [])
     assert run.output(Review, "review").score == 2
+
+
+@pytest.mark.feature("task.needsApproval", "hitl.gate", "hitl.gate.deny", "hitl.gate.no-value", "common.node-status")
+@pytest.mark.parametrize("approved", [True, False])
+def test_a_task_that_needs_an_approval_begins_after_it(run: Any, approved: bool) -> None:
+    ended = run(Sequence[task("deploy", needs_approval=True, retries=0), task("after")], decisions={"deploy": approved})
+
+    if approved:
+        assert (ended.status, ended.started) == ("finished", ["deploy", "after"])
+        assert ended.output(Out, "deploy") == Out()
+    else:
+        assert (ended.status, ended.started, ended.state("deploy")) == ("failed", [], "failed")
+        assert ended.error["code"] == "APPROVAL_DENIED"
+
+
+def test_an_approved_task_that_fails_is_not_asked_for_again(rebuild: bool) -> None:
+    run = in_memory(task("deploy", needs_approval=True, retries=1), rebuild=rebuild)
+    assert (run.work, [row.kind for row in run.waiting]) == ([], ["task"])
+    run.decide("deploy")
+    run.fail(run.work[0].n)
+    run.fail(run.work[0].n)
+    assert run.status == "failed"
+    run.resume()
+
+    assert (run.waiting, [command.node for command in run.work]) == ([], ["deploy"])
+
+
+def test_a_denied_task_is_asked_for_again_when_its_run_is_resumed(rebuild: bool) -> None:
+    run = in_memory(task("deploy", needs_approval=True), rebuild=rebuild)
+    run.decide("deploy", approved=False)
+    run.resume()
+    run.decide("deploy")
+
+    assert [command.node for command in run.work] == ["deploy"]
+
+
+@pytest.mark.feature("hitl.gate.graph", "hitl.gate.no-metadata")
+def test_a_gate_is_a_flag_of_its_task_and_is_asked_for_by_its_label() -> None:
+    tree = task("deploy", needs_approval=True, label="Deploy to all")
+
+    shown = graph(Workflow("gated", lambda ctx: tree, None), {})["children"]
+    row = in_memory(tree).waiting[0]
+
+    assert [(node["kind"], node["id"], node["needs_approval"]) for node in shown] == [("task", "deploy", True)]
+    assert (row.label, (row.detail or {})["title"]) == ("Deploy to all", "Deploy to all")
+
+
+@pytest.mark.feature("approval.onDeny.skip", "approvals.deny.skip", "hitl.deny.skip", "props.approval.ondeny.skip")
+@pytest.mark.feature("approval.skipIf", "approval.continueOnFail")
+def test_what_is_skipped_lets_the_rest_go_on(run: Any) -> None:
+    tree = Sequence[
+        Approval("off", skip_if=True),
+        Approval("no", on_deny="skip"),
+        Approval("failing", continue_on_fail=True),
+        task("after"),
+    ]
+
+    ended = run(tree, decisions={"no": False, "failing": False})
+
+    assert (ended.status, ended.started) == ("finished", ["after"])
+    assert [ended.state(node) for node in ("off", "no", "failing")] == ["skipped", "skipped", "failed"]
+
+
+@pytest.mark.feature(
+    "approvals.branching", "approval.resume", "approvals.unblock", "hitl.node.branch", "hitl.node.note"
+)
+@pytest.mark.feature("approval.vs-needsApproval", "approvals.deny.continue", "props.approval.ondeny.continue")
+@pytest.mark.parametrize(("said", "expected"), [(None, []), (True, ["yes"]), (False, ["no: too early"])])
+def test_a_tree_has_three_forms_before_and_after_a_decision(said: bool | None, expected: list[str]) -> None:
+    def make(ctx: Context[Any]) -> Child:
+        def follow() -> Child:
+            decision = ctx.output_maybe(Decision, "ship")
+            if decision is None:
+                return None
+            label = "yes" if decision.approved else f"no: {decision.note}"
+            return Task("follow", output=Out, label=label)[work]
+
+        return Sequence[Approval("ship", title="?", on_deny="continue"), follow]
+
+    run = in_memory(make)
+    if said is not None:
+        run.decide("ship", approved=said, note="too early")
+
+    assert [run.nodes[f"{command.node}:"].label for command in run.work] == expected
+
+
+@pytest.mark.feature("hitl.deterministic", "approval.decision.decidedAt", "approvals.decision", "approvals.audit")
+def test_the_log_says_who_and_when_and_the_output_who() -> None:
+    run = in_memory(Approval("ship", title="?"))
+
+    run.decide("ship", by="ann", note="fine")
+
+    entry = next(entry for entry in run.log if entry.kind == "decided")
+    assert (entry.data["by"], entry.data["note"], entry.at_ms > 0) == ("ann", "fine", True)
+    assert run.output(Decision, "ship") == Decision(approved=True, note="fine", decided_by="ann", decided_at=None)
+
+
+@pytest.mark.feature("hitl.multi-step", "approvals.request-pure", "approvals.first-class")
+def test_each_step_asks_with_what_is_known_then() -> None:
+    def make(ctx: Context[Any]) -> Child:
+        def second() -> Child:
+            return Approval("prod", title=f"{ctx.output(Out, 'build').n} tests passed. Ship?")
+
+        return Sequence[task("build"), Approval("qa"), second]
+
+    run = in_memory(make)
+    run.finish(run.work[0].n, Out(n=7))
+    assert [row.node for row in run.waiting] == ["qa"]
+    run.decide("qa")
+
+    assert [(row.node, row.label) for row in run.waiting] == [("prod", "7 tests passed. Ship?")]

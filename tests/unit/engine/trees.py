@@ -85,6 +85,7 @@ class Grower:
             "continue_on_fail": dice.random() < 0.3,
             "skip_if": dice.random() < 0.1,
             "isolated": dice.random() < 0.1,
+            "needs_approval": dice.random() < 0.1,
         }
         if known and dice.random() < 0.2:
             props["depends_on"] = [dice.choice(known)]

@@ -92,7 +92,7 @@ class Dialogue:
 
     def choose(self, char: str) -> None:
         digit = "123456789".find(char)
-        if char in NO or (char in YES and self.mode == "approve"):
+        if char in NO or (char in YES and self.mode in ("approve", "gate")):
             self.verdict = char in YES
         elif self.mode == "select" and 0 <= digit < len(self.keys):
             self.verdict, self.choice = True, self.keys[digit]
