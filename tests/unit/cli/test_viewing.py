@@ -200,17 +200,17 @@ def test_lines_say_what_is_asked_and_what_people_did(stage: Stage):
     stage.call("approve", "r3", "--scope", "ops")
     stage.start(automatic, "r4")
 
+    typed = """smithers human answer human:r1:review:0 --value '{"score": ...}'"""
     lines = [line for run in ("r1", "r2", "r3", "r4") for line in followed(stage, run)[1]]
 
     assert lines == [
-        '⏸ waits for an answer: review "human:review" — '
-        """smithers human answer human:r1:review:0 --value '{"score": ...}'""",
+        f'⏸ waits for an answer: review "human:review" — {typed}',
         "✗ review: an answer by bob was refused: The answer does not fit Review: score: is missing.",
         '⏸ waits for a choice: plan "Which?" — smithers approve r2 plan --choice fast|safe',
         '⏸ waits for approval: ship "Ship it?" — smithers approve r3 ship',
         "✓ ship approved (more must) by ann",
         "✓ ship approved automatically",
-        "✓ ship (0ms)",
+        "✓ ship (0.0s)",
         lines[-1],
     ]
     stage.call("human", "answer", "r1", "--value", '{"score": 1}', "--by", "bob")
