@@ -80,7 +80,7 @@ def test_a_run_in_the_background_goes_on_with_each_answer(shell: Shell) -> None:
     assert shell.call("output", "r1", "told", "--json").json == {"text": "4 none safe"}
 
 
-@pytest.mark.feature("humantask.durable", "approvals.suspend", "hitl.crash")
+@pytest.mark.feature("humantask.durable", "approvals.suspend")
 def test_with_nothing_running_answers_are_kept_for_whoever_goes_on(shell: Shell) -> None:
     shell.write("flow.py", FLOW)
 

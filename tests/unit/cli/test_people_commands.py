@@ -70,6 +70,7 @@ def test_the_inbox_can_be_narrowed(review: Stage, words: tuple[str, ...], count:
 
 
 @pytest.mark.feature("cli.human.answer", "cli.human.answer-by", "cli.human.answer-bridge", "inbox.human.answer")
+@pytest.mark.feature("humantask.submit.human-cli")
 @pytest.mark.parametrize("words", [("human:r1:review:0",), ("r1", "review"), ("r1",), ()])
 def test_an_answer_is_stored_and_needs_no_approval(review: Stage, words: tuple[str, ...]) -> None:
     answer = review.call("human", "answer", *words, "--value", '{"score": 4}', "--by", "bob", "--json")
@@ -270,7 +271,7 @@ def test_programs_see_the_whole_request(stage: Stage) -> None:
     assert [option["key"] for option in shown["options"]] == ["fast", "safe"]
 
 
-@pytest.mark.feature("humantask.invalid-retry")
+@pytest.mark.feature("humantask.invalid-retry", "humantask.request-id.stable")
 def test_a_person_is_told_what_was_wrong_with_the_last_answer(stage: Stage) -> None:
     stage.start(strict, "r1")
     stage.call("human", "answer", "r1", "--value", '{"score": 3}')

@@ -122,7 +122,13 @@ def test_a_denied_choice_is_asked_again_when_its_run_is_resumed(rebuild: bool) -
     assert [command.node for command in run.work] == ["after"]
 
 
-@pytest.mark.feature("approval.options", "approval.request.metadata", "approval.meta", "approval.request.summary")
+@pytest.mark.feature(
+    "approval.options",
+    "approval.request.metadata",
+    "approval.request.title",
+    "approval.meta",
+    "approval.request.summary",
+)
 def test_the_request_holds_all_that_people_need() -> None:
     run = in_memory(
         Approval(
@@ -277,7 +283,6 @@ def test_an_answer_in_time_ends_the_timer(run: Any) -> None:
     assert (ended.status, ended.started) == ("finished", ["after"])
 
 
-@pytest.mark.feature("approval.retries")
 def test_each_time_it_is_asked_an_approval_has_its_whole_time(rebuild: bool) -> None:
     run = in_memory(Approval("ship", timeout="1h"), rebuild=rebuild)
     run.fire(run.work[0].n)
@@ -395,7 +400,7 @@ def test_a_gate_takes_the_policies_of_an_approval() -> None:
     assert states == ["skipped", "skipped", "failed", "skipped", "finished"]
 
 
-@pytest.mark.feature("task.needsApproval", "hitl.gate", "hitl.gate.deny", "hitl.gate.no-value", "common.node-status")
+@pytest.mark.feature("task.needsApproval", "hitl.gate", "hitl.gate.deny", "hitl.gate.no-value")
 @pytest.mark.parametrize("approved", [True, False])
 def test_a_task_that_needs_an_approval_begins_after_it(run: Any, approved: bool) -> None:
     ended = run(Sequence[task("deploy", needs_approval=True, retries=0), task("after")], decisions={"deploy": approved})
