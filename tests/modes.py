@@ -7,7 +7,7 @@ import inspect
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import chain, count, repeat
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from smithers import Child, Context, RetryPolicy, Task, TaskContext, Workflow, call
 from smithers.engine.entry import Json, node_key
 from smithers.engine.fold import UNPLANNED_KINDS, fold
+from smithers.engine.inbox import Sent
 from smithers.engine.state import State
 from smithers.errors import NonRetryable
 from smithers.flow.element import Element, Part
@@ -25,7 +26,7 @@ from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.deciding import decide
 from smithers.store.interface import Store
-from smithers.store.records import NewRun, Run
+from smithers.store.records import Append, NewRun, Run
 from smithers.testing import Failure, Simulated, simulate
 from smithers.testing.simulate import Said, answer_of, said_in_turn
 from smithers.worker.code import LoadedCode
@@ -62,7 +63,10 @@ class Really:
 
     @property
     def waiting(self) -> list[str]:
-        return [row.node for row in self.store.nodes(self.run_id) if row.state == "waiting-approval"]
+        return self.in_state("waiting-approval")
+
+    def in_state(self, state: str) -> list[str]:
+        return [row.node for row in self.store.nodes(self.run_id) if row.state == state]
 
     def output(self, model: type[M], node: str, iteration: str = "") -> M:
         entries = self.store.entries_by_key(self.run_id, f"ended:{node_key(node, iteration)}:a")
@@ -106,7 +110,7 @@ class Scripted:
             case Part():
                 return self.part(child)
             case Element():
-                return replace(child, children=tuple(self.child(one) for one in child.children))
+                return replace(child, **{name: tuple(map(self.child, nodes)) for name, nodes in held(child)})
             case None | bool():
                 return child
             case _ if callable(child):
@@ -152,6 +156,14 @@ class Scripted:
         return body
 
 
+def held(element: Element) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """The fields of an element that hold nodes: its children, and handlers such as `catch`."""
+    for one in fields(element):
+        value = getattr(element, one.name)
+        if isinstance(value, tuple) and value and all(isinstance(node, Element | Part) for node in value):
+            yield one.name, value
+
+
 def with_context(inner: Callable[..., Any], body: Callable[..., Any]) -> Callable[..., Any]:
     """Gives `body` the parameters of `inner` and one more for the task's context."""
     try:
@@ -172,7 +184,12 @@ class TemporalMode:
     folder: Path
 
     def run(
-        self, workflow: AnyWorkflow, input: Json, results: Mapping[str, Any], decisions: Mapping[str, Script]
+        self,
+        workflow: AnyWorkflow,
+        input: Json,
+        results: Mapping[str, Any],
+        decisions: Mapping[str, Script],
+        signals: Mapping[str, Any],
     ) -> Really:
         number = next(numbers)
         scripted = Scripted(workflow, results)
@@ -186,16 +203,25 @@ class TemporalMode:
             run = store.create_run(NewRun(f"run-{number}", workflow.name, input, digest, "flow.py"))
             worker.ring(run.run_id)
             ended = Really(store, run.run_id, scripted.started)
-            self.see_it_through(worker, ended, decisions)
+            payloads = {name: iter(one if isinstance(one, list) else repeat(one)) for name, one in signals.items()}
+            self.see_it_through(worker, ended, decisions, payloads)
         finally:
             worker.stop()
         return ended
 
-    def see_it_through(self, worker: EmbeddedWorker, run: Really, decisions: Mapping[str, Script]) -> None:
+    def see_it_through(
+        self,
+        worker: EmbeddedWorker,
+        run: Really,
+        decisions: Mapping[str, Script],
+        payloads: Mapping[str, Iterator[Any]],
+    ) -> None:
         began = time.monotonic()
         people = {node: said_in_turn(script) for node, script in decisions.items()}
         next_words = {node: next(words) for node, words in people.items()}
+        sent: set[str] = set()
         while run.status not in FINAL:
+            self.send(worker, run, payloads, sent)
             waiting = [row for row in run.store.nodes(run.run_id) if row.state == "waiting-approval"]
             answered = [row for row in waiting if row.node in people]
             if not answered and self.only_people_can_go_on(run):
@@ -216,6 +242,22 @@ class TemporalMode:
         later = run.store.entries(run.run_id, after=record.planned)
         return not timers and not any(entry.kind in UNPLANNED_KINDS for entry in later)
 
+    def send(
+        self, worker: EmbeddedWorker, run: Really, payloads: Mapping[str, Iterator[Any]], answered: set[str]
+    ) -> None:
+        """One event for each wait that is open and has none yet."""
+        for row in run.store.nodes(run.run_id):
+            about, key = row.detail or {}, node_key(row.node, row.iteration)
+            if row.state != "waiting-event" or key in answered:
+                continue
+            answered.add(key)
+            payload = next(payloads.get(about["event"], iter(())), None)
+            if payload is not None:
+                value = payload.model_dump(mode="json") if isinstance(payload, BaseModel) else payload
+                sent = Sent(about["event"], value, about["correlation"], "tester", time.time_ns())
+                assert run.store.append(Append(run.run_id, (sent.fact,))).outcomes == ("stored",)
+                worker.ring(run.run_id)
+
 
 def run_in(mode: Mode, temporal: TemporalMode | None) -> Callable[..., Simulated | Really]:
     """A function that runs a tree, or a function of the context that returns one, with scripted results."""
@@ -226,11 +268,13 @@ def run_in(mode: Mode, temporal: TemporalMode | None) -> Callable[..., Simulated
         *,
         results: Mapping[str, Any] | None = None,
         decisions: Mapping[str, Script] | None = None,
+        signals: Mapping[str, Any] | None = None,
     ) -> Simulated | Really:
         function = make if callable(make) else lambda ctx: make
         workflow: AnyWorkflow = Workflow("ruled", function, None)
         if temporal is not None:
-            return temporal.run(workflow, input or {}, results or {}, decisions or {})
-        return simulate(workflow, input, results=results, decisions=decisions, rebuild=mode == "cold")
+            return temporal.run(workflow, input or {}, results or {}, decisions or {}, signals or {})
+        cold = mode == "cold"
+        return simulate(workflow, input, results=results, decisions=decisions, signals=signals, rebuild=cold)
 
     return run

@@ -6,9 +6,9 @@ author's code, and sends JSON lines on the descriptor FD: `{"line": [stream, tex
 too.
 
 It cannot outlive us: the kernel kills it when the thread that started it ends. What the body has started cannot either:
-a guard, a process that does nothing else, waits for our end and then kills the whole group. To stop a body we send SIGTERM to the group
-(the child sets the cancel flag and throws `Stopped` into a sync body), and SIGKILL after a grace. When the body has
-ended, whatever it left running in its group is killed.
+a guard, a process that does nothing else, waits for our end and then kills the whole group. To stop a body we send
+SIGTERM to the group (the child sets the cancel flag and throws `Stopped` into a sync body), and SIGKILL after a grace.
+When the body has ended, whatever it left running in its group is killed.
 
 A body that was asked to stop may end in any way: what it had started gets the SIGTERM as well, and a coroutine that
 waits for that may see it end before it sees its own flag. So why it ended is for us to say, who asked; the child says

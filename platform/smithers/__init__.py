@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from smithers.api.handle import RunHandle as RunHandle
+    from smithers.api.result import Result as Result
+    from smithers.api.starting import run as run
+    from smithers.api.starting import start as start
     from smithers.errors import NonRetryable as NonRetryable
     from smithers.errors import SmithersError as SmithersError
     from smithers.flow.approval import Approval as Approval
@@ -21,15 +25,28 @@ if TYPE_CHECKING:
     from smithers.flow.approval import Decision as Decision
     from smithers.flow.call import call as call
     from smithers.flow.context import Context as Context
+    from smithers.flow.deadline import Race as Race
     from smithers.flow.element import Child as Child
     from smithers.flow.element import Element as Element
     from smithers.flow.element import Fragment as Fragment
+    from smithers.flow.event import Signal as Signal
+    from smithers.flow.event import WaitForEvent as WaitForEvent
+    from smithers.flow.for_each import Each as Each
+    from smithers.flow.for_each import ForEach as ForEach
     from smithers.flow.gate import ApprovalGate as ApprovalGate
     from smithers.flow.group import Branch as Branch
+    from smithers.flow.group import DecisionTable as DecisionTable
+    from smithers.flow.group import MergeQueue as MergeQueue
     from smithers.flow.group import Parallel as Parallel
+    from smithers.flow.group import Rule as Rule
     from smithers.flow.group import Sequence as Sequence
+    from smithers.flow.guard import Caught as Caught
+    from smithers.flow.guard import Saga as Saga
+    from smithers.flow.guard import SagaStep as SagaStep
+    from smithers.flow.guard import TryCatchFinally as TryCatchFinally
     from smithers.flow.human import HumanTask as HumanTask
     from smithers.flow.loop import Loop as Loop
+    from smithers.flow.loop import Ralph as Ralph
     from smithers.flow.loop import Turn as Turn
     from smithers.flow.policy import UNLIMITED as UNLIMITED
     from smithers.flow.policy import RetryPolicy as RetryPolicy
@@ -40,6 +57,9 @@ if TYPE_CHECKING:
     from smithers.flow.workflow import workflow as workflow
 
 HOMES = {
+    "api.handle": ("RunHandle",),
+    "api.result": ("Result",),
+    "api.starting": ("run", "start"),
     "errors": ("NonRetryable", "SmithersError"),
     "flow.approval": (
         "Approval",
@@ -51,11 +71,15 @@ HOMES = {
     ),
     "flow.call": ("call",),
     "flow.context": ("Context",),
+    "flow.deadline": ("Race",),
     "flow.element": ("Child", "Element", "Fragment"),
+    "flow.event": ("Signal", "WaitForEvent"),
+    "flow.for_each": ("Each", "ForEach"),
     "flow.gate": ("ApprovalGate",),
-    "flow.group": ("Branch", "Parallel", "Sequence"),
+    "flow.group": ("Branch", "DecisionTable", "MergeQueue", "Parallel", "Rule", "Sequence"),
+    "flow.guard": ("Caught", "Saga", "SagaStep", "TryCatchFinally"),
     "flow.human": ("HumanTask",),
-    "flow.loop": ("Loop", "Turn"),
+    "flow.loop": ("Loop", "Ralph", "Turn"),
     "flow.policy": ("UNLIMITED", "RetryPolicy"),
     "flow.task": ("Task",),
     "flow.task_context": ("TaskContext",),

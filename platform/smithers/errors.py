@@ -8,6 +8,7 @@ SmithersError
 ├── InputError                the caller's input is wrong (exit 4)
 │   ├── InvalidInput          the run's input does not fit the workflow's input model
 │   ├── RunNotFound, RunExists, NodeNotFound, CommandNotFound
+│   ├── IdempotencyConflict   the idempotency key stands for another request already
 │   ├── WrongState            the target is there, but not in a state that allows this
 │   └── AnswerRefused         a person's answer does not fit what is asked, or is not theirs to give
 ├── TaskError                 one attempt of a task failed
@@ -16,6 +17,9 @@ SmithersError
 │   ├── BodyDied              the process it ran alone in is gone
 │   ├── KilledWorker          its process died three times
 │   └── NonRetryable          the author says that trying again is useless
+├── RunError                  a run has not finished, and the caller wanted its outputs (`Result.finished`)
+│   ├── RunFailed, RunCancelled
+│   └── RunWaiting            it waits for a person, a time or new code
 ├── StoreError
 │   ├── StoreUnavailable      locked, full or away; worth trying again
 │   ├── StoreMissing          nothing has been stored here yet, and the caller only reads
@@ -101,6 +105,12 @@ class RunExists(InputError):
     code = "RUN_EXISTS"
 
 
+class IdempotencyConflict(InputError):
+    """The idempotency key stands for another request already."""
+
+    code = "IDEMPOTENCY_CONFLICT"
+
+
 class NodeNotFound(InputError, LookupError):
     """The run has no such node."""
 
@@ -170,6 +180,31 @@ class NonRetryable(TaskError):
 
     code = "NON_RETRYABLE"
     retryable = False
+
+
+class RunError(SmithersError):
+    """A run has not finished."""
+
+    code = "RUN_ERROR"
+
+
+class RunFailed(RunError):
+    """The run has failed."""
+
+    code = "RUN_FAILED"
+
+
+class RunCancelled(RunError):
+    """The run was cancelled."""
+
+    code = "RUN_CANCELLED"
+
+
+class RunWaiting(RunError):
+    """The run waits."""
+
+    code = "RUN_WAITING"
+    retryable = True
 
 
 class StoreError(SmithersError):

@@ -24,7 +24,7 @@ INTERFACES: Final[tuple[str, ...]] = ()
 """Small interfaces of the platform that activities, sandboxes and observability may know besides `smithers.flow`."""
 
 LAYERS: Final[dict[str, tuple[str, ...]]] = {
-    "smithers": AUTHORING,  # the lazy names of `smithers/__init__.py`
+    "smithers": (*AUTHORING, "smithers.api"),  # the lazy names of `smithers/__init__.py`
     "smithers.errors": (),
     "smithers.project": (),
     "smithers.flow": (),
@@ -35,6 +35,8 @@ LAYERS: Final[dict[str, tuple[str, ...]]] = {
     "smithers.worker": (*TEMPORAL, *LEAVES),
     "smithers.server": TEMPORAL,  # not worker: the API never loads an author's code
     "smithers.cli": (*TEMPORAL, "smithers.worker", "smithers.server", *LEAVES),
+    # What programs call does what commands do, with the same code: what is said of a run, and how one is prepared.
+    "smithers.api": (*TEMPORAL, "smithers.worker", "smithers.cli", *LEAVES),
     "smithers.testing": (*TEMPORAL, *LEAVES),
     "smithers_activities": (*FLOW, *INTERFACES),
     "smithers_sandboxes": (*FLOW, *INTERFACES),

@@ -51,7 +51,7 @@ def crowd(place: Place, seconds: float) -> Crowd:
     follower = place.begin(*words, log="events")
     writer = store_process.start("one", place.url, "other", max(1.0, end - time.time()))
 
-    found = Crowd(writer=store_process.result(writer))
+    found = Crowd(writer=store_process.result(writer, within_s=seconds + 60))
     statuses = {run: command.wait(60) for run, command in commands.items()} | {"events": follower.wait(60)}
     found.problems += [f"{name} ended with {status}" for name, status in statuses.items() if status != 0]
     for name in statuses:

@@ -23,9 +23,9 @@ def start(kind: str, url: str, run_id: str, seconds: float) -> subprocess.Popen[
     return process
 
 
-def result(process: subprocess.Popen[str]) -> dict[str, Any]:
+def result(process: subprocess.Popen[str], within_s: float = 60) -> dict[str, Any]:
     """What it measured, when it has ended by itself."""
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=within_s)
     assert process.returncode == 0, errors
     return json.loads(output)
 

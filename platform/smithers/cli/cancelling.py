@@ -10,6 +10,7 @@ from smithers.cli.status import FINAL
 from smithers.cli.times import ago, now_ms
 from smithers.engine.entry import Fact, Json, OpenRun
 from smithers.errors import WrongState
+from smithers.store.interface import Store
 from smithers.store.records import Append, Run
 
 
@@ -26,13 +27,19 @@ class Cancelled:
 
 def cancel_run(here: Session, run: Run, by: str, reason: str | None = None) -> Cancelled:
     """Raises `WrongState` if the run has ended."""
+    stored = request_cancel(here.store, run, by, reason)
+    return Cancelled(run, stored, wake(here.project, run.run_id))
+
+
+def request_cancel(store: Store, run: Run, by: str, reason: str | None = None) -> bool:
+    """Whether this was the first request. Raises `WrongState` if the run has ended."""
     if run.status in FINAL:
         raise has_ended(run)
     fact = Fact("cancel", "cancel", {"by": by, "reason": reason}, OpenRun())
-    outcome = here.store.append(Append(run.run_id, (fact,))).outcomes[0]
+    outcome = store.append(Append(run.run_id, (fact,))).outcomes[0]
     if outcome == "rejected":
-        raise has_ended(here.store.run(run.run_id))
-    return Cancelled(run, outcome == "stored", wake(here.project, run.run_id))
+        raise has_ended(store.run(run.run_id))
+    return outcome == "stored"
 
 
 def has_ended(run: Run) -> WrongState:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Callable
 from typing import Annotated
 
@@ -33,14 +31,6 @@ ScopeOption = Annotated[
     list[str] | None, typer.Option("--scope", help="A scope that the one who decides has; may be given several times.")
 ]
 NoteOption = Annotated[str | None, typer.Option("--note", help="Why; kept with the decision.")]
-
-
-def whoami() -> str:
-    """The person at this terminal, as well as it can be known."""
-    try:
-        return os.environ.get("USER") or getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
 
 
 def settle(

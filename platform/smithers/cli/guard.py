@@ -49,6 +49,10 @@ class Order:
     run_id: str = ""
     input: Json = field(default_factory=dict[str, Any])
     options: Json = field(default_factory=dict[str, Any])
+    tags: dict[str, str] = field(default_factory=dict[str, str])
+    idempotency_key: str = ""
+    workflow: str = ""
+    """The name of the workflow that the file must hold; empty for any."""
     resume: bool = False
     """Go on with a run that is there, instead of making one."""
     follow: bool = False

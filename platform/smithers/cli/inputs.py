@@ -1,10 +1,12 @@
-"""The `--input` of a run: JSON text, or `@file`, or `@-` for standard input."""
+"""The `--input` of a run, the `--data` of an event: JSON text, or `@file`, or `@-` for standard input."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from smithers.engine.entry import Json
 from smithers.errors import InputError, InvalidInput
@@ -14,13 +16,7 @@ def read_input(given: str | None) -> Json:
     """Raises `InvalidInput`, with the position of what is broken."""
     if given is None:
         return {}
-    text, where = source(given)
-    try:
-        value = json.loads(text, parse_constant=refuse_constant)
-    except ValueError as error:
-        raise broken(text, where, error) from None
-    except RecursionError:
-        raise InvalidInput(f"The JSON in {where} is nested too deeply.") from None
+    value, text, where = read_json(given, "--input")
     if not isinstance(value, dict):
         raise InvalidInput(
             f"The input must be a JSON object with named fields, not {named_type(value)}: {text.strip()[:60]!r} in "
@@ -30,19 +26,45 @@ def read_input(given: str | None) -> Json:
     return value  # pyright: ignore[reportUnknownVariableType]
 
 
-def source(given: str) -> tuple[str, str]:
+def pairs(given: Sequence[str], option: str) -> dict[str, str]:
+    """`NAME=VALUE`, several times. Raises `InputError` for what is no pair, and for a name that comes twice."""
+    found: dict[str, str] = {}
+    for word in given:
+        name, equals, value = word.partition("=")
+        if not (name and equals):
+            raise InputError(
+                f"{option} {word!r} is no NAME=VALUE: write for example {option} team=blue.", option=option
+            )
+        if found.get(name, value) != value:
+            raise InputError(f"{option} gives {name!r} twice: {found[name]!r} and {value!r}.", option=option)
+        found[name] = value
+    return found
+
+
+def read_json(given: str, option: str) -> tuple[Any, str, str]:
+    """Any JSON value, its text, and what to call the place it came from. Raises as `read_input` does."""
+    text, where = source(given, option)
+    try:
+        return json.loads(text, parse_constant=refuse_constant), text, where
+    except ValueError as error:
+        raise broken(text, where, error) from None
+    except RecursionError:
+        raise InvalidInput(f"The JSON in {where} is nested too deeply.") from None
+
+
+def source(given: str, option: str) -> tuple[str, str]:
     """The text and what to call the place it came from."""
     if not given.startswith("@"):
-        return given, "--input"
+        return given, option
     if given == "@-":
         return sys.stdin.read(), "standard input"
     path = Path(given[1:])
     try:
         return path.read_text(encoding="utf-8"), str(path)
     except OSError as error:
-        raise InputError(f"--input {given}: {path} cannot be read: {error.strerror}.", file=str(path)) from None
+        raise InputError(f"{option} {given}: {path} cannot be read: {error.strerror}.", file=str(path)) from None
     except UnicodeDecodeError:
-        raise InvalidInput(f"--input {given}: {path} is not UTF-8 text.", file=str(path)) from None
+        raise InvalidInput(f"{option} {given}: {path} is not UTF-8 text.", file=str(path)) from None
 
 
 def refuse_constant(name: str) -> object:

@@ -36,6 +36,7 @@ COMMANDS: Final = {
         Listed("human inbox", "Lists what waits for a person, over all runs.", DECIDE),
         Listed("human answer", "Answers a request of a run.", DECIDE),
         Listed("human cancel", "Cancels a request; its node fails, or what its author has said.", DECIDE),
+        Listed("signal", "Sends an event to a run.", DECIDE),
         Listed("cancel", "Cancels a run; its outputs stay.", DECIDE),
         Listed("down", "Cancels every run that has not ended.", DECIDE),
         Listed("retry-task", "Runs a failed task of a run again.", DECIDE),

@@ -19,23 +19,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from heapq import heappop, heappush
 
 from smithers.engine.asks import is_gated
-from smithers.engine.entry import Json
+from smithers.engine.blocks import blocks_below, decide_block, go_on_block, start_block
+from smithers.engine.entry import Json, split_node_key
+from smithers.engine.events import Waits, begin_wait, resolve_next
 from smithers.engine.judge import judge, reason
-from smithers.engine.mounts import ACTIVE, DONE, FAILED, FINAL, IDLE, Group, Leaf, LoopGroup, Mount, PartGroup
+from smithers.engine.mounts import (
+    ACTIVE,
+    DONE,
+    FAILED,
+    FINAL,
+    IDLE,
+    Group,
+    GuardGroup,
+    Leaf,
+    LoopGroup,
+    Mount,
+    PartGroup,
+)
+from smithers.engine.parts import put_back, render_again, render_dirty
+from smithers.engine.passes import go_on_loop, next_pass, start_loop
 from smithers.engine.people import ASKS, Settled, approves_itself, give_missing, take_answer
-from smithers.engine.reads import Suspended
-from smithers.engine.tree import Tree, land, take_off, takes_argument
+from smithers.engine.state import Path
+from smithers.engine.tree import Tree, land, take_off
 from smithers.engine.waits import standing
-from smithers.errors import RenderError
-from smithers.flow.loop import Turn
+from smithers.flow.event import WaitForEvent
 from smithers.flow.task import Task
-from smithers.flow.where import show
-
-MOST_PASSES: Final = 10_000
-"""Passes that one plan may enter: a loop whose passes end without any work would otherwise hang the planner."""
 
 
 @dataclass(slots=True, eq=False)
@@ -54,10 +65,21 @@ class Changes:
     """Mounted and in flight, and to be cancelled."""
     loops: dict[str, int] = field(default_factory=dict[str, int])
     ended_loops: dict[str, str] = field(default_factory=dict[str, str])
+    stages: dict[str, Json] = field(default_factory=dict[str, Json])
     absent: dict[str, str] = field(default_factory=dict[str, str])
+    gone: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
+    """Leaves that were over when their stage was left: no longer mounted, but people are told how they ended."""
     final: dict[str, str] = field(default_factory=dict[str, str])
     """Leaves that this plan itself ends: skipped or cancelled."""
     passes: int = 0
+    waits: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
+    """Leaves that wait for an event, and that no frame has told yet."""
+    events: dict[str, Json] = field(default_factory=dict[str, Json])
+    """How waits for events have ended; see `fold.resolve`."""
+    waited: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
+    """The leaves of these: a loop may have gone on to its next pass since."""
+    unfit: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    """Signals that a wait cannot take, by its key: position and why."""
 
 
 @dataclass(slots=True, eq=False)
@@ -70,7 +92,11 @@ class Advance:
     """Keys of leaves with new facts."""
     dirty: dict[PartGroup, None] = field(default_factory=dict[PartGroup, None])
     groups: list[Group] = field(default_factory=list[Group])
+    undecided: list[tuple[Path, int, Group]] = field(default_factory=list[tuple[Path, int, Group]])
+    """A heap of loops and blocks that may enter a pass or a stage; see `settle`."""
+    deferrals: int = 0
     waiters: dict[str, dict[Leaf, None]] = field(default_factory=dict[str, dict[Leaf, None]])
+    waits: Waits = field(default_factory=Waits)
 
     def changed(self, node: str) -> None:
         """An output of `node` came, or will never come."""
@@ -79,55 +105,75 @@ class Advance:
 
     def settle(self) -> None:
         """Takes in all facts that came since the last plan, then moves on until nothing moves."""
+        seen = len(self.tree.fresh)
+        rendered = self.take_in()
         if self.tree.root.status == IDLE:
             self.take_answers(list(self.tree.leaves.values()))
-            self.render_dirty()
+            render_dirty(self)
+            self.touched.clear()
             self.recall_failures(self.tree.leaves.values())
             self.activate(self.tree.root)
         else:
-            self.take_in()
-        while self.dirty or self.groups:
+            self.look_at(rendered, self.tree.fresh[seen:])
+        self.move()
+        while resolve_next(self):
+            self.move()
+
+    def move(self) -> None:
+        while self.dirty or self.groups or self.undecided:
             if self.dirty:
-                self.render_again(self.outermost())
-            else:
+                render_again(self)
+            elif self.groups:
                 group = self.groups.pop()
                 group.queued = False
                 if group.attached:
                     self.go_on(group)
+            else:
+                self.decide(heappop(self.undecided)[2])
 
-    def take_in(self) -> None:
-        """As a cold start does it: first everything renders with all the facts, then failures, then the rest."""
+    def defer(self, group: Group) -> None:
+        """Lets a loop or a block decide how it goes on, once nothing else moves.
+
+        What they enter is kept in the frame. So they decide in the order of the tree, and with everything known that
+        follows without a decision: otherwise it would depend on the way there whether a pass begins before or after
+        something beside it has failed.
+        """
+        self.deferrals += 1
+        heappush(self.undecided, (group.path(), self.deferrals, group))
+
+    def decide(self, group: Group) -> None:
+        if not group.attached or group.status != ACTIVE:
+            return
+        if isinstance(group, LoopGroup):
+            next_pass(self, group)
+        elif isinstance(group, GuardGroup):
+            decide_block(self, group)
+
+    def take_in(self) -> list[PartGroup]:
+        """As a cold start does it: first everything renders with all the facts, then failures, then the rest.
+
+        Returns the parts that were rendered again.
+        """
         for key in self.touched:
             self.land(key)
-        seen = len(self.tree.fresh)
         self.take_answers([self.tree.leaves[key] for key in self.touched if key in self.tree.leaves])
-        rendered = self.render_dirty()
+        return render_dirty(self)
+
+    def look_at(self, rendered: list[PartGroup], fresh: list[Leaf]) -> None:
+        """Judges what facts have come for, and lets rendered parts go on."""
         touched = [self.tree.leaves[key] for key in self.touched if key in self.tree.leaves]
+        elsewhere = [key for key in self.touched if key not in self.tree.leaves]
         self.touched.clear()
-        self.recall_failures([*touched, *self.tree.fresh[seen:]])
+        self.recall_failures([*touched, *fresh])
         for leaf in touched:
+            self.changes.leaves[leaf.key] = leaf  # also one whose turn it is not: an async event may have set it back
             if leaf.status == ACTIVE:
-                self.changes.leaves[leaf.key] = leaf
                 self.start(leaf)
+        for key in elsewhere:
+            self.wake(split_node_key(key)[0])
         for part in rendered:
             if part.attached:
-                self.put_back(part)
-
-    def render_dirty(self) -> list[PartGroup]:
-        """Renders what has read something that changed, before anything goes on. Returns what was rendered."""
-        rendered: list[PartGroup] = []
-        while self.dirty:
-            part = self.outermost()
-            del self.dirty[part]
-            if part.attached and part.status != FAILED:
-                rendered.append(part)
-                seen = len(self.tree.fresh)
-                self.tree.again(part)
-                self.take_answers(self.tree.fresh[seen:])
-        return rendered
-
-    def outermost(self) -> PartGroup:
-        return min(self.dirty, key=lambda part: part.path())
+                put_back(self, part)
 
     def recall_failures(self, leaves: Iterable[Leaf]) -> None:
         """Marks groups in which something has failed before anything goes on, as it was when it failed."""
@@ -143,6 +189,8 @@ class Advance:
             loop = self.tree.loops.get(key)
             if loop is not None and how == "max" and loop.loop.on_max_reached == "fail":
                 failed.append(loop)
+        failed += [block for block in self.tree.failed_before if block.attached]
+        self.tree.failed_before.clear()
         for mount in failed:
             self.recall(mount)
 
@@ -153,11 +201,16 @@ class Advance:
                 self.changed(leaf.element.id)
 
     def recall(self, failed: Mount) -> None:
-        """A failed group in which nothing runs any more has itself failed, and so on outwards."""
+        """A failed group in which nothing runs any more has itself failed, and so on outwards.
+
+        Up to the block that decides what becomes of the failure: only what it decided is recalled further out.
+        """
         for group in failed.ancestors():
+            if group.tolerant or isinstance(group, GuardGroup):
+                return
             if group.parallel and not group.failing:
                 self.fail_around(group)
-            if group.failing and group.running:
+            if group.failing and not group.is_quiet:
                 return
 
     # leaves
@@ -175,7 +228,12 @@ class Advance:
         for group in leaf.ancestors():
             if group.parked:
                 self.changes.freed[group] = None
-            if group.failing and not group.running:
+        self.release(leaf)
+
+    def release(self, mount: Mount) -> None:
+        """Something below is no longer in flight, or has cleaned up: who has waited for it to become quiet goes on."""
+        for group in mount.ancestors():
+            if group.is_quiet and (group.failing or isinstance(group, GuardGroup)):
                 self.queue(group)
 
     def start(self, leaf: Leaf) -> None:
@@ -202,7 +260,7 @@ class Advance:
 
     def begin(self, leaf: Leaf) -> None:
         """A leaf that nothing has been done for, or that is to be done again."""
-        if any(group.failing for group in leaf.ancestors()):
+        if leaf.is_halted:
             self.cancel(leaf)
             return
         if leaf.element.skip_if:
@@ -225,6 +283,8 @@ class Advance:
         elif isinstance(leaf.element, Task):
             leaf.ready, leaf.order = True, leaf.path()
             self.changes.candidates.append(leaf)
+        elif isinstance(leaf.element, WaitForEvent):
+            begin_wait(self, leaf, leaf.element)
         else:
             leaf.order = leaf.path()
             self.changes.timers.append(leaf)
@@ -237,6 +297,23 @@ class Advance:
         leaf.waiting, leaf.order = True, leaf.path()
         self.changes.asked.append(leaf)
 
+    # waits for events: see events.py
+
+    def step_aside(self, mount: Mount) -> None:
+        """Lets what comes after go on, though this is not done. A group whose children are all done or aside stands
+        aside with them; a loop's pass and the run wait for them."""
+        if mount.aside:
+            return
+        mount.aside = True
+        if mount.parent is not None:
+            mount.parent.asides += 1
+            self.queue(mount.parent)
+
+    def come_back(self, mount: Mount) -> None:
+        if mount.aside and mount.parent is not None:
+            mount.parent.asides -= 1
+        mount.aside = False
+
     def miss(self, leaf: Leaf, how: str) -> None:
         """Ends a leaf without an output."""
         memory = self.tree.state.nodes.get(leaf.key)
@@ -247,9 +324,19 @@ class Advance:
 
     def be_absent(self, leaf: Leaf, why: str) -> None:
         """Tells readers that the output will never come. They may render at once, so the state must say it now."""
-        if leaf.key not in self.tree.state.absent:
-            self.tree.state.absent[leaf.key] = self.changes.absent[leaf.key] = why
-            self.changed(leaf.element.id)
+        self.never_comes(leaf.key, why)
+
+    def never_come(self, keys: Iterable[str]) -> None:
+        """Nodes of a block that is over, in spite of a failure or without having ended them."""
+        nodes = self.tree.state.nodes
+        for key in keys:
+            outcome = nodes[key].outcome if key in nodes else ""
+            self.never_comes(key, outcome if outcome in ("skipped", "cancelled") else "failed")
+
+    def never_comes(self, key: str, why: str) -> None:
+        if key not in self.tree.state.absent:
+            self.tree.state.absent[key] = self.changes.absent[key] = why
+            self.changed(split_node_key(key)[0])
 
     def give_up(self, leaf: Leaf) -> None:
         if getattr(leaf.element, "continue_on_fail", False):
@@ -267,12 +354,13 @@ class Advance:
             mount.ready = mount.waiting = False
             self.changes.leaves[mount.key] = mount
             self.wake(mount.element.id)
-        if isinstance(mount, LoopGroup):
+        if isinstance(mount, LoopGroup | GuardGroup):
             self.wake_all()
+        self.come_back(mount)
         parent = mount.parent
         if parent is not None:
             parent.open -= 1
-            if status == FAILED and parent.parallel:
+            if status == FAILED and parent.parallel and not parent.tolerant:
                 self.fail_around(parent)
             self.queue(parent)
 
@@ -301,7 +389,9 @@ class Advance:
             case Leaf():
                 self.start(mount)
             case LoopGroup():
-                self.start_loop(mount)
+                start_loop(self, mount)
+            case GuardGroup():
+                start_block(self, mount)
             case Group():
                 if mount.parallel:
                     for child in mount.children:
@@ -311,10 +401,16 @@ class Advance:
                 pass
 
     def go_on(self, group: Group) -> None:
-        if group.status != ACTIVE or (isinstance(group, PartGroup) and group.suspended):
+        if group.status != ACTIVE:
+            return
+        if isinstance(group, PartGroup) and group.suspended:
+            if group.beside:
+                self.step_aside(group)
             return
         if isinstance(group, LoopGroup):
-            self.go_on_loop(group)
+            go_on_loop(self, group)
+        elif isinstance(group, GuardGroup):
+            go_on_block(self, group)
         elif group.parallel:
             self.go_on_parallel(group)
         else:
@@ -324,23 +420,48 @@ class Advance:
         while group.cursor < len(group.children):
             child = group.children[group.cursor]
             self.activate(child)
-            if child.status == FAILED:
+            if child.status == FAILED and not group.tolerant:
+                self.withdraw_begun(group)
                 self.finish(group, FAILED)
-            if child.status != DONE:
+                return
+            if child.status not in FINAL and not child.aside:
                 return
             group.cursor += 1
             if self.dirty:  # what comes next may be about to look different
                 self.queue(group)
                 return
-        self.finish(group, DONE)
+        if any(child.status == FAILED for child in group.children):
+            self.finish(group, FAILED)
+        else:
+            self.leave(group)
+
+    def leave(self, group: Group) -> None:
+        if group.asides:
+            self.step_aside(group)
+        else:
+            self.finish(group, DONE)
+
+    def withdraw_begun(self, group: Group) -> None:
+        """A failed sequence waits for nothing any more: neither for what stands aside in it nor for what has gone past
+        that. Its tasks in flight end by themselves."""
+        for leaf in list(group.leaves()):
+            memory = self.tree.state.nodes.get(leaf.key)
+            begun = leaf.waiting or (memory is not None and memory.shown.startswith("waiting-"))
+            if begun and leaf.status not in FINAL and self.is_open(leaf):
+                self.cancel(leaf)
 
     def go_on_parallel(self, group: Group) -> None:
         if group.failing:
-            if not group.running:
+            if group.is_quiet:
                 self.withdraw(group)
                 self.finish(group, FAILED)
-        elif not group.open:
-            self.finish(group, DONE)
+        elif group.open == group.asides:
+            if group.tolerant and any(child.status == FAILED for child in group.children):
+                self.finish(group, FAILED)
+            else:
+                self.leave(group)
+        elif group.tolerant and group.parent is not None:
+            self.queue(group.parent)
 
     def fail_around(self, group: Group) -> None:
         """Marks the parallel group as failing, through the parts that belong to it."""
@@ -352,11 +473,13 @@ class Advance:
                 if reached.fail_fast:
                     self.withdraw(reached)
                 self.queue(reached)
+                for block in blocks_below(reached):
+                    self.queue(block)
             reached = reached.parent if isinstance(reached, PartGroup) else None
 
     def withdraw_waiting(self, group: Group) -> None:
         """Ends what has not begun below, whether its turn had come or not: a cold planner cannot tell the two apart."""
-        for leaf in list(group.leaves()):
+        for leaf in halted_leaves(group):
             if leaf.status not in FINAL and not leaf.in_flight and self.is_open(leaf):
                 self.cancel(leaf)
 
@@ -366,8 +489,14 @@ class Advance:
         timer = memory is not None and memory.timer and memory.n
         return bool(timer) or judge(leaf.element, memory) in ("fresh", "retry")
 
+    def halt(self, group: Group) -> None:
+        """Withdraws what is in flight or open below, and lets blocks clean up."""
+        self.withdraw(group)
+        for block in blocks_below(group):
+            self.queue(block)
+
     def withdraw(self, group: Group) -> None:
-        for leaf in list(group.leaves()):
+        for leaf in halted_leaves(group):
             if leaf.in_flight:
                 self.changes.withdrawn[leaf.key] = leaf
             elif leaf.status not in FINAL and self.is_open(leaf):
@@ -380,6 +509,7 @@ class Advance:
             self.changes.withdrawn[leaf.key] = leaf
         leaf.ready = leaf.waiting = False
         leaf.status = DONE
+        self.come_back(leaf)
         if leaf.parent is not None:
             leaf.parent.open -= 1
         if memory is None:
@@ -389,148 +519,11 @@ class Advance:
             self.changes.leaves[leaf.key] = leaf
             self.be_absent(leaf, "cancelled")
 
-    # loops
-
-    def start_loop(self, group: LoopGroup) -> None:
-        key = group.key
-        how = self.tree.state.ended_loops.get(key)
-        if group.loop.skip_if or how == "until":
-            self.finish(group, DONE)
-        elif how == "max":
-            self.reach_max(group)
-        elif key in self.tree.state.loops:
-            self.activate(group.children[0])
-            self.go_on(group)
-        elif self.until(group, 0):
-            self.end_loop(group, "until")
-        else:
-            self.enter(group, 0)
-
-    def go_on_loop(self, group: LoopGroup) -> None:
-        body = group.children[0] if group.children else None
-        if body is None or body.status not in FINAL:
-            return
-        if body.status == FAILED:
-            self.finish(group, FAILED)
-        elif any(above.failing for above in group.ancestors()):
-            return
-        elif self.until(group, group.turn):
-            self.end_loop(group, "until")
-        elif group.loop.max_iterations is not None and group.turn + 1 >= group.loop.max_iterations:
-            self.end_loop(group, "max")
-        else:
-            self.enter(group, group.turn + 1)
-
-    def until(self, group: LoopGroup, turn: int) -> bool:
-        until = group.loop.until
-        if isinstance(until, bool):
-            return until
-        with self.tree.reads.during(group.scope.inside(group.loop.id, turn), {}):
-            try:
-                return bool(until(Turn(turn)) if takes_argument(until) else until())  # type: ignore[call-arg]
-            except Suspended as wait:
-                if group.turn < 0 or group.key not in self.tree.state.loops:
-                    return False
-                raise RenderError(
-                    f"Loop({group.loop.id!r}) at {show(group.loop.where)}: `until` reads {wait.missing.node!r}, "
-                    "which has no output after this pass: read it with ctx.output_maybe or ctx.latest."
-                ) from None
-
-    def enter(self, group: LoopGroup, turn: int) -> None:
-        self.changes.passes += 1
-        if self.changes.passes > MOST_PASSES:
-            raise RenderError(
-                f"Loop({group.loop.id!r}) at {show(group.loop.where)} goes on without any work: its passes end at once."
-            )
-        self.changes.loops[group.key] = self.tree.state.loops[group.key] = turn
-        if group.turn != turn:
-            self.tree.enter(group, turn)
-        self.activate(group.children[0])
-        self.queue(group)
-
-    def end_loop(self, group: LoopGroup, how: str) -> None:
-        self.changes.ended_loops[group.key] = self.tree.state.ended_loops[group.key] = how
-        if how == "max":
-            self.reach_max(group)
-        else:
-            self.finish(group, DONE)
-
-    def reach_max(self, group: LoopGroup) -> None:
-        if group.loop.on_max_reached == "return-last":
-            self.finish(group, DONE)
-            return
-        group.error = {
-            "code": "LOOP_MAX_REACHED",
-            "message": f"loop {group.loop.id!r} has run {group.loop.max_iterations} times, but `until` does not hold",
-        }
-        self.finish(group, FAILED)
-
-    # parts
-
-    def render_again(self, part: PartGroup) -> None:
-        del self.dirty[part]
-        if part.attached and part.status != FAILED:
-            seen = len(self.tree.fresh)
-            self.tree.again(part)
-            self.take_answers(self.tree.fresh[seen:])
-            self.recall_failures(self.tree.fresh[seen:])
-            self.put_back(part)
-
-    def put_back(self, part: PartGroup) -> None:
-        """Lets a part that has been rendered again go on from where it was."""
-        if part.status == DONE:
-            self.reopen(part)
-        elif part.status == ACTIVE:
-            part.status = IDLE
-            self.activate(part)
-
-    def reopen(self, part: PartGroup) -> None:
-        """A part that was over renders something again. Unless that is over as well, everything is looked at anew."""
-        state = self.tree.state
-        part.status = DONE
-        if all(judge(leaf.element, state.nodes.get(leaf.key)) in ("finished", "skipped") for leaf in part.leaves()):
-            for mount in walk(part):
-                mount.status = DONE
-            return
-        self.remount()
-
-    def remount(self) -> None:
-        tree = self.tree
-        tree.take_down(tree.root)
-        self.dirty.clear()
-        self.groups.clear()
-        self.waiters.clear()
-        tree.put_up_root()
-        self.take_answers(list(tree.leaves.values()))
-        self.recall_failures(tree.leaves.values())
-        self.activate(tree.root)
-
-
-def walk(group: Group) -> list[Mount]:
-    """The mounts below a group, the group left out."""
-    found: list[Mount] = []
-    stack: list[Mount] = [*group.children]
-    while stack:
-        mount = stack.pop()
-        found.append(mount)
-        if isinstance(mount, Group):
-            stack.extend(mount.children)
-    return found
-
 
 def needs_output(task: Task[object], id: str) -> bool:  # type: ignore[type-var]
     return any(task.needs.get(name, name) == id for name in task.deps)
 
 
-def first_error(group: Group) -> tuple[Leaf | None, Json]:
-    """The first failure in tree order, for the run's error."""
-    stack: list[Mount] = [group]
-    while stack:
-        mount = stack.pop()
-        if isinstance(mount, Leaf) and mount.status == FAILED:
-            return mount, mount.error or {}
-        if isinstance(mount, LoopGroup) and mount.error:
-            return None, mount.error
-        if isinstance(mount, Group):
-            stack.extend(reversed(mount.children))
-    return None, {"code": "RUN_FAILED", "message": "the workflow failed"}
+def halted_leaves(group: Group) -> list[Leaf]:
+    """The leaves that a halt of the group concerns: all but those of cleanups."""
+    return [mount for mount in group.below(shielded=False) if isinstance(mount, Leaf)]

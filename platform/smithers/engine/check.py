@@ -9,10 +9,11 @@ from pydantic import ValidationError
 from smithers.engine.asks import label_of
 from smithers.engine.entry import Entry, Json
 from smithers.engine.frame import Plan
-from smithers.engine.mounts import Group, Leaf, LoopGroup, Mount, PartGroup
+from smithers.engine.mounts import Group, GuardGroup, Leaf, LoopGroup, Mount, PartGroup
 from smithers.engine.people import ask_of
 from smithers.engine.plan import Planner
 from smithers.errors import InvalidInput, RenderError
+from smithers.flow.event import WaitForEvent
 from smithers.flow.task import Task
 from smithers.flow.where import show
 from smithers.flow.workflow import AnyWorkflow
@@ -98,11 +99,14 @@ def describe(mount: Mount) -> Json:
         case Leaf():
             element = mount.element
             found: Json = {"kind": mount.kind, "id": element.id, "label": element.label}
-            if isinstance(element, Task):
+            if isinstance(element, Task | WaitForEvent):
                 found["output"] = element.output.__name__
-                found |= {"needs_approval": True} if element.needs_approval else {}
-            elif (ask := ask_of(mount)) is not None:
+            if isinstance(element, Task) and element.needs_approval:
+                found["needs_approval"] = True
+            if not isinstance(element, Task) and (ask := ask_of(mount)) is not None:
                 found["label"] = label_of(ask)
+            if isinstance(element, WaitForEvent):
+                found |= {"event": element.event, "correlation": element.correlation_id}
             return {**found, "depends_on": list(element.upstream())}
         case LoopGroup():
             body = mount.children[0] if mount.children else None
@@ -113,6 +117,10 @@ def describe(mount: Mount) -> Json:
                 "max_iterations": mount.loop.max_iterations,
                 "children": children,
             }
+        case GuardGroup():
+            stage = mount.children[0] if mount.children else None
+            children = [describe(child) for child in stage.children] if isinstance(stage, Group) else []
+            return {"kind": type(mount.guard).__name__.lower(), "id": mount.guard.name, "children": children}
         case PartGroup() if mount.suspended is not None:
             return {"kind": "part", "id": "", "waits_for": mount.suspended.node, "children": []}
         case Group():

@@ -17,10 +17,10 @@ from smithers.engine.state import State, path_of
 
 Started = tuple[int, str, str, str, int, int]
 """A command as a frame records it: number, kind, node, iteration, attempt, target."""
-VERSION: Final = 3
+VERSION: Final = 4
 """Of this fold: snapshots made by another one are not used."""
 UNPLANNED_KINDS: Final[frozenset[Kind]] = frozenset(
-    {"started", "ended", "decided", "fired", "cancel", "settled", "follow", "resumed", "retried", "redriven"}
+    {"started", "ended", "decided", "fired", "cancel", "settled", "follow", "resumed", "retried", "redriven", "signal"}
 )
 """Facts that ask for a plan. Claims, deaths and hand-overs do not change what comes next."""
 
@@ -51,7 +51,7 @@ def frame(state: State, data: Json) -> None:
     for command in data.get("commands", ()):
         start_command(state, command)
     for n in data.get("closed", ()):
-        state.open_other.pop(n, None)
+        drop(state, n)
     for n in data.get("disarmed", ()):
         disarm(state, n)
     for key, news in data.get("asks", {}).items():
@@ -61,8 +61,16 @@ def frame(state: State, data: Json) -> None:
             produce(state, key, output)
     state.loops.update(data.get("loops", {}))
     state.ended_loops.update(data.get("ended_loops", {}))
+    state.stages.update(data.get("stages", {}))
     state.homes.update(data.get("homes", {}))
     state.absent.update(data.get("absent", {}))
+    for key, (event, correlation) in data.get("waits", {}).items():
+        memory = state.memory(key)
+        memory.waits, memory.since = (event, correlation), data["number"]
+    for key, why in data.get("unfit", {}).items():
+        state.memory(key).unfit.update((int(seq), text) for seq, text in why.items())
+    for key, how in data.get("events", {}).items():
+        resolve(state, key, how)
     for key, shown in data.get("nodes", {}).items():
         show(state, key, shown)
 
@@ -91,13 +99,52 @@ def start_command(state: State, command: Started) -> None:
 
 
 def show(state: State, key: str, shown: str) -> None:
-    """Skips and cancellations are decided by plans; every other final state comes from a fact."""
+    """Skips and cancellations are decided by plans, and how a wait for an event ends; every other final state comes
+    from a fact."""
     memory = state.memory(key)
     memory.shown = shown
     if shown in ("skipped", "cancelled"):
         memory.outcome = shown
+    elif shown == "unmounted":
+        memory.waits, memory.since, memory.expired = None, 0, 0
     elif shown == "pending" and memory.outcome in ("skipped", "cancelled"):
         memory.outcome = ""
+
+
+def resolve(state: State, key: str, how: Json) -> None:
+    """Ends a wait for an event, as the frame says: with a `signal`, or by `timeout`. A second time it does nothing."""
+    memory = state.memory(key)
+    seq = how.get("signal", 0)
+    if seq and not memory.has_output:
+        memory.signal = seq
+        produce(state, key, given(take_signal(state, how["name"], seq).get("payload")))
+    elif how.get("timeout") == "continue" and not memory.has_output:
+        produce(state, key, {})
+    elif how.get("timeout") == "fail" and memory.error is None:
+        memory.error = how["error"]
+        memory.failures += 1
+    memory.waits, memory.expired = None, 0
+
+
+def given(payload: Any) -> Any:
+    """An event without a payload is one with an empty object."""
+    return {} if payload is None else payload
+
+
+def take_signal(state: State, name: str, seq: int) -> Json:
+    kept = state.signals.get(name, {})
+    taken = kept.pop(seq, {})
+    if not kept:
+        state.signals.pop(name, None)
+    return taken
+
+
+def drop(state: State, n: int) -> None:
+    """A frame has closed the command: it is over, and nobody answers for it any more."""
+    key = state.by_command.get(n)
+    if key is not None:
+        state.nodes[key].cancelling = False
+    close(state, n)
 
 
 def ended(state: State, data: Json) -> None:
@@ -157,12 +204,17 @@ def disarm(state: State, n: int) -> None:
 
 
 def fired(state: State, data: Json) -> None:
+    """Of a wait for an event it is the deadline: what that means is for the next plan to say."""
     if data["n"] in state.expiries:
         disarm(state, data["n"])
         memory = state.memory(node_key(data["node"], data["iteration"]))
         memory.decision = {"approved": False, "by": None, "note": None, "expired": True}
         return
     close(state, data["n"])
+    memory = state.memory(node_key(data["node"], data["iteration"]))
+    if memory.waits is not None:
+        memory.expired = state.position
+        return
     produce(state, node_key(data["node"], data["iteration"]), {})
 
 
@@ -180,6 +232,10 @@ def close(state: State, n: int) -> None:
     if key is not None and state.nodes[key].n == n:
         state.nodes[key].n = 0
     state.open_other.pop(n, None)
+
+
+def signal(state: State, data: Json) -> None:
+    state.signals.setdefault(data["name"], {})[state.position] = data
 
 
 def cancel(state: State, data: Json) -> None:
@@ -205,6 +261,9 @@ def resumed(state: State, _: Json) -> None:
         killed = not memory.outcome and memory.deaths > 0
         if memory.outcome == "cancelled" or memory.error is not None or killed or denied:
             reopen(state, key)
+    for key, record in state.stages.items():
+        if "back" in record:
+            state.stages[key] = record["back"]
 
 
 def retried(state: State, data: Json) -> None:
@@ -221,6 +280,7 @@ def reopen(state: State, key: str) -> None:
     if memory.outcome != "finished":
         memory.outcome = ""
     memory.error, memory.failures, memory.deaths = None, 0, 0
+    memory.waits, memory.since, memory.expired = None, 0, 0
     state.absent.pop(key, None)
 
 
@@ -255,6 +315,7 @@ FOLDS: Final[dict[str, Callable[[State, Json], None]]] = {
     "decided": decided,
     "rejected": rejected,
     "fired": fired,
+    "signal": signal,
     "settled": settled,
     "cancel": cancel,
     "died": died,

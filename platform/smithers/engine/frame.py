@@ -15,7 +15,8 @@ class NodeRow:
     node: str
     iteration: str
     kind: str
-    """task, approval, timer; empty for a node that has left the tree: then only its state is written."""
+    """task, approval, timer, wait-for-event, signal; empty for a node that has left the tree: then only its state is
+    written."""
     state: str
     """pending, ready, running, cancelling, waiting-approval, waiting-event, waiting-timer, finished, skipped,
     failed, cancelled."""
@@ -25,7 +26,9 @@ class NodeRow:
     """Below 2**52, exact in JSON; sorts the nodes of one frame as the tree reads."""
     detail: Json | None = None
     """Task: `output`, its model's name. While it asks people: the request, see `engine/asks.py`; `ask` where that is
-    not for the first time. Failed: `error`. Where people are asked, and a plan has brought the output: `value`."""
+    not for the first time. Failed: `error`. Where people are asked, and a plan has brought the output: `value`.
+    Wait for an event: event, correlation, output; waiting: the payload's schema, on_timeout, and unfit (seq and why of
+    signals it cannot take); finished: the position of the signal it has taken, or that it timed out."""
     first_ms: int = 0
     """When the node was first stored as running or waiting; never erased. Stamped by the store: plans leave it 0."""
     ended_ms: int = 0

@@ -18,7 +18,10 @@ MOST_DEATHS: Final = 3
 
 
 def judge(element: LeafElement, memory: NodeMemory | None) -> str:
-    """finished, skipped, cancelled, failed: over. running: a command is open. fresh, retry: to be started."""
+    """finished, skipped, cancelled, failed: over. running: a command is open. fresh, retry: to be started.
+
+    A wait for an event is fresh until it is over: its open command is only its deadline.
+    """
     if memory is None:
         return "fresh"
     if memory.decision is not None and isinstance(element, (Approval, HumanTask)):
@@ -27,7 +30,7 @@ def judge(element: LeafElement, memory: NodeMemory | None) -> str:
         return "failed"
     if memory.outcome:
         return memory.outcome
-    if memory.n:
+    if memory.n and memory.waits is None:
         return "running"
     if memory.deaths >= MOST_DEATHS:
         return "failed"

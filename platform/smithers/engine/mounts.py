@@ -13,6 +13,8 @@ from smithers.engine.entry import Json
 from smithers.engine.scope import Scope
 from smithers.engine.state import Path
 from smithers.flow.approval import Approval
+from smithers.flow.event import WaitForEvent
+from smithers.flow.guard import Guard
 from smithers.flow.human import HumanTask
 from smithers.flow.loop import Loop
 from smithers.flow.task import Task
@@ -26,7 +28,7 @@ FAILED: Final = "failed"
 FINAL: Final = (DONE, FAILED)
 WIDTH: Final = 2**52
 """Ordinals are below this."""
-LeafElement = Task[Any] | Approval | HumanTask[Any] | Timer
+LeafElement = Task[Any] | Approval | HumanTask[Any] | Timer | WaitForEvent[Any]
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +40,8 @@ class Mount:
     scope: Scope
     status: str = field(default=IDLE, kw_only=True)
     attached: bool = field(default=True, kw_only=True)
+    aside: bool = field(default=False, kw_only=True)
+    """Waits for an event without holding up what comes after it; see `Advance.step_aside`."""
 
     def ancestors(self) -> Iterator[Group]:
         """Innermost first."""
@@ -46,6 +50,16 @@ class Mount:
             yield above
             above = above.parent
 
+    @property
+    def is_halted(self) -> bool:
+        """Whether nothing begins here any more: a group around it fails, or is closed. Cleanups are shielded."""
+        for group in self.ancestors():
+            if group.failing or group.closed:
+                return True
+            if group.shielded:
+                return False
+        return False
+
     def path(self) -> Path:
         """Indexes from the root down: it sorts as the tree reads."""
         return tuple(reversed([self.index, *(group.index for group in self.ancestors())]))
@@ -53,7 +67,7 @@ class Mount:
 
 @dataclass(slots=True, eq=False)
 class Leaf(Mount):
-    """A task, an approval, a human task or a timer."""
+    """A task, an approval, a human task, a timer or a wait for an event."""
 
     element: LeafElement
     key: str
@@ -66,13 +80,14 @@ class Leaf(Mount):
     in_flight: bool = False
     """Counted in the groups above."""
     waiting: bool = False
-    """It asks a person."""
+    """It asks a person, or is a wait that is open for events."""
     error: Json | None = None
     """Why it failed, once that is final."""
 
     @property
     def kind(self) -> str:
-        return type(self.element).__name__.lower()
+        name = type(self.element).__name__
+        return "wait-for-event" if name == "WaitForEvent" else name.lower()
 
 
 @dataclass(slots=True, eq=False)
@@ -91,9 +106,19 @@ class Group(Mount):
     """In sequence: the first child that is not done."""
     open: int = 0
     """In parallel: children that are not final."""
+    asides: int = 0
+    """Children that stand aside."""
     running: int = 0
     """Tasks in flight anywhere below."""
+    held: int = 0
+    """Blocks anywhere below that have begun and will clean up before they end."""
     failing: bool = False
+    closed: bool = False
+    """Nothing begins below any more, for another reason than a failure."""
+    shielded: bool = False
+    """Goes on though a group around it fails or the run is cancelled: it cleans up."""
+    tolerant: bool = False
+    """A child that fails does not keep the others from running."""
     parked: list[tuple[Path, int, Leaf]] = field(default_factory=list[tuple[Path, int, Leaf]])
     """A heap of ready leaves that wait for a slot of this group."""
     queued: bool = False
@@ -101,13 +126,23 @@ class Group(Mount):
 
     def leaves(self) -> Iterator[Leaf]:
         """Depth first, in order."""
+        return (mount for mount in self.below() if isinstance(mount, Leaf))
+
+    def below(self, *, shielded: bool = True) -> Iterator[Mount]:
+        """All mounts, depth first, in order; or only those that a halt of this group concerns."""
         stack: list[Mount] = [*reversed(self.children)]
         while stack:
             mount = stack.pop()
-            if isinstance(mount, Leaf):
-                yield mount
-            elif isinstance(mount, Group):
+            if isinstance(mount, Group):
+                if mount.shielded and not shielded:
+                    continue
                 stack.extend(reversed(mount.children))
+            yield mount
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing below is in flight or has to clean up."""
+        return not self.running and not self.held
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +164,8 @@ class PartGroup(Group):
     suspended: Missing | None = None
     reads: dict[str, None] = field(default_factory=dict[str, None])
     """Ids of the nodes it has read, in order."""
+    beside: bool = False
+    """Stands aside with the async signal whose payload it is for."""
 
 
 @dataclass(slots=True, eq=False)
@@ -139,3 +176,15 @@ class LoopGroup(Group):
     key: str = ""
     turn: int = -1
     """The pass that is mounted; -1 is none."""
+
+
+@dataclass(slots=True, eq=False)
+class GuardGroup(Group):
+    """A block with its current stage as its only child; see `engine/stages.py`."""
+
+    guard: Guard = field(kw_only=True)
+    key: str = ""
+    stage: str = ""
+    """The stage that is mounted; empty is none."""
+    holding: bool = False
+    """Counted in the groups above."""

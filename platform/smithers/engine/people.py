@@ -15,9 +15,10 @@ from smithers.engine.entry import Json
 from smithers.engine.fold import ask_anew, produce
 from smithers.engine.mounts import Leaf, PartGroup
 from smithers.engine.reads import Skipped, Suspended
-from smithers.engine.tree import Tree, takes_argument
+from smithers.engine.tree import Tree
 from smithers.errors import RenderError, SmithersError
 from smithers.flow.approval import Approval
+from smithers.flow.call import takes_argument
 from smithers.flow.human import HumanTask
 from smithers.flow.task import Task
 from smithers.flow.where import show

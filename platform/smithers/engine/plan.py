@@ -22,15 +22,18 @@ from zlib import crc32
 
 from pydantic_core import from_json, to_json
 
-from smithers.engine.advance import Advance, Changes, first_error
+from smithers.engine.advance import Advance, Changes
 from smithers.engine.asks import expiry, label_of, request
 from smithers.engine.asks import timeout_ms as wait_ms
+from smithers.engine.blocks import failure_of
 from smithers.engine.command import Command
 from smithers.engine.entry import Entry, Fact, Json, node_key, split_node_key
+from smithers.engine.fit import schema_of
 from smithers.engine.fold import fold
 from smithers.engine.frame import NodeRow, Plan
 from smithers.engine.judge import judge
 from smithers.engine.mounts import DONE, FAILED, FINAL, Leaf
+from smithers.engine.parts import render_dirty
 from smithers.engine.payload import payload, timeout_ms
 from smithers.engine.people import ask_of
 from smithers.engine.reads import validated
@@ -41,6 +44,7 @@ from smithers.engine.tree import Tree
 from smithers.engine.waits import check, outputs_of
 from smithers.errors import RenderError
 from smithers.flow.body import TaskBody
+from smithers.flow.event import WaitForEvent
 from smithers.flow.policy import duration, milliseconds
 from smithers.flow.task import Task
 from smithers.flow.wait import Timer
@@ -130,9 +134,14 @@ class Planner:
     def note(self, kind: str, data: Json, key: str | None) -> None:
         """Remembers what a fact touches. `key` is the node that its command worked on."""
         if kind in ("ended", "decided", "fired"):
-            self.touched[node_key(data["node"], data["iteration"])] = None
-            if data.get("outcome", "finished") == "finished":
+            touched = node_key(data["node"], data["iteration"])
+            self.touched[touched] = None
+            if self.state.nodes[touched].expired:
+                self.advance.waits.due = True
+            elif data.get("outcome", "finished") == "finished":
                 self.advance.changed(data["node"])
+        elif kind == "signal":
+            self.advance.waits.due = True
         elif kind == "settled" and key is not None:
             self.touched[key] = None
 
@@ -164,25 +173,43 @@ class Planner:
         advance.changes = Changes()
         advance.touched.update(self.touched)
         self.touched.clear()
-        if state.cancelled is not None:
+        if state.cancelled is not None and self.tree.root.held:
+            self.wind_down()
+        elif state.cancelled is not None:
             self.cancel_all()
         else:
             advance.settle()
-            self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.attached]
+            self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.attached]  # a plan may render a part twice
             check(self.tree, self.tree.fresh)
-            self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.key in state.nodes or not is_given_up(leaf)]
+            self.forget_unseen()
         advance.changes.freed.update(self.tree.freed)
         advance.changes.timers = [leaf for leaf in advance.changes.timers if leaf.attached and leaf.status not in FINAL]
         started = start_ready(advance.changes.candidates, list(advance.changes.freed))
         return self.frame(started)
 
+    def forget_unseen(self) -> None:
+        """What was mounted where nothing begins any more, and nobody has seen, is not told."""
+        self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.key in self.state.nodes or not leaf.is_halted]
+
+    def wind_down(self) -> None:
+        """Cancels a run in which blocks have to clean up first: all but their cleanup is halted."""
+        root, advance = self.tree.root, self.advance
+        root.closed = True
+        advance.take_answers(list(self.tree.leaves.values()))
+        advance.halt(root)
+        advance.settle()
+        advance.halt(self.tree.root)
+        advance.settle()
+        self.forget_unseen()
+
     def cancel_all(self) -> None:
         """Ends whatever people have seen. What a cold start renders beyond that is not told any more."""
         advance = self.advance
+        advance.take_in()
+        advance.take_answers(list(self.tree.leaves.values()))
+        render_dirty(advance)
         self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.key in self.state.nodes]
-        advance.take_answers(self.tree.leaves.values())
         for key in advance.touched:
-            advance.land(key)
             if key in self.tree.leaves:
                 advance.changes.leaves[key] = self.tree.leaves[key]
         advance.touched.clear()
@@ -199,8 +226,8 @@ class Planner:
 
     def frame(self, started: list[Leaf]) -> Plan:
         changes, state = self.advance.changes, self.state
-        status, error = self.outcome(started)
         cancels, closed = self.cancellations()
+        status, error = self.outcome(started)
         starts = sorted([*started, *changes.timers], key=lambda leaf: leaf.order)
         changes.leaves.update((leaf.key, leaf) for leaf in starts)
         waits = sorted(
@@ -225,7 +252,8 @@ class Planner:
         homes = {leaf.element.id: leaf.scope.home for leaf in self.tree.fresh}
         homes = {id: home for id, home in homes.items() if state.homes.get(id, "") != home}
         extra = {"closed": closed, "loops": changes.loops, "ended_loops": changes.ended_loops, "homes": homes}
-        extra |= {"absent": changes.absent, "disarmed": disarmed, **changes.people.delta()}
+        extra |= {"stages": changes.stages, "absent": changes.absent, "disarmed": disarmed, **changes.people.delta()}
+        extra |= {"waits": self.waits(), "events": changes.events, "unfit": changes.unfit}
         delta.update({name: value for name, value in extra.items() if value})
         self.own = state.frames + 1
         self.tree.fresh.clear()
@@ -236,26 +264,39 @@ class Planner:
             state.planned, state.position, self.own, delta, tuple(commands), tuple(closed), tuple(rows), status, error
         )
 
+    def waits(self) -> dict[str, list[str | None]]:
+        """The waits for events that begin with this frame: name and correlation id."""
+        found: dict[str, list[str | None]] = {}
+        for key, leaf in self.advance.changes.waits.items():
+            if leaf.attached and leaf.waiting and isinstance(leaf.element, WaitForEvent):
+                found[key] = [leaf.element.event, leaf.element.correlation_id]
+        return found
+
     def outcome(self, started: list[Leaf]) -> tuple[str, Json | None]:
         """The run's status from here on, and why it failed."""
         state, root = self.state, self.tree.root
         if any(not state.nodes[key].timer for key in state.by_command.values()):
             return "running", None
-        if state.cancelled is not None:
+        if state.cancelled is not None and not root.held:
             return "cancelled", None
         if root.status == DONE:
             return "finished", None
         if root.status == FAILED:
-            leaf, error = first_error(root)
-            where = {} if leaf is None else {"node": leaf.element.id, "iteration": leaf.scope.iteration}
-            return "failed", {**error, **where}
+            return "failed", failure_of(root)
         if started:
             return "running", None
-        if any(leaf.waiting for leaf in self.tree.leaves.values()):
-            return "waiting-approval", None
-        if self.advance.changes.timers or state.by_command:
+        waiting = [leaf for leaf in self.tree.leaves.values() if leaf.waiting]
+        if waiting:
+            for_events = all(isinstance(leaf.element, WaitForEvent) for leaf in waiting)
+            return "waiting-event" if for_events else "waiting-approval", None
+        if self.advance.changes.timers or self.is_timed():
             return "waiting-timer", None
-        return "failed", why_stuck(self.tree)
+        return ("failed" if state.cancelled is None else "cancelled"), why_stuck(self.tree)
+
+    def is_timed(self) -> bool:
+        """Whether a timer runs that is still wanted."""
+        gone = {*self.advance.changes.withdrawn, *self.tree.orphans()}
+        return any(not self.state.nodes[key].cancelling for key in self.state.by_command.values() if key not in gone)
 
     def is_to_arm(self, leaf: Leaf) -> bool:
         """Whether a leaf asks, for a time, and no timer says yet when that is over."""
@@ -305,6 +346,10 @@ class Planner:
         id, iteration = element.id, leaf.scope.iteration
         if isinstance(element, Timer):
             return timer_command(element, iteration, n)
+        if isinstance(element, WaitForEvent):
+            assert element.timeout is not None
+            span = duration(element.timeout, "timeout")
+            return Command(n, "timer", id, iteration, delay_ms=max(1, milliseconds(span)))
         assert isinstance(element, Task)
         attempt = 1 if memory is None else memory.attempt + (memory.ended == memory.attempt)
         delay = 0
@@ -336,21 +381,30 @@ class Planner:
             state = self.shown_state(leaf, commands.get(key))
             if state != (memory.shown if memory else ""):
                 shown[key] = state
-            elif key not in commands and key not in self.advance.changes.people.asks:
+            elif not (key in commands or key in self.advance.changes.people.asks or key in self.advance.changes.unfit):
                 continue
-            rows.append(row(leaf, state, memory, commands.get(key), self.advance.changes.people.outputs.get(key)))
+            unfit, output = self.advance.changes.unfit.get(key, {}), self.advance.changes.people.outputs.get(key)
+            rows.append(row(leaf, state, memory, commands.get(key), unfit, output))
         for key in self.tree.orphans():
+            if key in self.advance.changes.gone:
+                continue
             memory = self.state.nodes[key]
             state = "cancelling" if memory.n and not memory.timer else memory.outcome or "unmounted"
             if state != memory.shown:
                 shown[key] = state
+                waited = self.advance.changes.waited.get(key)
+                if waited is not None:
+                    rows.append(row(waited, state, memory, None, {}, None))
+                    continue
                 rows.append(NodeRow(*split_node_key(key), kind="", state=state))
         return shown, rows
 
     def changed(self) -> dict[str, Leaf]:
         changes = self.advance.changes
-        found = {**changes.leaves, **changes.withdrawn, **{leaf.key: leaf for leaf in self.tree.fresh}}
-        return {key: leaf for key, leaf in found.items() if leaf.attached}
+        noted = {key: self.tree.leaves[key] for key in changes.unfit}
+        found = {**changes.leaves, **changes.withdrawn, **noted, **{leaf.key: leaf for leaf in self.tree.fresh}}
+        found = {key: leaf for key, leaf in found.items() if leaf.attached}
+        return {**found, **{key: leaf for key, leaf in changes.gone.items() if key not in self.tree.leaves}}
 
     def shown_state(self, leaf: Leaf, command: Command | None) -> str:
         final = self.advance.changes.final.get(leaf.key)
@@ -362,7 +416,9 @@ class Planner:
         verdict = judge(leaf.element, memory)
         if verdict == "running" and cancelling:
             return "unmounted" if timer else "cancelling"
-        if verdict == "running" or command is not None:
+        if isinstance(leaf.element, WaitForEvent) and leaf.waiting:
+            return "waiting-event"
+        if verdict == "running" or (command is not None and command.kind != "cancel"):
             return "waiting-timer" if timer else "running"
         if verdict not in ("fresh", "retry"):
             return verdict
@@ -389,10 +445,6 @@ def is_same(mine: Json, theirs: Json) -> bool:
     return from_json(to_json(mine)) == {key: value for key, value in theirs.items() if key != "owner"}
 
 
-def is_given_up(leaf: Leaf) -> bool:
-    return any(group.failing for group in leaf.ancestors())
-
-
 def timer_command(timer: Timer, iteration: str, n: int) -> Command:
     if timer.until is not None:
         return Command(n, "timer", timer.id, iteration, due_ms=round(timer.until.timestamp() * 1000))
@@ -401,7 +453,14 @@ def timer_command(timer: Timer, iteration: str, n: int) -> Command:
     return Command(n, "timer", timer.id, iteration, delay_ms=max(1, milliseconds(span)))
 
 
-def row(leaf: Leaf, state: str, memory: NodeMemory | None, command: Command | None, output: Json | None) -> NodeRow:
+def row(
+    leaf: Leaf,
+    state: str,
+    memory: NodeMemory | None,
+    command: Command | None,
+    unfit: dict[str, str],
+    output: Json | None,
+) -> NodeRow:
     element = leaf.element
     attempt = 0 if memory is None else memory.attempt
     detail: Json = {"output": element.output.__name__} if isinstance(element, Task) else {}
@@ -410,9 +469,23 @@ def row(leaf: Leaf, state: str, memory: NodeMemory | None, command: Command | No
         detail = request(asks, memory) | ({"mode": "gate"} if isinstance(element, Task) else {})
     if output is not None:
         detail["value"] = output
+    if isinstance(element, WaitForEvent):
+        detail = event_detail(element, state, memory, unfit)
     if leaf.error is not None and state == "failed":
         detail["error"] = leaf.error
     if command is not None and command.kind != "cancel":
         attempt = command.attempt
     label = label_of(asks) if asks is not None else element.label
     return NodeRow(element.id, leaf.scope.iteration, leaf.kind, state, attempt, label, leaf.ordinal, detail or None)
+
+
+def event_detail(element: WaitForEvent[Any], state: str, memory: NodeMemory | None, unfit: dict[str, str]) -> Json:
+    """What people and senders need to know of a wait; once it is over, which signal it has taken."""
+    found: Json = {"event": element.event, "correlation": element.correlation_id, "output": element.output.__name__}
+    if state == "waiting-event":
+        known = {} if memory is None else {str(seq): why for seq, why in memory.unfit.items()}
+        noted = [{"seq": int(seq), "why": why} for seq, why in {**known, **unfit}.items()]
+        found |= {"schema": schema_of(element.output), "on_timeout": element.on_timeout, "unfit": noted}
+    if state == "finished" and memory is not None:
+        found |= {"signal": memory.signal} if memory.signal else {"timeout": "continue"}
+    return found

@@ -50,4 +50,4 @@ def is_full(group: Group) -> bool:
 
 
 def wants_slot(leaf: Leaf) -> bool:
-    return leaf.ready and leaf.attached and leaf.status not in FINAL and not any(g.failing for g in leaf.ancestors())
+    return leaf.ready and leaf.attached and leaf.status not in FINAL and not leaf.is_halted

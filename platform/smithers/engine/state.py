@@ -45,6 +45,16 @@ class NodeMemory:
     cancelling: bool = False
     timer: bool = False
     """Whether the open command is a timer, which nobody has to be told to stop."""
+    waits: tuple[str, str | None] | None = None
+    """The event's name and correlation id, for a node that waits for one; None where it does not wait (any more)."""
+    since: int = 0
+    """Number of the frame in which that wait began."""
+    expired: int = 0
+    """Position at which the wait's time was over, until a frame says what became of it."""
+    signal: int = 0
+    """Position of the signal that the node has taken; 0 is none."""
+    unfit: dict[int, str] = field(default_factory=dict[int, str])
+    """Signals that match, but whose payload does not fit, and why."""
     shown: str = OPEN
     """The state that frames have told people."""
 
@@ -78,6 +88,8 @@ class State:
     """Pass that each loop has entered; see `ended_loops`."""
     ended_loops: dict[str, str] = field(default_factory=dict[str, str])
     """Loops that are over, and how: until, max."""
+    stages: dict[str, Json] = field(default_factory=dict[str, Json])
+    """Blocks that have begun, and how far they are; see `engine/stages.py`."""
     homes: dict[str, str] = field(default_factory=dict[str, str])
     """For node ids inside loops: the ids of the loops around them, by slashes."""
     finished: dict[tuple[str, Path], Path] = field(default_factory=dict[tuple[str, Path], Path])
@@ -85,6 +97,8 @@ class State:
     counts: dict[str, int] = field(default_factory=dict[str, int])
     absent: dict[str, str] = field(default_factory=dict[str, str])
     """Keys whose output will never come, though the run goes on, and why: skipped, failed, denied."""
+    signals: dict[str, dict[int, Json]] = field(default_factory=dict[str, dict[int, Json]])
+    """Signals that nobody has taken: by name, then by position, in order of arrival."""
     cancelled: Json | None = None
     """The request to cancel the run."""
 

@@ -20,21 +20,26 @@ reads nothing but its input is rendered once.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from smithers.engine.entry import node_key
-from smithers.engine.mounts import WIDTH, Group, Leaf, LeafElement, LoopGroup, Mount, PartGroup
+from smithers.engine.entry import Json, node_key
+from smithers.engine.mounts import WIDTH, Group, GuardGroup, Leaf, LeafElement, LoopGroup, Mount, PartGroup
 from smithers.engine.reads import Reads, Skipped, Suspended
 from smithers.engine.scope import OUTSIDE
+from smithers.engine.stage_bodies import body_of_stage, stage_scope
+from smithers.engine.stages import first_record, holds, is_shielded
 from smithers.engine.state import State
 from smithers.errors import InvalidElement, RenderError, SmithersError
 from smithers.flow.approval import Approval
+from smithers.flow.call import takes_argument
 from smithers.flow.context import Context
+from smithers.flow.deadline import Deadline, Race, Timed
 from smithers.flow.element import Node, Part, captured, normalized
+from smithers.flow.event import Signal, WaitForEvent
 from smithers.flow.group import Parallel, Sequence
+from smithers.flow.guard import Guard, SagaStep
 from smithers.flow.human import HumanTask
 from smithers.flow.loop import Loop, Turn
 from smithers.flow.task import Task
@@ -56,6 +61,9 @@ class Tree:
     homes: dict[str, str] = field(default_factory=dict[str, str])
     readers: dict[str, dict[PartGroup, None]] = field(default_factory=dict[str, dict[PartGroup, None]])
     loops: dict[str, LoopGroup] = field(default_factory=dict[str, LoopGroup])
+    guards: dict[str, GuardGroup] = field(default_factory=dict[str, GuardGroup])
+    failed_before: list[GuardGroup] = field(default_factory=list[GuardGroup])
+    """Blocks mounted since the last look that had failed by then."""
     down: dict[str, None] = field(default_factory=dict[str, None])
     """Keys of leaves that were taken down since the last frame; see `orphans`."""
     freed: dict[Group, None] = field(default_factory=dict[Group, None])
@@ -88,6 +96,7 @@ class Tree:
         self.root = PartGroup(
             None, 0, OUTSIDE, function=lambda: self.workflow(self.context), where=self.workflow.where, cap=most
         )
+        self.root.closed = self.state.cancelled is not None
         self.render(self.root)
 
     def render(self, part: PartGroup) -> None:
@@ -122,18 +131,26 @@ class Tree:
         group.step //= max(1, len(children))
         group.children = [self.mount(child, group, index) for index, child in enumerate(children)]
         group.open = len(group.children)
-        group.cursor = 0
+        group.cursor = group.asides = 0
 
     def mount(self, child: Node, parent: Group, index: int) -> Mount:
         match child:
             case Part():
                 return self.mount_part(child, parent, index)
-            case Task() | Approval() | HumanTask() | Timer():
+            case Signal() if child.child is not None:
+                return self.mount_signal(child, child.child, parent, index)
+            case Task() | Approval() | HumanTask() | Timer() | WaitForEvent():
                 return self.mount_leaf(child, parent, index)
+            case Timed() if child.timeout is not None:
+                return self.mount_guard(Deadline.around(child), parent, index)
             case Loop():
                 return self.mount_loop(child, parent, index)
+            case Guard():
+                return self.mount_guard(child, parent, index)
             case Sequence() | Parallel():
                 return self.mount_group(child, parent, index)
+            case SagaStep():
+                raise RenderError(f"SagaStep({child.id!r}) at {show(child.where)} belongs directly in a Saga.")
             case _:
                 raise RenderError(
                     f"{type(child).__name__} at {show(child.where)} is an element that nobody understands: "
@@ -155,6 +172,21 @@ class Tree:
         if isinstance(element, Parallel):
             group.parallel, group.cap, group.fail_fast = True, element.max_concurrency, element.fail_fast
         self.adopt(group, () if element.skip_if else element.children)
+        return group
+
+    def mount_signal(self, signal: Signal[Any], child: Part, parent: Group, index: int) -> Group:
+        """The wait, and after it a part that reads the payload and hands it to the author's function."""
+        self.check_binding(child.function, child.captured, f"The child of Signal({signal.id!r})", child.where)
+
+        def render() -> Any:
+            return child.function(self.context.output(signal.output, signal.id))
+
+        group = Group(parent, index, parent.scope)
+        share(group, parent)
+        self.adopt(group, (replace(signal, children=()), Part(render, (), child.where)))
+        part = group.children[1]
+        assert isinstance(part, PartGroup)
+        part.beside = signal.async_
         return group
 
     def mount_leaf(self, element: LeafElement, parent: Group, index: int) -> Leaf:
@@ -217,10 +249,42 @@ class Tree:
         self.render(part)
         group.children, group.open = [part], 1
 
+    def mount_guard(self, guard: Guard, parent: Group, index: int) -> GuardGroup:
+        key = node_key(name_of(guard), parent.scope.iteration)
+        if key in self.guards:
+            raise duplicate(guard.name, self.guards[key].guard.where, guard.where)
+        group = self.guards[key] = GuardGroup(parent, index, parent.scope, guard=guard, key=key)
+        share(group, parent)
+        record = self.state.stages.get(key)
+        if not guard.skip_if:
+            self.enter_stage(group, record)
+        if record is not None and record.get("end") == "failed" and not guard.skip_if:
+            self.failed_before.append(group)
+        return group
+
+    def enter_stage(self, group: GuardGroup, known: Json | None) -> None:
+        """Mounts one stage in place of the one before. A block that is over has nothing mounted, one that has not
+        begun (`known` is None) its first stage."""
+        record = known or first_record()
+        hold(group, holds(group.guard, known))
+        if group.children and group.stage == record["stage"]:
+            stage_settings(group, record)
+            return
+        self.take_down_children(group)
+        group.stage = record["stage"]
+        if "end" in record:
+            return
+        scope = stage_scope(group, record)
+        part = PartGroup(group, 0, scope, function=body_of_stage(group.guard, record), where=group.guard.where)
+        group.children, group.open = [part], 1
+        stage_settings(group, record)
+        share(part, group)
+        self.render(part)
+
     def take_down_children(self, group: Group) -> None:
         for child in group.children:
             self.take_down(child)
-        group.children, group.open, group.cursor = [], 0, 0
+        group.children, group.open, group.cursor, group.asides = [], 0, 0, 0
 
     def take_down(self, mount: Mount) -> None:
         mount.attached = False
@@ -232,6 +296,10 @@ class Tree:
                     self.freed.update(dict.fromkeys(group for group in mount.ancestors() if group.parked))
             case LoopGroup():
                 del self.loops[mount.key]
+                self.take_down_children(mount)
+            case GuardGroup():
+                del self.guards[mount.key]
+                hold(mount, False)
                 self.take_down_children(mount)
             case PartGroup():
                 for node in mount.reads:
@@ -275,20 +343,39 @@ def land(leaf: Leaf) -> bool:
     return True
 
 
+def stage_settings(group: GuardGroup, record: Json) -> None:
+    """How the children of a stage go together: a cleanup is shielded, a race has no order and bears failures."""
+    stage = group.children[0]
+    assert isinstance(stage, Group)
+    stage.parallel = isinstance(group.guard, Race | Deadline)
+    stage.tolerant = stage.parallel or record["stage"] == "undo"
+    stage.shielded = is_shielded(record)
+    stage.closed = "closing" in record
+
+
+def name_of(guard: Guard) -> str:
+    try:
+        return guard.name
+    except InvalidElement as error:
+        raise RenderError(error.message, **{"code": error.code, **error.data}) from error
+
+
+def hold(group: GuardGroup, wanted: bool) -> bool:
+    """Makes the groups around a block wait for it, or not. Returns whether that is a change."""
+    if group.holding == wanted:
+        return False
+    group.holding = wanted
+    for above in group.ancestors():
+        above.held += 1 if wanted else -1
+    return True
+
+
 def body_of(loop: Loop, turn: int) -> Callable[[], Any]:
     """The children of one pass. A single function is the body as a function of the pass."""
     if len(loop.children) == 1 and isinstance(loop.children[0], Part):
         function = loop.children[0].function
         return (lambda: function(Turn(turn))) if takes_argument(function) else function
     return lambda: loop.children
-
-
-def takes_argument(function: Callable[..., Any]) -> bool:
-    """Whether a body or an `until` wants the pass. Arguments with a default are bound variables, not the pass."""
-    parameters = inspect.signature(function).parameters.values()
-    return any(
-        one.default is one.empty and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) for one in parameters
-    )
 
 
 def run_input(workflow: AnyWorkflow, state: State) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -26,3 +27,11 @@ def call(function: Callable[..., T | Awaitable[T]], /, *args: Any, **kwargs: Any
     if not callable(function):
         raise invalid(f"call({function!r}): the first argument is the function to call.")
     return Call(function, args, kwargs)
+
+
+def takes_argument(function: Callable[..., Any]) -> bool:
+    """Whether a handler wants what it can be given. Arguments with a default are bound variables, and do not count."""
+    parameters = inspect.signature(function).parameters.values()
+    return any(
+        one.default is one.empty and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) for one in parameters
+    )

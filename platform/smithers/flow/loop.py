@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from smithers.flow.element import Element, check_id
+from smithers.flow.deadline import Timed
+from smithers.flow.element import check_id
 from smithers.flow.where import invalid
 
 
@@ -19,7 +20,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loop(Element):
+class Loop(Timed):
     """Runs its body until `until` holds (components-loop). `until` is looked at before every pass, the first included.
 
     The body is elements, or a function of the pass. Reads inside body and `until` are scoped to that pass.
@@ -35,7 +36,12 @@ class Loop(Element):
 
     def __post_init__(self) -> None:
         check_id(self.id, "Loop")
+        self.check_timeout()
         if self.max_iterations is not None and self.max_iterations < 1:
             raise invalid(f"Loop({self.id!r}): max_iterations={self.max_iterations}: give 1 or more, or None.")
         if self.on_max_reached not in ("fail", "return-last"):
             raise invalid(f"Loop({self.id!r}): on_max_reached={self.on_max_reached!r}: use fail or return-last.")
+
+
+Ralph = Loop
+"""The older name of `Loop`."""

@@ -10,7 +10,6 @@ from typing import Final, Literal
 
 from smithers.flow.where import invalid
 
-
 UNLIMITED: Final = -1
 """As `retries`: try again for ever."""
 UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

@@ -53,9 +53,7 @@ def workflow(
     def make(written: Callable[[Context[Any]], Child]) -> Workflow[Any]:
         called = name or written.__name__.replace("_", "-")
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,99}", called):
-            raise invalid(
-                f"@workflow(name={called!r}): letters, digits, dots, dashes, underscores; at most 100."
-            )
+            raise invalid(f"@workflow(name={called!r}): letters, digits, dots, dashes, underscores; at most 100.")
         return Workflow(called, written, input)
 
     return make if function is None else make(function)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from smithers.engine.entry import Entry, Json
 from smithers.engine.frame import NodeRow
-from smithers.store.records import Append, Appended, LogLine, NewRun, OpenCommandRow, Run
+from smithers.store.records import Append, Appended, LogLine, NewRun, OpenCommandRow, Run, Search
 
 
 class Store(ABC):
@@ -16,15 +16,23 @@ class Store(ABC):
 
     @abstractmethod
     def create_run(self, new: NewRun) -> Run:
-        """Stores the run with its `started` entry. Raises `RunExists`."""
+        """Stores the run with its `started` entry. Raises `RunExists`.
+
+        Where its idempotency key stands for a run already, that one is returned, and nothing is stored; raises
+        `IdempotencyConflict` if its workflow or its input is another.
+        """
 
     @abstractmethod
     def run(self, run_id: str) -> Run:
         """Raises `RunNotFound`, which names the nearest ids."""
 
-    @abstractmethod
     def runs(self, *, statuses: Sequence[str] = (), workflow: str = "", limit: int = 20) -> list[Run]:
         """Newest first."""
+        return self.search(Search(statuses, workflow, limit=limit))
+
+    @abstractmethod
+    def search(self, search: Search) -> list[Run]:
+        """Newest first. By index, not by scan. Raises `RunNotFound` if there is no run `search.before`."""
 
     @abstractmethod
     def append(self, request: Append) -> Appended:

@@ -37,6 +37,8 @@ def run(connection: Connection, row: Row) -> Run:
         created_ms=created_ms,
         updated_ms=updated_ms,
         error=decode_optional(connection, error),
+        tags=begun.get("tags", {}),
+        idempotency_key=begun.get("idempotency_key", ""),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,22 @@ class NewRun:
     """Path of the workflow file, absolute, as the starter saw it."""
     options: Json = field(default_factory=dict[str, Any])
     """`max_in_flight` and the like; kept in the `started` entry too."""
+    tags: dict[str, str] = field(default_factory=dict[str, str])
+    idempotency_key: str = ""
+    """Stands for this request in the whole store: it makes one run, however often it comes. Empty: none."""
+
+
+def started(new: NewRun) -> Json:
+    """What the run's first entry holds."""
+    data: Json = {
+        "workflow": new.workflow,
+        "input": new.input,
+        "digest": new.digest,
+        "source": new.source,
+        "options": new.options,
+    }
+    data |= {"tags": new.tags} if new.tags else {}
+    return data | ({"idempotency_key": new.idempotency_key} if new.idempotency_key else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +59,28 @@ class Run:
     updated_ms: int
     error: Json | None
     """Why it failed: `{code, message, node?, iteration?, data?}`."""
+    tags: dict[str, str] = field(default_factory=dict[str, str])
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which runs are meant: those that fit everything that is given."""
+
+    statuses: Sequence[str] = ()
+    workflow: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    input: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Values by path, such as `{"order.id": "17"}`; see `marks.py` for what is found."""
+    since_ms: int | None = None
+    """Made at this time or later."""
+    until_ms: int | None = None
+    """Made before this time."""
+    prefix: str = ""
+    """What the run's id begins with."""
+    before: str = ""
+    """Only runs older than this one, by its id: the last one of the page before."""
+    limit: int = 20
 
 
 @dataclass(frozen=True, slots=True)

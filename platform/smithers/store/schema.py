@@ -27,6 +27,7 @@ Bytewise = Text().with_variant(Text(collation="C"), "postgresql")
 
 LIVE = text("status NOT IN ('finished', 'failed', 'cancelled')")
 OPEN = text("open = 1")
+KEYED = text("idempotency_key IS NOT NULL")
 
 codes = Table(
     "codes",
@@ -50,9 +51,24 @@ runs = Table(
     Column("error", Text),
     Column("created_ms", Big, nullable=False),
     Column("updated_ms", Big, nullable=False),
+    Column("idempotency_key", Bytewise),
 )
 """Input and options are not here but in the `started` entry: this row is written again by each append."""
 Index("runs_live", runs.c.id, sqlite_where=LIVE, postgresql_where=LIVE)
+Index("runs_idempotency_key", runs.c.idempotency_key, unique=True, sqlite_where=KEYED, postgresql_where=KEYED)
+Index("runs_created", runs.c.created_ms, runs.c.id)
+Index("runs_status", runs.c.status, runs.c.created_ms, runs.c.id)
+Index("runs_workflow", runs.c.workflow, runs.c.created_ms, runs.c.id)
+
+marks = Table(
+    "marks",
+    metadata,
+    Column("name", Bytewise, primary_key=True),
+    Column("value", Bytewise, primary_key=True),
+    Column("run", Integer, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+"""What a run is found by: its tags and the values in its input, see `marks.py`. Never changed."""
 
 entries = Table(
     "entries",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 PER_RUN = 2**32
 """How many entries, and commands, a run may have: `id` is `run * PER_RUN + seq`, see `schema.py`."""
 _RUN_ID = "(SELECT id FROM runs WHERE run_id = ?)"
@@ -24,20 +26,21 @@ LOCK_RUN = (
     "/* FOR UPDATE */"
 )
 INSERT_RUN = (
-    "INSERT INTO runs (run_id, workflow, status, epoch, head, planned, digest, source, error, created_ms, updated_ms) "
-    "VALUES (?, ?, 'running', 1, 1, 0, ?, ?, NULL, ?, ?) ON CONFLICT (run_id) DO NOTHING RETURNING id"
+    "INSERT INTO runs (run_id, workflow, status, epoch, head, planned, digest, source, error, created_ms, updated_ms, "
+    "idempotency_key) VALUES (?, ?, 'running', 1, 1, 0, ?, ?, NULL, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id"
 )
+"""Nothing for a run id or an idempotency key that is there. On PostgreSQL it waits for who is storing the same."""
+INSERT_MARK = "INSERT INTO marks (name, value, run) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+RUN_OF_KEY = f"{_RUN} WHERE runs.idempotency_key = ?"
 ADVANCE_RUN = "UPDATE runs SET head = ?, planned = ?, updated_ms = ? WHERE id = ?"
 CHANGE_RUN = "UPDATE runs SET epoch = ?, status = ?, digest = ?, source = ?, error = ? WHERE id = ?"
 """Apart from the other: naming the status alone makes SQLite write the index of live runs again."""
 
 
-def newest_runs(statuses: int, workflow: bool) -> str:
-    """The newest runs that have one of so many statuses, and a workflow's name if asked for."""
-    wheres = [f"runs.status IN ({', '.join('?' * statuses)})"] if statuses else []
-    wheres += ["runs.workflow = ?"] if workflow else []
-    where = f" WHERE {' AND '.join(wheres)}" if wheres else ""
-    return f"{_RUN}{where} ORDER BY runs.id DESC LIMIT ?"
+def newest_runs(conditions: Sequence[str]) -> str:
+    """The newest runs that fit all conditions, see `searching.py`."""
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"{_RUN}{where} ORDER BY runs.created_ms DESC, runs.id DESC LIMIT ?"
 
 
 # The log ------------------------------------------------------------------------------------------------------------

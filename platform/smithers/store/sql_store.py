@@ -8,13 +8,15 @@ from collections.abc import Callable, Sequence
 
 from smithers.engine.entry import Entry, Json
 from smithers.engine.frame import NodeRow
-from smithers.errors import CommandNotFound, NodeNotFound, RunExists, RunNotFound, WrongState
+from smithers.errors import CommandNotFound, IdempotencyConflict, NodeNotFound, RunExists, RunNotFound, WrongState
 from smithers.store import read, sql
 from smithers.store.appending import FINAL, Log, append, prepare
 from smithers.store.codes import Codes
 from smithers.store.database import Connection, Database, T
 from smithers.store.interface import Store
-from smithers.store.records import Append, Appended, LogLine, NewRun, OpenCommandRow, Run
+from smithers.store.marks import marks_of
+from smithers.store.records import Append, Appended, LogLine, NewRun, OpenCommandRow, Run, Search, started
+from smithers.store.searching import searched
 from smithers.store.texts import Encoder, clean, dumps, loads, read_blob
 
 ALL = 2**62
@@ -35,31 +37,23 @@ class SqlStore(Store):
 
     def create_run(self, new: NewRun) -> Run:
         encoder = Encoder()
-        started = {
-            "workflow": new.workflow,
-            "input": new.input,
-            "digest": new.digest,
-            "source": new.source,
-            "options": new.options,
-        }
-        text = encoder.text(started)
+        text = encoder.text(started(new))
+        marks = marks_of(new)
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> str:
             now = self._now_ms()
-            row = (new.run_id, new.workflow, new.digest, new.source, now, now)
+            row = (new.run_id, new.workflow, new.digest, new.source, now, now, new.idempotency_key or None)
             made = connection.execute(sql.INSERT_RUN, row).fetchone()
             if made is None:
-                raise RunExists(
-                    f"There is a run {new.run_id!r} already. Give another id, or go on with that one.",
-                    run_id=new.run_id,
-                )
+                return _run_of_key(connection, new)
             encoder.write(connection)
             connection.execute(
                 sql.INSERT_ENTRY, (made[0] * sql.PER_RUN + 1, made[0], "started", "started", text, now, 0)
             )
+            connection.executemany(sql.INSERT_MARK, [(name, value, made[0]) for name, value in marks])
+            return new.run_id
 
-        self._database.write(work)
-        return self.run(new.run_id)
+        return self.run(self._database.write(work))
 
     def run(self, run_id: str) -> Run:
         def work(connection: Connection) -> Run:
@@ -70,11 +64,12 @@ class SqlStore(Store):
 
         return self._database.read(work)
 
-    def runs(self, *, statuses: Sequence[str] = (), workflow: str = "", limit: int = 20) -> list[Run]:
-        query = sql.newest_runs(len(statuses), bool(workflow))
-        parameters = (*statuses, *((workflow,) if workflow else ()), limit)
+    def search(self, search: Search) -> list[Run]:
+        query, parameters = searched(search)
 
         def work(connection: Connection) -> list[Run]:
+            if search.before:
+                _or_run_not_found(connection, search.before, ())
             return [read.run(connection, row) for row in connection.execute(query, parameters).fetchall()]
 
         return self._database.read(work)
@@ -229,6 +224,25 @@ class SqlStore(Store):
         except RunNotFound:
             # Raised anew with the nearest ids: the search for them has no place under the write lock.
             raise self._database.read(lambda connection: _run_not_found(connection, run_id)) from None
+
+
+def _run_of_key(connection: Connection, new: NewRun) -> str:
+    """The id of the run that the idempotency key stands for, where it is the same request."""
+    row = connection.execute(sql.RUN_OF_KEY, (new.idempotency_key,)).fetchone() if new.idempotency_key else None
+    if row is None:
+        raise RunExists(
+            f"There is a run {new.run_id!r} already. Give another id, or go on with that one.", run_id=new.run_id
+        )
+    run = read.run(connection, row)
+    if run.workflow == new.workflow and run.input == loads(dumps(new.input)):
+        return run.run_id
+    what = "input" if run.workflow == new.workflow else f"workflow ({run.workflow!r}, not {new.workflow!r})"
+    raise IdempotencyConflict(
+        f"The idempotency key {new.idempotency_key!r} stands for run {run.run_id!r}, which has another {what}. Nothing "
+        "was started. Give each request a key of its own.",
+        run_id=run.run_id,
+        idempotency_key=new.idempotency_key,
+    )
 
 
 def _or_run_not_found(connection: Connection, run_id: str, rows: Sequence[T]) -> Sequence[T]:

@@ -15,7 +15,7 @@ from typing import Final, NoReturn
 from smithers.engine.command import Command
 from smithers.engine.entry import Entry, Fact, Json
 from smithers.engine.judge import MOST_DEATHS
-from smithers.errors import BodyDied, KilledWorker, TaskError, TaskTimeout
+from smithers.errors import BodyDied, KilledWorker, RenderError, TaskError, TaskTimeout
 from smithers.flow.body import TaskBody
 from smithers.flow.task_context import CancelFlag, TaskContext
 from smithers.store.records import Append, Appended
@@ -131,9 +131,9 @@ class Attempt:
     def claimed(self, nth: int) -> Json:
         return {**facts.place(self.command), "nth": nth}
 
-    def is_cancelling(self) -> bool:
+    def is_cancelling(self, *, surely: bool = False) -> bool:
         """Asked only where a cancel can have come first: a first delivery follows its plan at once."""
-        if not self.careful and not self.order.child:
+        if not (surely or self.careful or self.order.child):
             return False
         node = self.shop.store.node(self.order.run, self.command.node, self.command.iteration)
         return node.state in ("cancelling", "cancelled")
@@ -152,11 +152,16 @@ class Attempt:
 
     # The body
 
-    def start(self, nth: int, *, alone: bool) -> Running:
+    def start(self, nth: int, *, alone: bool) -> Running | Ended:
         command, bodies, digest = self.command, self.shop.bodies, self.digest
         flag = CancelFlag()
         context = self.context(nth, flag)
-        body = self.body()
+        try:
+            body = self.body()
+        except RenderError:
+            if self.is_cancelling(surely=True):  # and the tree does not have it any more
+                return {"outcome": "cancelled", "ms": 0}
+            raise
 
         def work() -> Ended:
             try:

@@ -32,6 +32,9 @@ from smithers.temporal.spool import Spool
 from smithers.temporal.workshop import HandOver
 
 WAIT_S: Final = 60.0
+MOST_LOST: Final = 10
+"""Workers that may go away over bodies that run alone before these are blamed after all: a container that is out of
+memory may be ended as a whole."""
 LOOK_EVERY_S: Final = 0.1
 
 
@@ -86,9 +89,11 @@ class Claims:
         if held is not None:
             return held
         numbers = {claim["n"] for claim in claims}
-        handed_over = sum(len(self.store.entries_by_key(self.run_id, f"released:{n}:")) for n in numbers)
+        released = [entry for n in numbers for entry in self.store.entries_by_key(self.run_id, f"released:{n}:")]
+        lost = sum(bool(entry.data.get("lost")) for entry in released)
+        deaths = len(claims) - len(released) + (lost if lost >= MOST_LOST else 0)
         died = self.store.entries_by_key(self.run_id, f"died:{newest['n']}:")
-        return Begin(newest["nth"] + 1, len(claims) - handed_over, died[-1].data["why"] if died else "")
+        return Begin(newest["nth"] + 1, deaths, died[-1].data["why"] if died else "")
 
     def held(self, claim: Json) -> Running | Ended | None:
         running = self.table.get(self.run_id, claim["n"])

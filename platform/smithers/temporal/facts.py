@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from smithers.engine.command import Command
 from smithers.engine.entry import (
     Fact,
@@ -53,7 +55,8 @@ def claim_ended(kind: Kind, claimed: Json, why: str, needs: Need | None = None) 
 def worker_lost(claimed: Json, why: str, needs: Need | None = None) -> Fact:
     """A claim whose worker is gone: a death, unless the body ran alone. Then it did not take the worker with it."""
     if claimed.get("alone"):
-        return claim_ended("released", claimed, f"{why}; the body ran alone, in another process", needs)
+        ended = claim_ended("released", claimed, f"{why}; the body ran alone, in another process", needs)
+        return replace(ended, data={**ended.data, "lost": True})
     return claim_ended("died", claimed, why, needs)
 
 

@@ -119,7 +119,7 @@ class Plans:
             planner = run.planner
             try:
                 self.render(run, lambda: planner.apply(entries))
-            except Outdated:
+            except (Outdated, RenderError):  # whether rendering really fails, a planner that starts anew finds out
                 run.planner = None
             else:
                 run.note(entries, self.digest)

@@ -18,6 +18,7 @@ from smithers.engine.check import check_input
 from smithers.engine.command import Command
 from smithers.engine.entry import Entry, Json, Kind, decided_key, ended_key, node_key
 from smithers.engine.frame import NodeRow, Plan
+from smithers.engine.inbox import Sent, refusal
 from smithers.engine.plan import Planner
 from smithers.engine.ruling import WAITING, Ruling, Said, rule
 from smithers.errors import WrongState
@@ -76,6 +77,11 @@ class InMemoryRun:
     def waiting(self) -> list[NodeRow]:
         """Approvals and human tasks that ask."""
         return [row for row in self.nodes.values() if row.state == WAITING]
+
+    @property
+    def waiting_events(self) -> list[NodeRow]:
+        """Waits for events that are open."""
+        return [row for row in self.nodes.values() if row.state == "waiting-event"]
 
     def append(self, kind: Kind, key: str, data: Json) -> Entry:
         if key in self.keys:
@@ -206,6 +212,22 @@ class InMemoryRun:
         votes = tuple(e.data for e in mine if e.kind == "voted" and e.key.startswith(f"{row.decision_key}~"))
         refusals = tuple(e.data for e in mine if e.kind == "rejected" and f"{row.decision_key}~" in e.key)
         return Said(votes, refusals)
+
+    def signal(
+        self, name: str, payload: BaseModel | Json | None = None, *, correlation: str | None = None, by: str = "tester"
+    ) -> int:
+        """Sends an event, and returns its position in the log.
+
+        Raises `InvalidInput` where somebody waits for it and the payload fits nobody who does.
+        """
+        value = payload.model_dump(mode="json") if isinstance(payload, BaseModel) else payload
+        sent = Sent(name, value, correlation, by, self.now_ms * 1_000_000)
+        refused = refusal(sent, self.nodes.values())
+        if refused is not None:
+            raise refused
+        position = len(self.log) + 1
+        self.tell("signal", sent.key, sent.data)
+        return position
 
     def cancel(self, reason: str = "") -> None:
         self.tell("cancel", "cancel", {"by": "tester", "reason": reason})

@@ -42,6 +42,8 @@ Said = bool | str | list[str] | BaseModel | Json | Answer
 that may be said."""
 Result = BaseModel | Failure | Exception
 Script = Mapping[str, Result | list[Result]]
+Payload = BaseModel | Json
+Events = Mapping[str, Payload | list[Payload]]
 
 
 @dataclass(slots=True)
@@ -64,8 +66,8 @@ class Simulated:
 
     @property
     def waiting(self) -> list[str]:
-        """Ids of the approvals and human tasks that ask."""
-        return [row.node for row in self.run.waiting]
+        """Ids of the approvals and human tasks that ask and of the waits for events, in this order."""
+        return [row.node for row in (*self.run.waiting, *self.run.waiting_events)]
 
     @property
     def elapsed(self) -> timedelta:
@@ -81,31 +83,36 @@ class Simulated:
         return self.run.nodes[node_key(node, iteration)].state
 
 
-def simulate(
+def simulate(  # shape: parameters: what may be scripted
     workflow: AnyWorkflow,
     input: Json | BaseModel | None = None,
     *,
     results: Script | None = None,
     decisions: Mapping[str, Said | tuple[Said, ...]] | None = None,
     approved_before: Mapping[str, int] | None = None,
+    signals: Events | None = None,
     rebuild: bool = False,
 ) -> Simulated:
-    """Runs until the run is over or waits for a decision that is not scripted.
+    """Runs until the run is over or waits for a decision or an event that is not scripted.
 
     `results` stand in for a task's body, by node id: a value, a failure, or a list with one for each attempt or pass
     (the last one repeats). Tasks without one really run. `decisions` are what people say, by node id; a tuple has one
     for each time somebody is asked (the last one repeats). A question with a timeout that nobody answers ends by it.
-    `approved_before` says how often people have approved a node in a row in earlier runs, for `AutoApprove(after=...)`.
-    Retries and timers take no time. With `rebuild` the planner's memory is thrown away after every event, as a crash
-    would. Raises what `up` would refuse: `InvalidInput`, `RenderError`; and `AnswerRefused` where a scripted decision
-    does not fit what is asked.
+    `signals` are sent by name to waits as they open: a payload for each of them, or a list that ends; a wait that gets
+    none lasts until its timeout. `approved_before` says how often people have approved a node in a row in earlier runs,
+    for `AutoApprove(after=...)`. Retries and timers take no time. With `rebuild` the planner's memory is thrown away
+    after every event, as a crash would. Raises what `up` would refuse: `InvalidInput`, `RenderError`; and
+    `AnswerRefused` where a scripted decision does not fit what is asked.
     """
     given = input.model_dump(mode="json") if isinstance(input, BaseModel) else dict(input or {})
     simulated = Simulated(InMemoryRun(workflow, given, rebuild=rebuild, approved_before=approved_before or {}))
     scripts = {id: iter_of(script) for id, script in (results or {}).items()}
     people = {id: said_in_turn(script) for id, script in (decisions or {}).items()}
+    payloads = {name: iter(one) if isinstance(one, list) else repeat(one) for name, one in (signals or {}).items()}
     for _ in range(MOST_EVENTS):
-        if simulated.run.is_over or not (decide(simulated, people) or work(simulated, scripts)):
+        if simulated.run.is_over:
+            return simulated
+        if not (decide(simulated, people) or send(simulated, payloads) or work(simulated, scripts)):
             return simulated
     raise SmithersError(f"The workflow goes on after {MOST_EVENTS} events: an endless loop needs a scripted end.")
 
@@ -143,6 +150,17 @@ def answer_of(row: NodeRow, said: Said) -> Answer:
             return Answer(True, "tester", ranking=tuple(said))
         case _:
             return Answer(True, "tester", value=said)
+
+
+def send(simulated: Simulated, payloads: Mapping[str, Any]) -> bool:
+    """Sends the event that the first open wait is for, with its correlation id."""
+    for row in simulated.run.waiting_events:
+        about = row.detail or {}
+        payload = next(payloads.get(about["event"], iter(())), None)
+        if payload is not None:
+            simulated.run.signal(about["event"], payload, correlation=about["correlation"])
+            return True
+    return False
 
 
 def work(simulated: Simulated, scripts: Mapping[str, Any]) -> bool:

@@ -260,3 +260,19 @@ def test_a_run_can_be_driven_again_from_its_log(shell: Shell):
     assert shell.call("doctor", "--redrive", "r1", "--format", "json").json["epoch"] == 2
     shell.call("approve", "r1")
     assert shell.call("up", "--resume", "r1").json == {"text": "tagged"}
+
+
+def test_a_request_with_an_idempotency_key_runs_once(shell: Shell):
+    shell.write("flow.py", HELLO)
+    words = ("up", "flow.py", "--idempotency-key", "order-17", "--tag", "team=blue", "--format", "json")
+
+    first, second = shell.call(*words), shell.call(*words)
+    other = shell.call(*words, "--input", '{"name": "Ann"}')
+
+    assert (first.status, second.status) == (0, 0), second.err
+    assert first.json["runId"] == second.json["runId"]
+    assert (other.status, other.error["code"]) == (4, "IDEMPOTENCY_CONFLICT")
+    found = shell.call("ps", "--tag", "team=blue", "--format", "json").json["runs"]
+    assert [run["runId"] for run in found] == [first.json["runId"]]
+    refused = shell.call("up", "--resume", first.json["runId"], "--tag", "a=b", "--format", "json")
+    assert (refused.status, "--tag" in refused.error["message"]) == (4, True)

@@ -13,8 +13,10 @@ from smithers import (
     Loop,
     Parallel,
     Sequence,
+    Signal,
     Task,
     Timer,
+    WaitForEvent,
     workflow,
 )
 
@@ -102,3 +104,16 @@ def strict(ctx: Context[None]):
 @workflow
 def rounds(ctx: Context[None]):
     return Loop("turns", until=lambda: False, max_iterations=2)[Approval("ask", title="Go on?")]
+
+
+class Deploy(BaseModel):
+    sha: str
+    tries: int = 0
+
+
+@workflow
+def awaiting(ctx: Context[None]):
+    return Sequence[
+        WaitForEvent("deploy", event="deploy.completed", correlation_id="pr-7", output=Deploy, timeout="1h"),
+        Signal("feedback", output=Deploy)[lambda feedback: Task("told", output=Text)[Text(text=feedback.sha)]],
+    ]

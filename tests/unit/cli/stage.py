@@ -61,11 +61,12 @@ class Stage:
         out, err = self.capsys.readouterr()
         return Answer(status, out, err)
 
-    def start(self, workflow: AnyWorkflow, run_id: str, **input: Any) -> None:
+    def start(self, workflow: AnyWorkflow, run_id: str, tags: dict[str, str] | None = None, **input: Any) -> None:
         """Makes a run and plans its first frame."""
         self.workflows[run_id] = workflow
         source = str(self.root / "flow.py")
-        self.store.create_run(NewRun(run_id, workflow.name, check_input(workflow, input), "d" * 64, source))
+        given = check_input(workflow, input)
+        self.store.create_run(NewRun(run_id, workflow.name, given, "d" * 64, source, tags=tags or {}))
         self.plan(run_id)
 
     def plan(self, run_id: str) -> None:

@@ -11,7 +11,8 @@ from smithers.cli.guard import Deaths, ending
 from smithers.cli.up.keys import Dialogue, Reply
 from smithers.cli.up.lines import told
 from smithers.cli.up.model import RunModel, Seen
-from tests.unit.cli.flows import automatic, guarded, planned, polish, release, reviewed
+from smithers.cli.views.events import Event
+from tests.unit.cli.flows import automatic, awaiting, guarded, planned, polish, release, reviewed
 from tests.unit.cli.stage import Stage
 
 LEGAL = Seen("legal", "", "waiting-approval", detail={"title": "Legal is fine?"})
@@ -40,6 +41,24 @@ def test_a_log_becomes_lines_in_the_references_style(stage: Stage):
         '⏸ waits for approval: publish "Ship it?" — smithers approve r1 publish',
     ]
     assert model.waits_for_person
+
+
+def test_a_wait_for_an_event_says_how_to_send_it_and_is_no_reason_to_leave_while_it_ends_by_itself(stage: Stage):
+    stage.start(awaiting, "r1")
+
+    model, lines = followed(stage, "r1")
+
+    assert lines[-1].startswith("⏸ waits for an event: deploy — smithers signal r1 deploy.completed --correlation pr-7")
+    assert model.waits_for_person
+    model.seen("deploy", "").due_ms = 1
+    assert not model.waits_for_person
+    assert "(until 1970-01-01" in told(model, event_of(stage))
+
+
+def event_of(stage: Stage) -> Event:
+    model = RunModel("r1", "awaiting", 0)
+    events = model.take(stage.store.entries("r1"))
+    return next(event for event in events if event.type == "NodeWaitingEvent")
 
 
 def test_passes_of_a_loop_are_told_apart(stage: Stage):

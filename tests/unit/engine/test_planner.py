@@ -56,11 +56,11 @@ def test_a_planner_follows_frames_that_another_process_has_planned() -> None:
 
     lives(range(60), follow)
 
-    assert len(outdated) < 5
+    assert not outdated
 
 
 def test_a_frame_that_cannot_be_planned_again_makes_a_planner_outdated() -> None:
-    run = InMemoryRun(grown_workflow(3))
+    run = next(run for run in map(InMemoryRun, map(grown_workflow, range(10))) if run.work)
     planner = Planner.build(run.workflow, run.run_id, run.log[:1])
     other = Entry(2, "frame", "frame:1", {**run.log[1].data, "commands": []}, 0)
 

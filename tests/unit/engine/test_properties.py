@@ -6,11 +6,13 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from pydantic_core import from_json, to_json
 
-from smithers.engine.plan import Planner
+from smithers.engine.plan import Outdated, Planner
 from smithers.errors import SmithersError
 from smithers.testing.memory_run import InMemoryRun
 from tests.unit.engine.trees import grown_workflow, happen, life
@@ -39,6 +41,27 @@ def test_warm_planner_makes_the_frames_of_a_cold_one() -> None:
         assert [plan.commands for plan in warm.plans] == [plan.commands for plan in cold.plans], f"seed {seed}"
         compared += 1
     assert compared > len(SEEDS) * 0.7
+
+
+def test_a_planner_that_was_built_before_some_facts_plans_as_one_that_was_built_after_them() -> None:
+    """A worker that takes over builds its planner first and ends its task then."""
+    for seed in SEEDS[:200]:
+        run, _ = life(seed)
+        if run is None:
+            continue
+        frames = [entry for entry in run.log if entry.kind == "frame"]
+        for before, frame in pairwise(frames):
+            facts = run.log[before.seq : frame.data["covers"]]
+            early = Planner.build(run.workflow, run.run_id, run.log[: before.seq])
+            try:
+                early.apply(facts)
+            except Outdated:
+                continue
+            plan = early.plan()
+            assert plan is not None
+            assert from_json(to_json(plan.frame)) == from_json(to_json(frame.data)), (
+                f"seed {seed}, frame {frame.data['number']}"
+            )
 
 
 def test_warm_tree_is_the_cold_tree_after_every_event() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,8 +161,50 @@ def test_a_task_without_a_body_is_refused() -> None:
     ],
 )
 def test_nonsense_is_refused_where_it_is_written(write: Callable[[], object], says: str) -> None:
-    with pytest.raises(InvalidElement, match=says):
+    with pytest.raises(InvalidElement, match=rf"{says}.*\({HERE}:\d+\)\.$") as caught:
         write()
+    assert caught.value.data["where"] in caught.value.message
+
+
+def line_of(text: str) -> str:
+    """File and line of the only place in this file that has this text."""
+    [line] = [number for number, one in enumerate(Path(__file__).read_text().splitlines(), 1) if one.endswith(text)]
+    return f"{__file__}:{line}"
+
+
+def test_nonsense_that_is_written_while_rendering_names_its_line() -> None:
+    def make(ctx: Context[Any]) -> Child:
+        def part() -> Child:
+            return Sequence["some text"]  # here it is written
+
+        return Sequence[task("a"), part]
+
+    error = refusal(make)
+
+    assert (error.data["code"], error.data["where"]) == ("INVALID_ELEMENT", line_of("# here it is written"))
+    assert error.data["where"] in error.message
+
+
+def test_nonsense_that_a_function_returns_names_where_the_function_was_used() -> None:
+    def make(ctx: Context[Any]) -> Child:
+        returns_text: Any = lambda: "some text"  # noqa: E731
+        return Sequence[task("a"), returns_text]  # here it is used
+
+    error = refusal(make)
+
+    assert "text and data belong inside a Task" in error.message
+    assert error.data["where"] == line_of("# here it is used")
+
+
+def test_a_condition_of_a_loop_that_raises_names_its_line() -> None:
+    def broken() -> bool:
+        return bool(1 // 0)  # here it is raised
+
+    error = refusal(lambda ctx: Loop("l", until=broken)[task("a")])
+
+    assert "Loop('l')" in error.message
+    assert "ZeroDivisionError" in error.message
+    assert line_of("# here it is raised") in error.message
 
 
 def test_an_unknown_property_is_refused_by_name() -> None:

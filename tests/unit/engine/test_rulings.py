@@ -221,6 +221,7 @@ def test_until_is_looked_at_before_the_first_pass(run: Any) -> None:
 
 
 @pytest.mark.feature("loop.maxIterations", "loop.onMaxReached.return-last", "loop.onMaxReached.fail")
+@pytest.mark.feature("controlflow.max.return-last", "controlflow.max.fail")
 @pytest.mark.parametrize(("on_max", "status"), [("return-last", "finished"), ("fail", "failed")])
 def test_a_loop_ends_at_its_cap(run: Any, on_max: Literal["fail", "return-last"], status: str) -> None:
     ended = run(Loop("l", until=False, on_max_reached=on_max)[task("a")])

@@ -19,21 +19,31 @@ from smithers import (
     HumanTask,
     Loop,
     Parallel,
+    Race,
+    Saga,
+    SagaStep,
     Sequence,
+    Signal,
     Task,
     Timer,
+    TryCatchFinally,
     Turn,
+    WaitForEvent,
     call,
 )
 from smithers.engine.entry import decided_key
 from smithers.engine.frame import NodeRow
+from smithers.engine.inbox import Sent
 from smithers.errors import AnswerRefused, SmithersError
 from smithers.flow.workflow import AnyWorkflow, Workflow
 from smithers.testing.memory_run import InMemoryRun
 
 
 class Out(BaseModel):
-    n: int
+    n: int = 0
+
+
+EVENTS = ("go", "stop")
 
 
 class Even(Out):
@@ -64,9 +74,21 @@ class Grower:
         return f"{kind}{self.ids}"
 
     def grow(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
-        kinds = ["task"] * 4 + ["approval", "human", "timer"]
+        kinds = ["task"] * 4 + ["approval", "human", "timer", "wait", "signal"]
         if depth:
-            kinds += ["sequence", "sequence", "parallel", "parallel", "loop", "part", "part", "branch"]
+            kinds += [
+                "sequence",
+                "sequence",
+                "parallel",
+                "parallel",
+                "loop",
+                "part",
+                "part",
+                "branch",
+                "guard",
+                "saga",
+                "race",
+            ]
         return getattr(self, f"a_{self.dice.choice(kinds)}")(depth, known)
 
     def several(self, depth: int, known: tuple[str, ...]) -> list[Callable[[Context[Any]], Child]]:
@@ -130,13 +152,60 @@ class Grower:
         id = self.fresh("timer")
         return lambda ctx: Timer(id, duration="1m")
 
+    def waiting(self) -> dict[str, Any]:
+        dice = self.dice
+        return {
+            "correlation_id": dice.choice([None, None, "c"]),
+            "timeout": dice.choice([None, "1m", "2m"]),
+            "on_timeout": dice.choice(["fail", "skip", "continue"]),
+            "async_": dice.random() < 0.4,
+            "skip_if": dice.random() < 0.05,
+        }
+
+    def a_wait(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        id, event, props = self.fresh("wait"), self.dice.choice(EVENTS), self.waiting()
+        self.tasks.append(id)
+        if known and self.dice.random() < 0.2:
+            props["depends_on"] = [self.dice.choice(known)]
+        return lambda ctx: WaitForEvent(id, event=event, output=Out, **props)
+
+    def a_signal(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        id, props = self.fresh("signal"), self.waiting()
+        inner = self.several(depth, known) if depth and self.dice.random() < 0.5 else []
+        self.tasks.append(id)
+
+        def make(ctx: Context[Any]) -> Child:
+            def render(payload: Out) -> Child:
+                extra = [Task(f"{id}-{i}", output=Out)[call(work, i)] for i in range(payload.n % 3)]
+                return [*extra, *(one(ctx) for one in inner)]
+
+            signal = Signal(id, output=Out, **props)
+            return signal[render] if inner else signal
+
+        return make
+
     def a_sequence(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
-        inner = self.several(depth, known)
-        return lambda ctx: Sequence[(one(ctx) for one in inner)]
+        inner, limit = self.several(depth, known), self.limit()
+        return lambda ctx: Sequence(**limit)[(one(ctx) for one in inner)]
+
+    def limit(self) -> dict[str, Any]:
+        """Now and then a group has a time limit."""
+        if self.dice.random() < 0.8:
+            return {}
+        return {
+            "id": self.fresh("limit"),
+            "timeout": "1m",
+            "on_timeout": self.dice.choice(["fail", "skip", "continue"]),
+        }
+
+    def a_race(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        id, inner = self.fresh("race"), self.several(depth, known)
+        return lambda ctx: Race(id=id)[(one(ctx) for one in inner)]
 
     def a_parallel(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         inner, cap, fast = self.several(depth, known), self.dice.choice([None, 1, 2]), self.dice.random() < 0.3
-        return lambda ctx: Parallel(max_concurrency=cap, fail_fast=fast)[(one(ctx) for one in inner)]
+        limit = self.limit()
+        return lambda ctx: Parallel(max_concurrency=cap, fail_fast=fast, **limit)[(one(ctx) for one in inner)]
 
     def a_loop(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         id, inner, passes = self.fresh("loop"), self.several(depth, known), self.dice.randint(1, 3)
@@ -170,6 +239,31 @@ class Grower:
             return part
 
         inner_id = self.fresh("extra")
+        return make
+
+    def a_guard(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        id, dice, inner = self.fresh("guard"), self.dice, self.several(depth, known)
+        catch = self.grow(depth - 1, known) if dice.random() < 0.6 else None
+        finally_ = self.grow(depth - 1, known) if dice.random() < 0.6 else None
+        codes: Any = dice.choice([None, None, ["TASK_FAILED"], ["OTHER"]]) if catch else None
+
+        def make(ctx: Context[Any]) -> Child:
+            handlers: dict[str, Any] = {"catch": catch and catch(ctx), "finally_": finally_ and finally_(ctx)}
+            return TryCatchFinally(id=id, catch_errors=codes, **handlers)[(one(ctx) for one in inner)]
+
+        return make
+
+    def a_saga(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        id, actions = self.fresh("saga"), self.several(depth, known)
+        undoing = [self.grow(depth - 1, known) if self.dice.random() < 0.7 else None for _ in actions]
+        policy: Any = self.dice.choice(["compensate", "compensate-and-fail", "fail"])
+
+        def make(ctx: Context[Any]) -> Child:
+            steps = enumerate(zip(actions, undoing, strict=True))
+            return Saga(id=id, on_failure=policy)[
+                (SagaStep(f"{id}-{i}", compensation=undo and undo(ctx))[do(ctx)] for i, (do, undo) in steps)
+            ]
+
         return make
 
     def a_branch(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
@@ -238,6 +332,7 @@ def happen(run: InMemoryRun, dice: random.Random) -> str:
         if row.decision_key in run.keys:
             continue
         events += answers(run, row)
+    events += signals(run, dice)
     if dice.random() < 0.01 and run.planner.state.cancelled is None:
         events = [("cancel", run.cancel)]
     if not events:
@@ -248,6 +343,21 @@ def happen(run: InMemoryRun, dice: random.Random) -> str:
     what, act = dice.choice(events)
     act()
     return what
+
+
+def signals(run: InMemoryRun, dice: random.Random) -> list[tuple[str, Callable[[], None]]]:
+    """Events for those who wait, and sometimes one for nobody, or one with a payload that does not fit."""
+    wanted = [(row.detail or {}) for row in run.waiting_events]
+    pairs: list[tuple[str, str | None, Any]]
+    pairs = [(about["event"], about["correlation"], {"n": len(run.log)}) for about in wanted for _ in range(3)]
+    if dice.random() < 0.05:
+        pairs.append((dice.choice(EVENTS), dice.choice([None, "c"]), dice.choice([{"n": 1}, {"n": "x"}, None])))
+
+    def send(name: str, correlation: str | None, payload: Any) -> None:
+        sent = Sent(name, payload, correlation, None, len(run.log))
+        run.tell("signal", sent.key, sent.data)
+
+    return [(f"send {name} {payload}", lambda pair=(name, corr, payload): send(*pair)) for name, corr, payload in pairs]
 
 
 def resumes(run: InMemoryRun, dice: random.Random) -> bool:

@@ -17,11 +17,11 @@ from smithers.project import Project
 from smithers.store import ddl, migrate, open_store
 from smithers.store.records import NewRun
 
-SECOND = """
+NEXT = """
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0002", "0001"
+revision, down_revision = "next", "{last}"
 
 def upgrade():
     op.add_column("runs", sa.Column("note", sa.Text))
@@ -45,8 +45,8 @@ def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
     def become(more: str = "") -> None:
         scripts = tmp_path / "migrations"
         shutil.copytree(migrate.SCRIPTS, scripts)
-        (scripts / "versions" / "0002_next.py").write_text(SECOND.format(more=more))
-        monkeypatch.setattr(ddl, "REVISIONS", (*ddl.REVISIONS, "0002"))
+        (scripts / "versions" / "next.py").write_text(NEXT.format(more=more, last=ddl.REVISIONS[-1]))
+        monkeypatch.setattr(ddl, "REVISIONS", (*ddl.REVISIONS, "next"))
         monkeypatch.setattr(migrate, "SCRIPTS", scripts)
 
     return become
@@ -89,7 +89,7 @@ def test_threads_that_open_a_fresh_store_at_once_make_it_once(path: Path) -> Non
         list(pool.map(work, range(24)))
 
     with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(ddl.REVISIONS[-1],)]
     connection.close()
 
 
@@ -103,7 +103,7 @@ def test_an_older_store_is_upgraded_with_what_is_in_it(path: Path, next_version:
     store.close()
     connection = sqlite3.connect(path)
     assert connection.execute("SELECT note FROM runs").fetchall() == [(None,)]
-    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("next",)]
     connection.close()
 
 
@@ -116,7 +116,7 @@ def test_an_upgrade_that_fails_changes_nothing(path: Path, next_version: Callabl
 
     connection = sqlite3.connect(path)
     assert "note" not in [row[1] for row in connection.execute("PRAGMA table_info(runs)")]
-    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(ddl.REVISIONS[-2],)]
     connection.close()
 
 

@@ -25,7 +25,7 @@ NEXT = """
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0002", "0001"
+revision, down_revision = "next", "{last}"
 
 def upgrade():
     op.add_column("runs", sa.Column("note", sa.Text))
@@ -70,8 +70,8 @@ def test_an_older_store_is_upgraded(
 ) -> None:
     scripts = tmp_path / "migrations"
     shutil.copytree(migrate.SCRIPTS, scripts)
-    (scripts / "versions" / "0002_next.py").write_text(NEXT)
-    monkeypatch.setattr(ddl, "REVISIONS", (*ddl.REVISIONS, "0002"))
+    (scripts / "versions" / "next.py").write_text(NEXT.replace("{last}", ddl.REVISIONS[-1]))
+    monkeypatch.setattr(ddl, "REVISIONS", (*ddl.REVISIONS, "next"))
     monkeypatch.setattr(migrate, "SCRIPTS", scripts)
 
     store = open_store(postgres_url.replace("://", "+psycopg://"), create=False)

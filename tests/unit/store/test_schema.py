@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,12 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from smithers.engine.entry import Fact, NodeState
 from smithers.store import ddl, generate, migrate, open_store, sql
+from smithers.store.records import Append, NewRun, Search
 from smithers.store.schema import metadata
+from smithers.store.searching import searched
+from smithers.store.texts import dumps
 from tests.servers.postgres import Cluster, postgres
 
 __all__ = ["postgres"]
@@ -108,3 +114,96 @@ def test_no_statement_reads_a_whole_table(tmp_path: Path, name: str) -> None:
     assert not scans or name in WHOLE
     assert name != "LIVE_RUNS" or scans == ["SCAN runs USING INDEX runs_live"]
     connection.close()
+
+
+SEARCHES = {
+    "runs_created": [Search(), Search(since_ms=1, until_ms=2), Search(before="r")],
+    "runs_status": [Search(("failed",))],
+    "runs_workflow": [Search(workflow="w", since_ms=1)],
+    "PRIMARY KEY (name=? AND value=?": [Search(tags={"a": "b"}), Search(input={"a": "3"})],
+    "run_id>? AND run_id<?": [Search(prefix="ab")],
+}
+
+
+@pytest.mark.parametrize(("index", "search"), [(index, one) for index, every in SEARCHES.items() for one in every])
+def test_a_search_goes_by_an_index(index: str, search: Search) -> None:
+    connection = sqlite3.connect(":memory:")
+    for statement in ddl.SQLITE:
+        connection.execute(statement)
+
+    query, parameters = searched(search)
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", parameters)]
+    connection.close()
+
+    assert any(index in line for line in plan), plan
+    assert not [line for line in plan if line.startswith("SCAN") and "runs_created" not in line], plan
+
+
+def started_at_0001(url: str) -> None:
+    """A store as the first release left it: one run that waits, one that has ended, inputs in rows and in a blob."""
+    migrate.upgrade(url, to="0001")
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
+    large = dumps({**STARTED, "input": {"title": "x", "order": {"id": 17}, "text": "t" * 300_000}})
+    sha256 = hashlib.sha256(large).hexdigest()
+    rows = [
+        (1, "waiting", "waiting-approval", dumps(STARTED).decode()),
+        (2, "large", "finished", blob_reference(sha256)),
+    ]
+    with engine.begin() as connection:
+        for number, run_id, status, data in rows:
+            values = {"id": number, "run": run_id, "status": status, "entry": number * 2**32 + 1, "data": data}
+            connection.execute(text(OLD_RUN), values)
+            connection.execute(text(OLD_ENTRY), values)
+        blob = {"sha": sha256, "size": len(large), "data": zlib.compress(large, 1)}
+        connection.execute(text("INSERT INTO blobs (sha256, size_bytes, data) VALUES (:sha, :size, :data)"), blob)
+        connection.execute(text(OLD_COMMAND), {"id": 2**32 + 1})
+        connection.execute(text(OLD_NODE))
+    engine.dispose()
+
+
+def blob_reference(sha256: str) -> str:
+    return f'{{"$blob":"{sha256}"}}'
+
+
+STARTED: dict[str, Any] = {
+    "workflow": "ship",
+    "input": {"title": "x", "order": {"id": 18}},
+    "digest": "d",
+    "source": "/flow.py",
+    "options": {},
+}
+OLD_RUN = (
+    "INSERT INTO runs (run_id, workflow, status, epoch, head, planned, digest, source, created_ms, updated_ms) "
+    "VALUES (:run, 'ship', :status, 1, 1, 1, 'd', '/flow.py', 5, 5)"
+)
+OLD_ENTRY = (
+    "INSERT INTO entries (id, run, kind, key, data, at_ms, code) "
+    "VALUES (:entry, :id, 'started', 'started', :data, 5, 0)"
+)
+OLD_COMMAND = (
+    "INSERT INTO commands (id, open, epoch, owner, kind, node, iteration, attempt, target, due_ms, timeout_ms, burst) "
+    "VALUES (:id, 1, 1, 0, 'run', 'build', '', 1, 0, 0, 0, 0)"
+)
+OLD_NODE = (
+    "INSERT INTO nodes (run, node, iteration, kind, state, attempt, label, ordinal, first_ms, ended_ms) "
+    "VALUES (1, 'ok', '', 'approval', 'waiting-approval', 0, '', 1, 5, 0)"
+)
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_a_store_of_the_first_release_goes_on(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    sqlite = f"sqlite:///{tmp_path / 'old.db'}"
+    url = sqlite if engine == "sqlite" else request.getfixturevalue("postgres").database()
+    started_at_0001(url)
+
+    store = open_store(url, create=False)
+
+    assert [run.run_id for run in store.due_runs()] == ["waiting"]
+    assert [row.command.n for row in store.open_commands("waiting")] == [1]
+    needs = NodeState("ok", "", ("waiting-approval",))
+    assert store.append(Append("waiting", (Fact("decided", "decided:ok:", {}, needs),))).outcomes == ("stored",)
+    assert [run.run_id for run in store.search(Search(input={"title": "x"}))] == ["large", "waiting"]
+    assert [run.run_id for run in store.search(Search(input={"order.id": "17"}))] == ["large"]
+    new = NewRun("new", "ship", STARTED["input"], "d", "/flow.py", idempotency_key="k")
+    assert [store.create_run(new).run_id, store.create_run(new).run_id] == ["new", "new"]
+    store.close()

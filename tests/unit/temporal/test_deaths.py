@@ -1,4 +1,4 @@
-"""A death of its process counts against a body; the death of a worker does not while the body runs in another process."""
+"""The death of its process counts against a body; that of its worker does not, while the body runs in another one."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from signal import SIGKILL, SIGTERM
 import pytest
 from pydantic import BaseModel
 
-from smithers import Child, Context, Sequence, Task, call, workflow
+from smithers import Child, Context, Parallel, Sequence, Task, call, workflow
 from smithers.engine.command import Command
 from smithers.engine.entry import Json
 from smithers.errors import BodyDied, StoreUnavailable
 from smithers.store.records import Append
 from smithers.temporal import facts
+from smithers.temporal.claims import MOST_LOST
 from smithers.temporal.workshop import Delivery, HandOver
 from tests.unit.temporal.conftest import Yard, die_in_body, stop_before_bodies
 
@@ -47,6 +48,37 @@ def test_a_death_is_counted_and_the_body_then_runs_alone(yard: Yard) -> None:
     other.step(1, attempt=2)
     assert [entry.data["nth"] for entry in yard.entries("died")] == [1]
     assert other.bodies.ran == [("a", 2, True)]
+
+
+def test_workers_that_go_away_again_and_again_are_counted_in_the_end(yard: Yard) -> None:
+    yard.start(isolated)
+    yard.fetch()
+    for number in range(1, MOST_LOST + 1):
+        die_in_body(yard, number, child=True)
+    assert yard.entries("died") == []
+    other = yard.again()
+    other.step(1, attempt=MOST_LOST + 1, child=True)
+    assert other.bodies.ran == []
+    assert yard.ended()["a"]["error"]["code"] == "KILLED_WORKER"
+
+
+def test_a_command_that_left_the_tree_before_its_body_could_begin_ends_as_cancelled(yard: Yard) -> None:
+    @workflow
+    def gives_up(ctx: Context[dict[str, int]]) -> Child:
+        def part() -> Child:
+            found = ctx.output_maybe(Out, "a")
+            return Task("b", output=Out)[lambda: Out(n=1)] if found is None else Task("c", output=Out)[Out(n=1)]
+
+        return Parallel[Task("a", output=Out)[call(work, 1)], part]
+
+    yard.start(gives_up)
+    yard.fetch()
+    late = yard.again()
+    yard.step(1)
+    assert yard.store.node("r", "b").state == "cancelling"
+    late.step(2)
+    assert yard.ended()["b"]["outcome"] == "cancelled"
+    assert late.bodies.ran == []
 
 
 def test_a_hand_over_is_not_a_death(yard: Yard) -> None:

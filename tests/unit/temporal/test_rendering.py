@@ -47,7 +47,13 @@ def hangs() -> None:
     time.sleep(30)
 
 
-@pytest.mark.parametrize(("trouble", "code"), [(raises, "RENDER_ERROR"), (hangs, "RENDER_TIMEOUT")])
+def writes_nonsense() -> None:
+    Task("a b", output=Out)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code"), [(raises, "RENDER_ERROR"), (hangs, "RENDER_TIMEOUT"), (writes_nonsense, "INVALID_ELEMENT")]
+)
 def test_the_fact_is_stored_alone_and_the_run_waits_for_code(
     yard: Yard, trouble: Callable[[], None], code: str
 ) -> None:
@@ -59,6 +65,16 @@ def test_the_fact_is_stored_alone_and_the_run_waits_for_code(
     assert yard.kinds() == ["started", "frame", "claim", "ended", "render_failed"]
     assert yard.entries("render_failed")[0].data["error"]["code"] == code
     assert yard.status() == "waiting-code"
+
+
+def test_nonsense_that_is_written_in_a_run_is_stored_with_its_line(yard: Yard) -> None:
+    yard.start(breaking(writes_nonsense))
+    yard.fetch()
+    yard.step(1)
+    error = yard.entries("render_failed")[0].data["error"]
+    line = writes_nonsense.__code__.co_firstlineno + 1
+    assert error["where"] == f"{__file__}:{line}"
+    assert error["where"] in error["message"]
 
 
 def test_a_run_that_waits_for_code_is_not_rendered_again_and_again(yard: Yard) -> None:

@@ -9,9 +9,9 @@ from smithers.flow.task_context import CancelFlag
 from smithers.temporal.running import Running
 
 
-def asked(**times: float) -> Running:
+def asked(stopped_at: float = 0.0) -> Running:
     """A body whose flag was set by somebody else than `stop`, as who runs a body alone does at its deadline."""
-    running = Running("r", Command(1, "run", "a", timeout_ms=1), 1, CancelFlag(), **times)
+    running = Running("r", Command(1, "run", "a", timeout_ms=1), 1, CancelFlag(), stopped_at=stopped_at)
     running.flag.set("deadline")
     return running
 

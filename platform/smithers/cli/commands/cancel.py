@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from smithers.cli.cancelling import cancel_run
-from smithers.cli.deciding import ByOption, whoami
+from smithers.cli.deciding import ByOption
 from smithers.cli.options import FormOption, RunArgument
 from smithers.cli.output import Form
+from smithers.cli.person import whoami
 from smithers.cli.ringing import carried_on
 from smithers.cli.session import session
 from smithers.cli.status import CANCELLED

@@ -11,10 +11,10 @@ from smithers.cli.deciding import (
     ScopeOption,
     one_node,
     settle,
-    whoami,
 )
 from smithers.cli.options import FormOption, IterationOption, ResumeFlag
 from smithers.cli.output import Form
+from smithers.cli.person import whoami
 from smithers.engine.answer import Answer
 
 

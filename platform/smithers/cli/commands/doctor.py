@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from smithers.cli.deciding import whoami
 from smithers.cli.options import FormOption
 from smithers.cli.output import Form, Out
+from smithers.cli.person import whoami
 from smithers.cli.ringing import carried_on, wake
 from smithers.cli.session import session
 from smithers.cli.views.health import Check, checks

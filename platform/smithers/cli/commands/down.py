@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from smithers.cli.cancelling import cancel_run
-from smithers.cli.deciding import ByOption, whoami
+from smithers.cli.deciding import ByOption
 from smithers.cli.options import FormOption
 from smithers.cli.output import Form
+from smithers.cli.person import whoami
 from smithers.cli.session import session
 from smithers.errors import WrongState
 

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from smithers.cli.authoring import with_line
 from smithers.cli.inputs import read_input
 from smithers.cli.options import FormOption
 from smithers.cli.output import Form, Out
@@ -48,8 +47,7 @@ def first_tree(file: str | None, input: Json) -> Json:
 
     assert file is not None
     code = load(Path(file))
-    with with_line(code):
-        return graph(code.workflow, input)
+    return graph(code.workflow, input)
 
 
 def run_tree(file: str | None, wanted: str) -> Json:
@@ -62,8 +60,7 @@ def run_tree(file: str | None, wanted: str) -> Json:
         run = here.run(wanted)
         code = load(Path(file or run.source))
         states = {row.node: row.state for row in here.store.nodes(run.run_id)}
-        with with_line(code):
-            planner = Planner.build(code.workflow, run.run_id, here.store.entries(run.run_id))
+        planner = Planner.build(code.workflow, run.run_id, here.store.entries(run.run_id))
     children = [describe(mount) for mount in planner.tree.root.children]
     return with_states(
         {"kind": "workflow", "id": code.workflow.name, "runId": run.run_id, "children": children}, states

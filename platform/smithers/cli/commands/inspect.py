@@ -15,6 +15,7 @@ from smithers.cli.views.approvals import pending
 from smithers.cli.views.asking import approval_wire, due_times, how_to_answer, more_lines, request_id, what_waits
 from smithers.cli.views.nodes import named, node_wire, told_error
 from smithers.cli.views.runs import run_details
+from smithers.cli.views.signals import Filter, event_wire, open_events, received, send_command
 from smithers.cli.watching import repeat
 from smithers.engine.frame import NodeRow
 from smithers.store.records import Run
@@ -47,8 +48,11 @@ def show(here: Session, run: Run, most: int) -> None:
     waiting = pending(here.store, run.run_id)
     if here.out.is_json:
         approvals = [approval_wire(row) | {"requestId": request_id(run.run_id, row)} for row in waiting]
+        events = [event_wire(row) for row in open_events(nodes)]
         here.out.document(
-            run_details(run) | {"nodes": [node_wire(row) for row in nodes], "pendingApprovals": approvals}
+            run_details(run)
+            | {"nodes": [node_wire(row) for row in nodes], "pendingApprovals": approvals, "pendingEvents": events}
+            | {"signals": [one.wire() for one in received(here.store, run.run_id, Filter())]}
         )
         return
     here.out.lines(head(run))
@@ -64,6 +68,9 @@ def show(here: Session, run: Run, most: int) -> None:
             [f"  {line}" for line in more_lines(here.store, run, row, due.get((row.node, row.iteration), 0))]
         )
         here.out.line(f"  {how_to_answer(run.run_id, row)}")
+    for row in open_events(nodes):
+        here.out.line(f"\n⏸ {named(row.node, row.iteration)} waits for an event")
+        here.out.line(f"  {send_command(run.run_id, row.detail)}")
     if run.error:
         here.out.line(f"\n✗ {run.error.get('code', '')}: {told_error(run.error)}")
         here.out.line(f"  smithers why {run.run_id}")

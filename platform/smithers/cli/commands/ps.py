@@ -1,67 +1,98 @@
-"""`smithers ps`: runs, newest first."""
+"""`smithers ps`: runs, newest first, and the search for some of them."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Final
 
 import typer
 
 from smithers.cli.drawing import state_cell, table
+from smithers.cli.inputs import pairs
 from smithers.cli.options import FormOption, IntervalOption, WatchOption
 from smithers.cli.output import Form
+from smithers.cli.searching import input_values, parse_moment
 from smithers.cli.session import Session, session
 from smithers.cli.times import ago, now_ms
 from smithers.cli.views.runs import run_wire
 from smithers.cli.watching import repeat
 from smithers.engine.entry import Json
 from smithers.errors import InputError
-from smithers.store.records import Run
+from smithers.store.records import Run, Search
 
 OPEN: Final = ("running", "waiting-approval", "waiting-timer", "waiting-event", "waiting-code")
 ALL: Final = (*OPEN, "finished", "failed", "cancelled")
 
 
-def command(
+def command(  # shape: parameters: one per option
     status: Annotated[
         list[str] | None, typer.Option("--status", "-s", help=f"Only runs with this status: {', '.join(ALL)}.")
     ] = None,
+    workflow: Annotated[str, typer.Option("--workflow", help="Only runs of the workflow with this name.")] = "",
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="NAME=VALUE", help="Only runs with this tag (`up --tag`).")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", metavar="input.FIELD=VALUE", help="Only runs with this value in their input."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Started at or after: 2h (ago), 2026-03-01T09:30.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Started before.")] = None,
+    before: Annotated[
+        str, typer.Option("--before", metavar="RUN", help="Only older ones: the next page after this run.")
+    ] = "",
     everything: Annotated[bool, typer.Option("--all", "-a", help="All runs, however many.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-l", min=1, help="At most so many.")] = 20,
     watch: WatchOption = False,
     interval: IntervalOption = 2.0,
     form: FormOption = Form.plain,
 ) -> int:
-    """Lists runs, newest first."""
-    statuses = known(status or [])
+    """Lists runs, newest first. What is given more than once, or together, must all be so; statuses are either."""
+    search = Search(
+        known(status or []),
+        workflow,
+        pairs(tag or [], "--tag"),
+        input_values(where or []),
+        parse_moment(since, "--since"),
+        parse_moment(until, "--until"),
+        before=before,
+        limit=1_000_000 if everything else limit,
+    )
     with session(form) as here:
+        if before:
+            search = replace(search, before=here.run(before).run_id)
         if watch:
-            return repeat(here.out, interval, lambda: show(here, statuses, 1_000_000 if everything else limit))
-        show(here, statuses, 1_000_000 if everything else limit)
+            return repeat(here.out, interval, lambda: show(here, search))
+        show(here, search)
     return 0
 
 
-def known(statuses: list[str]) -> list[str]:
+def known(statuses: list[str]) -> tuple[str, ...]:
     for status in statuses:
         if status not in ALL:
             raise InputError(f"--status={status!r} is unknown. There are: {', '.join(ALL)}.", status=status)
-    return statuses
+    return tuple(statuses)
 
 
-def show(here: Session, statuses: list[str], limit: int) -> None:
-    runs = here.store.runs(statuses=statuses, limit=limit + 1)
-    more, runs = len(runs) > limit, runs[:limit]
+def show(here: Session, search: Search) -> None:
+    runs = here.store.search(replace(search, limit=search.limit + 1))
+    more, runs = len(runs) > search.limit, runs[: search.limit]
     steps = {run.run_id: step(here, run) for run in runs}
     if here.out.is_json:
-        here.out.document({"runs": [wire(run, steps[run.run_id]) for run in runs], "more": more})
+        found = [wire(run, steps[run.run_id]) for run in runs]
+        here.out.document({"runs": found, "more": more, "next": runs[-1].run_id if more else None})
         return
     if not runs:
+        is_narrow = search != Search(limit=search.limit)
         here.out.note(
-            "There are no such runs." if statuses else "There are no runs here yet. `smithers up FILE` starts one."
+            "There are no such runs." if is_narrow else "There are no runs here yet. `smithers up FILE` starts one."
         )
         return
     here.out.lines(rows(runs, steps))
     if more:
-        here.out.note(f"... and older ones: --limit {limit * 5}, or --all.")
+        here.out.note(f"... and older ones: --before {runs[-1].run_id}, --limit {search.limit * 5}, or --all.")
 
 
 def step(here: Session, run: Run) -> str:
@@ -81,8 +112,9 @@ def wire(run: Run, at: str) -> Json:
 
 def rows(runs: list[Run], steps: dict[str, str]) -> list[str]:
     now = now_ms()
+    tagged = any(run.tags for run in runs)
     return table(
-        ("RUN", "WORKFLOW", "STATUS", "STARTED", "CHANGED", "STEP"),
+        ("RUN", "WORKFLOW", "STATUS", "STARTED", "CHANGED", "STEP", *(("TAGS",) if tagged else ())),
         [
             (
                 run.run_id,
@@ -91,6 +123,7 @@ def rows(runs: list[Run], steps: dict[str, str]) -> list[str]:
                 ago(run.created_ms, now),
                 ago(run.updated_ms, now),
                 steps[run.run_id],
+                *((" ".join(f"{name}={value}" for name, value in run.tags.items()),) if tagged else ()),
             )
             for run in runs
         ],

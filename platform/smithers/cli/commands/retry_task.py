@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from smithers.cli.deciding import ByOption, whoami
+from smithers.cli.deciding import ByOption
 from smithers.cli.options import FormOption, IterationOption, ResumeFlag
 from smithers.cli.output import Form
+from smithers.cli.person import whoami
 from smithers.cli.ringing import carried_on, wake
 from smithers.cli.session import Session, session
 from smithers.cli.views.nodes import find_node, named, shown_iteration

@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from smithers.cli.argv import LATEST
-from smithers.cli.deciding import ByOption, whoami
+from smithers.cli.deciding import ByOption
 from smithers.cli.guard import Order
-from smithers.cli.inputs import read_input
+from smithers.cli.inputs import pairs, read_input
 from smithers.cli.options import FormOption
 from smithers.cli.output import Form
+from smithers.cli.person import whoami
 from smithers.cli.up.hosting import host
 from smithers.cli.up.viewer import Policy
 from smithers.engine.entry import Json
@@ -34,6 +35,12 @@ def command(  # shape: parameters: one per option
     most: Annotated[
         int | None, typer.Option("--max-concurrency", "-c", min=1, max=1000, help="At most so many tasks at once.")
     ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="NAME=VALUE", help="What `ps --tag` finds the run by.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key makes one run, ever.")
+    ] = None,
     by: ByOption = None,
     stay: Annotated[bool, typer.Option("--stay", hidden=True)] = False,
     form: FormOption = Form.plain,
@@ -46,7 +53,7 @@ def command(  # shape: parameters: one per option
     project = find_project()
     options: Json = {"max_in_flight": most} if most is not None else {}
     if resume is not None:
-        refuse_with_resume(input, most)
+        refuse_with_resume(input=input, max_concurrency=most, tag=tag or None, idempotency_key=key)
         wanted = run if resume == LATEST and run else resume
         order = Order(str(project.root), file or "", resumed_id(project, wanted), resume=True, follow=follow)
     elif file is None:
@@ -54,7 +61,10 @@ def command(  # shape: parameters: one per option
     elif follow:
         raise InputError("--follow is about a run that is there: `smithers up --resume RUN --follow`.")
     else:
-        order = Order(str(project.root), file, run or "", read_input(input), options)
+        tags = pairs(tag or [], "--tag")
+        order = Order(
+            str(project.root), file, run or "", read_input(input), options, tags=tags, idempotency_key=key or ""
+        )
     order = replaced_by(order, by or whoami())
     if detach:
         from smithers.cli.up.detach import detached
@@ -69,10 +79,11 @@ def replaced_by(order: Order, by: str) -> Order:
     return replace(order, by=by)
 
 
-def refuse_with_resume(input: str | None, most: int | None) -> None:
-    for name, value in (("--input", input), ("--max-concurrency", most)):
+def refuse_with_resume(**given: object) -> None:
+    for name, value in given.items():
         if value is not None:
-            raise InputError(f"{name} belongs to a new run; a run that is there keeps what it was started with.")
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(f"{option} belongs to a new run; a run that is there keeps what it was started with.")
 
 
 def resumed_id(project: Project, wanted: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from smithers.cli.deciding import whoami
 from smithers.cli.guard import Order
 from smithers.cli.output import Form, Out
+from smithers.cli.person import whoami
 from smithers.cli.up.finish import finish
 from smithers.cli.up.keys import Dialogue, in_foreground
 from smithers.cli.up.screen import Screen

@@ -13,6 +13,7 @@ from smithers.cli.up.screen import Screen
 from smithers.cli.views.asking import how_to_answer
 from smithers.cli.views.events import Event
 from smithers.cli.views.nodes import named, told_error
+from smithers.cli.views.signals import send_command
 from smithers.engine.answer import mode_of
 from smithers.engine.frame import NodeRow
 
@@ -130,6 +131,13 @@ def timed(_model: RunModel, event: Event, seen: Seen) -> str:
     return f"⏱ {named(event.node, event.iteration)} waiting for timer{fires}"
 
 
+def awaited(model: RunModel, _event: Event, seen: Seen) -> str:
+    until = f" (until {iso(seen.due_ms)})" if seen.due_ms else ""
+    return (
+        f"⏸ waits for an event: {named(seen.node, seen.iteration)}{until} — {send_command(model.run_id, seen.detail)}"
+    )
+
+
 def plain(before: str, after: str = "") -> Line:
     return lambda _model, event, _seen: f"{before}{named(event.node, event.iteration)}{after}"
 
@@ -150,6 +158,7 @@ NODE_LINES: Final[dict[str, Line]] = {
     "ApprovalExpired": plain("✗ ", ": nobody has answered in time"),
     "AnswerRefused": refused,
     "NodeWaitingTimer": timed,
+    "NodeWaitingEvent": awaited,
     "TimerFired": plain("✓ ", " fired"),
     "WorkerDied": plain("✗ the worker process died while it ran "),
     "RetryTaskStarted": plain("↻ ", " is to run again"),

@@ -123,12 +123,14 @@ def details(seen: Seen) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     if seen.attempt > 1:
         found.append((f"attempt {seen.attempt}", "yellow"))
-    if seen.state in ("running", "waiting-approval", "waiting-timer") and seen.since_ms:
+    if seen.state in ("running", "waiting-approval", "waiting-timer", "waiting-event") and seen.since_ms:
         found.append((span(now_ms() - seen.since_ms), "dim"))
     elif seen.took_ms:
         found.append((span(seen.took_ms), "dim"))
     if seen.state == "waiting-approval":
         found.append((f'"{seen.title}"', "yellow"))
+    elif seen.state == "waiting-event":
+        found.append((str((seen.detail or {}).get("event", "")), "yellow"))
     elif seen.state == "failed":
         found.append((told_error(seen.error), "red"))
     elif seen.state == "running" and seen.says:

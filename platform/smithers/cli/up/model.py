@@ -21,6 +21,7 @@ STATES = {
     "NodeRetrying": "ready",
     "NodeWaitingApproval": "waiting-approval",
     "NodeWaitingTimer": "waiting-timer",
+    "NodeWaitingEvent": "waiting-event",
     "ApprovalGranted": "finished",
     "ApprovalDenied": "failed",
     "ApprovalAutoApproved": "finished",
@@ -47,7 +48,7 @@ class Seen:
     """When its body began, or when it began to wait."""
     took_ms: int = 0
     due_ms: int = 0
-    """When a timer fires."""
+    """When a timer fires, or a wait for an event is over."""
     error: Json | None = None
     says: str = ""
     """The last line it wrote."""
@@ -88,7 +89,7 @@ class RunModel:
             self.status, self.code_error = entry.data.get("status", self.status), None
         elif entry.kind == "render_failed":
             self.status, self.code_error = CODE, entry.data.get("error") or {}
-        elif entry.kind in ("resumed", "redriven", "follow", "decided", "fired"):
+        elif entry.kind in ("resumed", "redriven", "follow", "decided", "fired", "signal"):
             self.status = RUNNING
 
     def follow_node(self, event: Event) -> None:
@@ -97,7 +98,7 @@ class RunModel:
             return
         seen = self.seen(event.node, event.iteration)
         seen.state, seen.attempt = state, event.attempt or seen.attempt
-        if event.type in ("NodeStarted", "NodeWaitingApproval", "NodeWaitingTimer"):
+        if event.type in ("NodeStarted", "NodeWaitingApproval", "NodeWaitingTimer", "NodeWaitingEvent"):
             seen.since_ms = event.at_ms
         elif state in FINAL:
             seen.took_ms = event.fields.get("durationMs") or max(0, event.at_ms - (seen.since_ms or event.at_ms))
@@ -133,5 +134,7 @@ class RunModel:
 
     @property
     def waits_for_person(self) -> bool:
-        """Nothing goes on until somebody answers."""
+        """Nothing goes on until somebody answers, or sends an event."""
+        if any(seen.due_ms for seen in self.in_state("waiting-event")):
+            return False
         return self.status in ("waiting-approval", "waiting-event") and not self.in_state("waiting-timer", RUNNING)

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import re
-import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from smithers.cli.argv import LATEST
 from smithers.cli.guard import Order
 from smithers.cli.views.plan_text import told_difference
 from smithers.engine.entry import EndedRun, Fact, Json, OpenRun
-from smithers.errors import InputError, RunExists, WorkflowFileError, WrongState
+from smithers.errors import WorkflowFileError, WrongState
 from smithers.project import Project
 from smithers.store import open_store
-from smithers.store.records import Append, NewRun, Run
+from smithers.store.records import Append, Run
+from smithers.worker.new_run import Request, checked, create
 
 if TYPE_CHECKING:
     from smithers.store.interface import Store
     from smithers.worker.code import LoadedCode
-
-LETTERS: Final = "abcdefghjkmnpqrstvwxyz"
-ALPHABET: Final = LETTERS + "0123456789"
-RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,59 +46,22 @@ def prepare(project: Project, order: Order) -> Prepared:
     return resumed(project, order) if order.resume else started(project, order)
 
 
-def new_run_id() -> str:
-    """Ten letters and digits, a letter first: easy to shorten, never read as a number. 49 bits."""
-    return secrets.choice(LETTERS) + "".join(secrets.choice(ALPHABET) for _ in range(9))
-
-
-def check_run_id(run_id: str) -> None:
-    """It becomes a workflow id, a file name, and a word on command lines."""
-    if not RUN_ID.fullmatch(run_id) or run_id == LATEST or run_id.endswith("."):
-        raise InputError(
-            f"--run-id {run_id!r} cannot name a run: use up to 100 letters, digits, dots, dashes and underscores, a "
-            f"letter or digit first, and not {LATEST!r}.",
-            run_id=run_id,
-        )
-
-
 def started(project: Project, order: Order) -> Prepared:
-    """A new run. Raises `AuthoringError` and `InputError` with nothing made."""
-    code, input = checked(order)
-    if order.run_id:
-        check_run_id(order.run_id)
+    """A new run, or the one of the same idempotency key. Raises `AuthoringError` and `InputError` with nothing made."""
+    request = Request(
+        order.file, order.input, order.run_id, order.options, order.tags, order.idempotency_key, order.workflow
+    )
+    code, input = checked(request)
     store = open_store(project, create=True)
     try:
-        run = create(store, order, code, input)
+        run = create(store, request, code, input)
+        if run.status in ("finished", "failed", "cancelled"):
+            code = None
+        elif run.digest != code.digest:
+            code = code_of(store, run, replace(order, run_id=run.run_id))
     finally:
         store.close()
     return Prepared(run.run_id, run.workflow, run.created_ms, 0, code)
-
-
-def checked(order: Order) -> tuple[LoadedCode, Json]:
-    from smithers.cli.authoring import with_line
-    from smithers.engine.check import check_input, preflight
-    from smithers.worker.code import load
-
-    code = load(Path(order.file))
-    input = check_input(code.workflow, order.input)
-    with with_line(code):
-        preflight(code.workflow, order.input)
-    return code, input
-
-
-def create(store: Store, order: Order, code: LoadedCode, input: Json) -> Run:
-    run_id = order.run_id or new_run_id()
-    new = NewRun(run_id, code.workflow.name, input, code.digest, str(code.source), order.options)
-    try:
-        return store.create_run(new)
-    except RunExists as error:
-        if not order.run_id:
-            return create(store, order, code, input)
-        raise RunExists(
-            f"There is a run {run_id!r} already. `smithers up --resume {run_id}` goes on with it; leave --run-id out "
-            "for a new one.",
-            run_id=run_id,
-        ) from error
 
 
 def resumed(project: Project, order: Order) -> Prepared:

@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from smithers.cli.deciding import whoami
 from smithers.cli.guard import Deaths, Order, begin
+from smithers.cli.person import whoami
 from smithers.cli.status import FAILED, TERMINATED, WAITING, exit_status
 from smithers.cli.up.keys import Dialogue, Keyboard, Reply
 from smithers.cli.up.model import CODE, RUNNING, RunModel
@@ -221,11 +221,11 @@ class Viewer:
     def explain(self, store: Store, model: RunModel, events: list[Event]) -> None:
         """Fetches what a line about waiting needs: an approval's title, a timer's time."""
         for event in events:
-            if event.type == "NodeWaitingApproval":
+            if event.type in ("NodeWaitingApproval", "NodeWaitingEvent"):
                 row = store.node(model.run_id, event.node, event.iteration)
                 seen = model.seen(event.node, event.iteration)
                 seen.kind, seen.label, seen.detail, seen.ordinal = row.kind, row.label, row.detail, row.ordinal
-        if any(event.type == "NodeWaitingTimer" for event in events):
+        if any(event.type in ("NodeWaitingTimer", "NodeWaitingEvent") for event in events):
             for open_row in store.open_commands(model.run_id):
                 if open_row.command.kind == "timer":
                     model.seen(open_row.command.node, open_row.command.iteration).due_ms = open_row.command.due_ms

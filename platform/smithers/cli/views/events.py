@@ -18,6 +18,7 @@ NODE_EVENTS: Final = {
     "pending": ("NodePending",),
     "waiting-approval": ("NodeWaitingApproval", "ApprovalRequested"),
     "waiting-timer": ("NodeWaitingTimer",),
+    "waiting-event": ("NodeWaitingEvent",),
     "skipped": ("NodeSkipped",),
     "cancelling": ("NodeCancelling",),
     "cancelled": ("NodeCancelled",),
@@ -27,6 +28,7 @@ CATEGORIES: Final = {
     "Approval": "approval",
     "Answer": "approval",
     "Timer": "timer",
+    "Signal": "signal",
     "Frame": "frame",
     "RetryTask": "revert",
 }
@@ -50,6 +52,8 @@ SYMBOLS: Final = {
     "ApprovalRequested": "⏸",
     "NodeWaitingTimer": "⏱",
     "TimerFired": "⏱",
+    "NodeWaitingEvent": "⏸",
+    "SignalReceived": "✉",
     "WorkflowReloaded": "⟳",
 }
 MOST_TEXT: Final = 240
@@ -116,6 +120,8 @@ class Reader:
     def frame(self, entry: Entry) -> Iterator[Event]:
         data = entry.data
         yield Event(entry.seq, entry.at_ms, "FrameCommitted", fields={"frameNo": data.get("number")})
+        for key, how in data.get("events", {}).items():
+            yield from waited(entry, key, how)
         for key, shown in data.get("nodes", {}).items():
             node, iteration = split_node_key(key)
             known = shown == "cancelled" and key in self.cancelled
@@ -146,6 +152,15 @@ def people(entry: Entry) -> Iterator[Event]:
             yield Event(entry.seq, entry.at_ms, type, *split_node_key(key))
         if news.get("error"):
             yield Event(entry.seq, entry.at_ms, "NodeFailed", *split_node_key(key), fields={"error": news["error"]})
+
+
+def waited(entry: Entry, key: str, how: Json) -> Iterator[Event]:
+    """How a wait for an event has ended. That it is skipped the frame says as of any node."""
+    if how.get("timeout") == "skip":
+        return
+    type = "NodeFailed" if how.get("timeout") == "fail" else "NodeFinished"
+    shown = {name: how[name] for name in ("signal", "timeout", "error") if name in how}
+    yield Event(entry.seq, entry.at_ms, type, *split_node_key(key), fields=shown)
 
 
 def about_node(type: str, *fields: str) -> Callable[[Entry], Event]:
@@ -195,6 +210,7 @@ SIMPLE: Final[dict[str, Callable[[Entry], Event]]] = {
     "decided": decided,
     "voted": about_node("ApprovalVoted", "by", "note"),
     "fired": fired,
+    "signal": about_node("SignalReceived", "name", "correlation", "by"),
     "cancel": about_node("RunCancelRequested", "by", "reason"),
     "died": about_node("WorkerDied", "why"),
     "released": about_node("WorkerReleased", "why"),

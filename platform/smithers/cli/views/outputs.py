@@ -9,6 +9,7 @@ from smithers.cli.views.approvals import decision_of
 from smithers.cli.views.attempts import node_entries
 from smithers.engine.answer import output_of as decision_output
 from smithers.engine.entry import Json
+from smithers.engine.fold import given
 from smithers.engine.frame import NodeRow
 from smithers.errors import WrongState
 from smithers.store.interface import Store
@@ -32,9 +33,9 @@ class Outputs:
         return found | ({"outputsOmitted": self.omitted} if self.omitted else {})
 
 
-def outputs_of(store: Store, run_id: str) -> Outputs:
+def outputs_of(store: Store, run_id: str, *, most: int = MOST_OUTPUTS) -> Outputs:
     rows = latest_finished(store.nodes(run_id))
-    kept = rows[-MOST_OUTPUTS:]
+    kept = rows[-most:]
     found = {row.node: output_of(store, run_id, row) for row in kept}
     last = next((found[row.node] for row in reversed(kept) if row.kind == "task"), None)
     return Outputs(found, last, len(rows) - len(kept))
@@ -64,6 +65,9 @@ def output_of(store: Store, run_id: str, row: NodeRow) -> Any:
     for entry in node_entries(store, run_id, "ended", row.node, row.iteration):
         if entry.data["outcome"] == "finished":
             return entry.data.get("output")
+    detail = row.detail or {}
+    if "event" in detail:
+        return given(store.entries(run_id, detail["signal"] - 1, 1)[0].data["payload"]) if "signal" in detail else {}
     decision = decision_of(store, run_id, row)
     said = (row.detail or {}).get("value")  # by a plan: an answer as its model has it, an automatic approval
     if said is None and decision is not None and decision.kind == "decided":

@@ -9,9 +9,10 @@ from smithers.cli.times import iso
 from smithers.engine.entry import Json
 from smithers.errors import InputError, RunNotFound
 from smithers.store.interface import Store
-from smithers.store.records import Run
+from smithers.store.records import Run, Search
 
-ALL_RUNS: Final = 100_000
+MOST_NAMED: Final = 1000
+"""Of the runs that begin alike."""
 
 
 def run_wire(run: Run) -> Json:
@@ -19,6 +20,7 @@ def run_wire(run: Run) -> Json:
         "runId": run.run_id,
         "workflow": run.workflow,
         "status": run.status,
+        "tags": run.tags,
         "createdAt": iso(run.created_ms),
         "updatedAt": iso(run.updated_ms),
         "error": run.error,
@@ -50,7 +52,7 @@ def find_run(store: Store, wanted: str | None) -> Run:
     try:
         return store.run(wanted)
     except RunNotFound:
-        matches = [run for run in store.runs(limit=ALL_RUNS) if run.run_id.startswith(wanted)] if wanted else []
+        matches = store.search(Search(prefix=wanted, limit=MOST_NAMED)) if wanted else []
         if not matches:
             raise
     if len(matches) > 1:

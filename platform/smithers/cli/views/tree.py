@@ -50,7 +50,8 @@ def told(child: Json) -> str:
     return " ".join(words)
 
 
-SHAPES = {"approval": ("{{", "}}"), "timer": ("([", "])"), "loop": ("[[", "]]"), "part": (">", "]")}
+EVENTS = {"wait-for-event": ("[/", "/]"), "signal": ("[/", "/]")}
+SHAPES = {"approval": ("{{", "}}"), "timer": ("([", "])"), **EVENTS, "loop": ("[[", "]]"), "part": (">", "]")}
 
 
 def mermaid(tree: Json) -> list[str]:

@@ -10,7 +10,8 @@ from smithers.cli.views.approvals import pending, told_decision
 from smithers.cli.views.asking import due_times, how_to_answer, more_lines, what_waits
 from smithers.cli.views.attempts import Attempt, attempts_of, node_entries
 from smithers.cli.views.nodes import named, shown_iteration
-from smithers.engine.entry import Entry, Json
+from smithers.cli.views.signals import event_wire, open_events, send_command, told_event
+from smithers.engine.entry import Entry, Json, node_key
 from smithers.engine.fold import UNPLANNED_KINDS
 from smithers.engine.frame import NodeRow
 from smithers.store.interface import Store
@@ -73,7 +74,8 @@ def explain(store: Store, run: Run, *, has_worker: bool) -> Why:
 
 
 def open_run(store: Store, run: Run, *, has_worker: bool) -> Why:
-    reasons = [*cancel_request(store, run), *code(store, run), *people(store, run), *work(store, run)]
+    awaited = events(store, run)
+    reasons = [*cancel_request(store, run), *code(store, run), *people(store, run), *awaited, *work(store, run)]
     unplanned = due_facts(store, run)
     if unplanned:
         reasons.append(Reason("plan", told_facts(unplanned), unplanned[-1].at_ms))
@@ -131,8 +133,7 @@ def failure(store: Store, run: Run) -> Reason:
     if node:
         attempts = attempts_of(store, run.run_id, node, iteration)
         text = f"{named(node, iteration)} failed{tries(attempts)}: {text}"
-    if where:
-        text = f"{text}\nat {where}"
+    text += told_where(text, where)
     return Reason(
         "failure",
         text,
@@ -143,6 +144,11 @@ def failure(store: Store, run: Run) -> Reason:
         iteration,
         {"error": error},
     )
+
+
+def told_where(text: str, where: str) -> str:
+    """A line to add to an error's text, unless that has it."""
+    return f"\nat {where}" if where and where not in text else ""
 
 
 def tries(attempts: list[Attempt]) -> str:
@@ -173,8 +179,8 @@ def code(store: Store, run: Run) -> list[Reason]:
         return []
     entry = failed[-1] if failed else None
     error: Json = (entry.data.get("error") or {}) if entry else {}
-    where = f"\nat {error['where']}" if error.get("where") else ""
-    text = f"The workflow file does not render: {error.get('code', '')} {error.get('message', '')}{where}"
+    text = f"The workflow file does not render: {error.get('code', '')} {error.get('message', '')}"
+    text += told_where(text, str(error.get("where") or ""))
     if entry is None:
         text = f"It waits for a worker that has its code ({run.digest[:12]}), of {run.source}."
     return [
@@ -207,9 +213,36 @@ def approval(store: Store, run: Run, row: NodeRow, due_ms: int) -> Reason:
     )
 
 
+def events(store: Store, run: Run) -> list[Reason]:
+    """Waits for events, with how long they last and what came that they could not take."""
+    rows = open_events(store.nodes(run.run_id))
+    opened = store.open_commands(run.run_id) if rows else []
+    due = {node_key(one.command.node, one.command.iteration): one.command.due_ms for one in opened}
+    return [event(run, row, due.get(node_key(row.node, row.iteration), 0)) for row in rows[:MOST_NODES]]
+
+
+def event(run: Run, row: NodeRow, due_ms: int) -> Reason:
+    detail = row.detail or {}
+    until = f", until {local(due_ms)} (then: {detail.get('on_timeout')})" if due_ms else ""
+    unfit = [f"\nsignal {one['seq']} does not fit {detail.get('output')}: {one['why']}" for one in detail["unfit"]]
+    return Reason(
+        "event",
+        f"{named(row.node, row.iteration)} waits for the event {told_event(row)}{until}{''.join(unfit)}",
+        row.first_ms or run.updated_ms,
+        "somebody sends it",
+        send_command(run.run_id, detail),
+        row.node,
+        row.iteration,
+        {"event": event_wire(row)} | ({"expiresAt": iso(due_ms)} if due_ms else {}),
+    )
+
+
 def work(store: Store, run: Run) -> list[Reason]:
     """What is in flight: tasks whose body has begun, tasks that wait for a worker or for their backoff, timers."""
-    open_rows = [row for row in store.open_commands(run.run_id) if row.command.kind in ("run", "child", "timer")]
+    waits = {node_key(row.node, row.iteration) for row in open_events(store.nodes(run.run_id))}
+    kinds = ("run", "child", "timer")
+    open_rows = [row for row in store.open_commands(run.run_id) if row.command.kind in kinds]
+    open_rows = [row for row in open_rows if node_key(row.command.node, row.command.iteration) not in waits]
     open_rows = [row for row in open_rows if row.command.kind != "timer" or not row.command.attempt]  # see `people`
     found = [timer(row) if row.command.kind == "timer" else task(store, run, row) for row in open_rows[:MOST_NODES]]
     if len(open_rows) > MOST_NODES:

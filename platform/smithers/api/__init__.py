@@ -1,0 +1,1 @@
+"""What programs call: `run` and `start`, the same as `smithers up` without a terminal."""

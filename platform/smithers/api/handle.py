@@ -1,0 +1,164 @@
+"""A run that a program has started: wait for it, answer it, cancel it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+from smithers.api.following import Following
+from smithers.api.hosting import Host, host_of
+from smithers.api.result import Result
+from smithers.cli.person import whoami
+from smithers.cli.up.model import RunModel
+from smithers.cli.views.events import Event
+from smithers.errors import StoreUnavailable, TemporalUnavailable
+from smithers.project import Project
+from smithers.store import open_store
+from smithers.store.interface import Store
+from smithers.store.records import Run
+
+if TYPE_CHECKING:
+    from smithers.cli.up.prepare import Prepared
+
+OnEvent = Callable[[Event], Awaitable[None] | None]
+EVERY_OUTPUT: Final = 10**9
+STORE_AGAIN_S: Final = 1.0
+
+
+class RunHandle:
+    """A run, and this process's part in carrying it on. Made by `start`; belongs to the event loop it was made on.
+
+    The run does not depend on it: closing the handle, leaving its `async with`, or cancelling what awaits it stops
+    this process's worker (when no other handle needs it) and nothing else. `cancel` cancels the run.
+    """
+
+    def __init__(self, project: Project, prepared: Prepared) -> None:
+        self.run_id: Final = prepared.run_id
+        self.workflow: Final = prepared.workflow
+        self.project: Final = project
+        self._store: Store = open_store(project, create=False)
+        model = RunModel(prepared.run_id, prepared.workflow, prepared.created_ms)
+        self._following = Following(self._store, model, prepared.after)
+        self._host: Host | None = None
+        self._entered: asyncio.Future[None] | None = None
+        self._closed: asyncio.Future[None] | None = None
+        if prepared.code is not None:
+            self._host = host_of(project)
+            self._entered = asyncio.ensure_future(asyncio.to_thread(self._host.enter, prepared.code, self.run_id))
+
+    async def result(self, *, stay: bool = False, on_event: OnEvent | None = None) -> Result:
+        """Returns when the run has ended, or when only a person (or new code) can go on with it; timers are waited for.
+
+        `stay` waits for people, too. May be called again, for example after `approve`. `on_event` is called, or
+        awaited, with each `Event` since the last call, in order, after it was stored; what it raises comes out here.
+        Raises `TemporalUnavailable` or `TemporalMissing` where no worker can be started.
+        """
+        following = self._following
+        while True:
+            for event in await self._look():
+                if on_event is not None:
+                    told = on_event(event)
+                    if inspect.isawaitable(told):
+                        await told
+            if following.model.is_over or (not stay and await asyncio.to_thread(self._waits_for_somebody)):
+                return await asyncio.to_thread(self._result)
+            self._check_worker()
+            await asyncio.sleep(following.pace_s)
+
+    async def status(self) -> str:
+        """As it is stored now: running, waiting-approval, ..., finished, failed, cancelled."""
+        return (await self._run()).status
+
+    async def approve(self, node: str | None = None, *, by: str = "", note: str = "", iteration: str = "") -> None:
+        """Approves what waits; `node` says which, where several do. Raises `WrongState`, `NodeNotFound`, `InputError`.
+
+        `by` is the user of this process by default, `iteration` the latest.
+        """
+        await asyncio.to_thread(self._decide, node, iteration or None, (True, by, note))
+
+    async def deny(self, node: str | None = None, *, by: str = "", note: str = "", iteration: str = "") -> None:
+        """Denies what waits. As `approve`."""
+        await asyncio.to_thread(self._decide, node, iteration or None, (False, by, note))
+
+    async def cancel(self, reason: str = "", *, by: str = "") -> None:
+        """Asks for the run to be cancelled; `result` returns when it is. Raises `WrongState` if the run has ended."""
+        await asyncio.to_thread(self._cancel, reason, by)
+
+    async def close(self) -> None:
+        """Lets this process's worker go; the last handle to do so waits until tasks have ended, ten seconds at most.
+
+        May be called again. A caller that is cancelled meanwhile does not stop it.
+        """
+        if self._closed is None:
+            self._closed = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._closed)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _look(self) -> list[Event]:
+        try:
+            return await asyncio.to_thread(self._following.look)
+        except StoreUnavailable:  # locked or away: nothing is lost, and the next look sees it all
+            await asyncio.sleep(STORE_AGAIN_S)
+            return []
+
+    def _waits_for_somebody(self) -> bool:
+        return self._following.waits_for_somebody
+
+    def _check_worker(self) -> None:
+        if self._entered is None or self._host is None or not self._entered.done():
+            return
+        self._entered.result()  # raises what kept it from starting
+        if not self._host.is_alive:
+            raise TemporalUnavailable(
+                f"The worker in this process has ended; run {self.run_id!r} stays. `smithers up --resume {self.run_id}`"
+                " goes on with it."
+            )
+
+    async def _run(self) -> Run:
+        return await asyncio.to_thread(self._store.run, self.run_id)
+
+    def _result(self) -> Result:
+        from smithers.cli.views.outputs import outputs_of
+
+        run = self._store.run(self.run_id)
+        found = outputs_of(self._store, self.run_id, most=EVERY_OUTPUT)
+        return Result(run.run_id, run.workflow, run.status, found.by_node, found.last, run.error)
+
+    def _decide(self, node: str | None, iteration: str | None, answer: tuple[bool, str, str]) -> None:
+        from smithers.cli.views.approvals import choose, decide
+        from smithers.engine.answer import Answer
+
+        run, (approved, by, note) = self._store.run(self.run_id), answer
+        row = choose(self._store, run, node, iteration)
+        decide(self._store, run, row, Answer(approved, by or whoami(), note or None))
+        self._wake()
+
+    def _cancel(self, reason: str, by: str) -> None:
+        from smithers.cli.cancelling import request_cancel
+
+        request_cancel(self._store, self._store.run(self.run_id), by or whoami(), reason or None)
+        self._wake()
+
+    def _wake(self) -> None:
+        from smithers.cli.ringing import wake
+
+        wake(self.project, self.run_id)
+
+    async def _close(self) -> None:
+        if self._entered is not None and self._host is not None:
+            with suppress(Exception):
+                await self._entered
+            if self._entered.done() and self._entered.exception() is None:
+                await asyncio.to_thread(self._host.leave)
+        await asyncio.to_thread(self._store.close)

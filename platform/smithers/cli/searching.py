@@ -1,0 +1,46 @@
+"""Which runs are meant, as options say it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from smithers.cli.inputs import pairs
+from smithers.cli.times import now_ms, parse_span
+from smithers.errors import InputError
+
+INPUT: Final = "input."
+
+
+def input_values(where: Sequence[str]) -> dict[str, str]:
+    """`input.order.id=17` as path and value. Raises `InputError`."""
+    found = pairs(where, "--where")
+    for name in found:
+        if not name.startswith(INPUT) or name == INPUT:
+            raise InputError(
+                f"--where {name!r} is not in the input: write --where input.FIELD=VALUE, with dots for fields of "
+                "fields. Tags are looked for with --tag, statuses with --status.",
+                option="--where",
+            )
+    return {name.removeprefix(INPUT): value for name, value in found.items()}
+
+
+def parse_moment(text: str | None, option: str) -> int | None:
+    """Milliseconds since the epoch of `2h` (ago), `2026-03-01`, or `2026-03-01T09:30` (here, or with an offset)."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    else:
+        return int(moment.timestamp() * 1000)
+    try:
+        return now_ms() - parse_span(text, option)
+    except InputError:
+        raise InputError(
+            f"{option}={text!r} is no time: write how long ago (30m, 2h, 7d) or a moment (2026-03-01, "
+            "2026-03-01T09:30, 2026-03-01T09:30+02:00).",
+            option=option,
+        ) from None

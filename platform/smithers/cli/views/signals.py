@@ -1,0 +1,144 @@
+"""Events: what runs wait for, what was sent to them, and how one is stored. Needs the store only."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from smithers.cli.status import FINAL
+from smithers.cli.times import ago, iso, now_ms
+from smithers.cli.views.nodes import shown_iteration
+from smithers.engine.entry import Entry, Json
+from smithers.engine.frame import NodeRow
+from smithers.engine.inbox import PREFIX, WAITING, Sent, open_waits, refusal
+from smithers.errors import WrongState
+from smithers.store.interface import Store
+from smithers.store.records import Append, Run
+
+ANY: Final = "*"
+"""As a correlation id to look for: any, and none."""
+
+
+def open_events(rows: Iterable[NodeRow]) -> list[NodeRow]:
+    return [row for row in rows if row.state == WAITING]
+
+
+def told_event(row: NodeRow) -> str:
+    """`deploy.completed`, or with its id `deploy.completed (pr-7)`."""
+    detail = row.detail or {}
+    correlation = f" ({detail['correlation']})" if detail.get("correlation") else ""
+    return f"{detail.get('event')!r}{correlation}"
+
+
+def event_wire(row: NodeRow) -> Json:
+    detail = row.detail or {}
+    return {
+        "nodeId": row.node,
+        "iteration": shown_iteration(row.iteration),
+        "event": detail.get("event"),
+        "correlationId": detail.get("correlation"),
+        "output": detail.get("output"),
+        "onTimeout": detail.get("on_timeout"),
+        "unfit": detail.get("unfit", []),
+    }
+
+
+def send_command(run_id: str, detail: Json | None) -> str:
+    """What to type, with the fields that the payload needs."""
+    about = detail or {}
+    words = ["smithers", "signal", run_id, str(about.get("event"))]
+    if about.get("correlation"):
+        words += ["--correlation", about["correlation"]]
+    schema: Json = about.get("schema") or {}
+    required: list[str] = schema.get("required", [])
+    if required:
+        words += ["--data", json.dumps(dict.fromkeys(required, "..."))]
+    return shlex.join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What became of an event."""
+
+    entry: Entry
+    is_new: bool
+    """False if the very same event was stored before."""
+    waits: tuple[NodeRow, ...]
+    """Who was waiting for one of this name."""
+
+
+def deliver(store: Store, run: Run, sent: Sent) -> Delivered:
+    """Stores an event. Raises `WrongState` if the run has ended, and `InvalidInput` if its payload fits nobody who
+    waits for it."""
+    if run.status in FINAL:
+        raise takes_none(run)
+    rows = store.nodes(run.run_id)
+    refused = refusal(sent, rows)
+    if refused is not None:
+        raise refused
+    done = store.append(Append(run.run_id, (sent.fact,)))
+    if done.outcomes == ("rejected",):
+        raise takes_none(store.run(run.run_id))
+    stored = done.outcomes == ("stored",)
+    entry = done.entries[0] if stored else store.entries_by_key(run.run_id, sent.key)[0]
+    return Delivered(entry, stored, tuple(open_waits(rows, sent.name, sent.correlation)))
+
+
+def takes_none(run: Run) -> WrongState:
+    advice = f" `smithers up --resume {run.run_id}` opens it again." if run.status == "failed" else ""
+    return WrongState(
+        f"Run {run.run_id} takes no events: it is {run.status}, since {ago(run.updated_ms, now_ms())}.{advice} "
+        "Nothing was stored.",
+        run=run.run_id,
+        status=run.status,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which signals of a run to look at."""
+
+    name: str = ""
+    correlation: str | None = ANY
+    """None is for those without one."""
+    after_ms: int = 0
+    """Received at this time or later, milliseconds since the epoch."""
+    limit: int = 200
+
+    def admits(self, entry: Entry) -> bool:
+        data = entry.data
+        is_meant = self.correlation == ANY or data.get("correlation") == self.correlation
+        return data["name"] == (self.name or data["name"]) and is_meant and entry.at_ms >= self.after_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A signal in the log, and who has taken it."""
+
+    entry: Entry
+    taken_by: NodeRow | None
+
+    def wire(self) -> Json:
+        data: dict[str, Any] = self.entry.data
+        taken = self.taken_by
+        return {
+            "seq": self.entry.seq,
+            "name": data["name"],
+            "correlationId": data.get("correlation"),
+            "payload": data.get("payload"),
+            "by": data.get("by"),
+            "at": iso(self.entry.at_ms),
+            "takenBy": None if taken is None else {"nodeId": taken.node, "iteration": shown_iteration(taken.iteration)},
+        }
+
+
+def received(store: Store, run_id: str, wanted: Filter) -> list[Received]:
+    """In order of arrival."""
+    prefix = f"{PREFIX}{wanted.name}:" if wanted.name else PREFIX
+    found = [entry for entry in store.entries_by_key(run_id, prefix) if wanted.admits(entry)]
+    taken = {row.detail["signal"]: row for row in store.nodes(run_id) if row.detail and "signal" in row.detail}
+    kept = sorted(found, key=lambda entry: entry.seq)[: wanted.limit]
+    return [Received(entry, taken.get(entry.seq)) for entry in kept]

@@ -1,0 +1,315 @@
+"""`run` and `start`: what programs call, on a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from smithers import Result, run, start
+from smithers.api.hosting import host_of
+from smithers.cli.views.events import Event
+from smithers.errors import (
+    IdempotencyConflict,
+    InputError,
+    InvalidInput,
+    InvalidOutput,
+    NodeNotFound,
+    RunExists,
+    RunFailed,
+    RunWaiting,
+    WorkflowFileError,
+    WrongState,
+)
+from smithers.project import Project
+from smithers.store import open_store
+from smithers.store.records import NewRun, Search
+from smithers.temporal import local
+from tests.acceptance.cli.running import environment
+from tests.integration.temporal.conftest import FLOWS, Place, code
+
+pytestmark = pytest.mark.timeout(60)
+
+
+class Out(BaseModel):
+    n: int
+
+
+class Other(BaseModel):
+    text: str
+
+
+def flow(name: str) -> Path:
+    return FLOWS / f"{name}.py"
+
+
+def named(place: Place, run: str) -> str:
+    """The server is shared by the tests of this folder."""
+    return f"{place.project.name}-{run}"
+
+
+async def finished(body: Callable[[], Awaitable[Any]]) -> Any:
+    return await body()
+
+
+def go(place: Place, body: Callable[[], Awaitable[Any]]) -> Any:
+    """Runs on a loop of its own, and expects no worker to be left."""
+    found = asyncio.run(finished(body))
+    assert not host_of(place.project).is_alive
+    return found
+
+
+def options(place: Place, **more: Any) -> dict[str, Any]:
+    return {"project": place.project.root, **more}
+
+
+@pytest.mark.feature(
+    "run.fn", "run.opt.input", "run.opt.runid", "run.result", "run.result.other", "run.status.finished"
+)
+def test_a_run_gives_its_outputs_by_node(place: Place) -> None:
+    given = {"folder": str(place.folder), "n": 3}
+
+    result: Result = go(place, lambda: run(flow("sequence"), given, run_id=named(place, "mine"), **options(place)))
+
+    assert (result.run_id, result.workflow, result.status, result.error) == (
+        named(place, "mine"),
+        "sequence",
+        "finished",
+        None,
+    )
+    assert result.outputs == {"t0": {"n": 0}, "t1": {"n": 1}, "t2": {"n": 2}}
+    assert (result.finished().output(Out, "t1"), result.last) == (Out(n=1), {"n": 2})
+    assert result.output_maybe(Out, "t9") is None
+    with pytest.raises(NodeNotFound, match="t0, t1, t2"):
+        result.output(Out, "t9")
+    with pytest.raises(InvalidOutput, match="Other"):
+        result.output(Other, "t1")
+
+
+def test_a_workflow_may_be_given_as_a_value_and_its_input_as_a_model(place: Place) -> None:
+    loaded = code("sequence")
+    assert loaded.workflow.input is not None
+    given = loaded.workflow.input(folder=str(place.folder), n=1)
+
+    result: Result = go(place, lambda: run(loaded.workflow, given, **options(place)))
+
+    assert result.outputs == {"t0": {"n": 0}}
+
+
+@pytest.mark.feature("run.opt.onprogress")
+def test_every_event_is_told_in_order_and_after_it_was_stored(place: Place) -> None:
+    told: list[tuple[str, str]] = []
+    stored: list[bool] = []
+
+    async def on_event(event: Event) -> None:
+        told.append((event.type, event.node))
+        stored.append(place.store.run(named(place, "r")).head >= event.seq)
+        await asyncio.sleep(0)
+
+    given = {"folder": str(place.folder), "n": 2}
+    go(place, lambda: run(flow("sequence"), given, run_id=named(place, "r"), on_event=on_event, **options(place)))
+
+    started = [node for type, node in told if type == "NodeStarted"]
+    assert (told[0][0], told[-1][0], started) == ("RunStarted", "RunFinished", ["t0", "t1"])
+    assert all(stored)
+
+
+def test_what_a_callback_raises_comes_out_and_the_run_stays(place: Place) -> None:
+    def on_event(event: Event) -> None:
+        raise ZeroDivisionError
+
+    given = {"folder": str(place.folder)}
+    with pytest.raises(ZeroDivisionError):
+        go(place, lambda: run(flow("asking"), given, run_id=named(place, "r"), on_event=on_event, **options(place)))
+
+    assert place.status(named(place, "r")) not in ("failed", "cancelled")
+
+
+@pytest.mark.feature("run.wait.returns", "run.status.waitapproval")
+def test_a_run_that_waits_for_a_person_returns_and_goes_on_when_it_is_answered(place: Place) -> None:
+    async def body() -> Result:
+        async with await start(flow("asking"), {"folder": str(place.folder)}, **options(place)) as handle:
+            waiting = await handle.result()
+            assert waiting.status == "waiting-approval"
+            with pytest.raises(RunWaiting):
+                waiting.finished()
+            await handle.approve("ok", by="ann", note="fine")
+            with pytest.raises(WrongState, match="ann"):
+                await handle.approve("ok")
+            return await handle.result()
+
+    result: Result = go(place, body)
+
+    assert (result.status, result.outputs["ok"]["decidedBy"], place.lines("ran")) == ("finished", "ann", ["after"])
+
+
+@pytest.mark.feature("run.status.failed", "run.result.error", "run.opt.resume")
+def test_a_failed_run_is_a_result_and_can_be_resumed(place: Place) -> None:
+    async def body() -> tuple[Result, Result]:
+        async with await start(
+            flow("asking"), {"folder": str(place.folder)}, run_id=named(place, "r"), **options(place)
+        ) as handle:
+            await handle.result()
+            await handle.deny(note="no")
+            failed = await handle.result()
+        async with await start(flow("asking"), run_id=named(place, "r"), resume=True, **options(place)) as handle:
+            assert (await handle.result()).status == "waiting-approval"
+            await handle.approve()
+            return failed, await handle.result()
+
+    failed, finished = go(place, body)
+
+    assert (failed.status, finished.status) == ("failed", "finished")
+    assert failed.error is not None
+    with pytest.raises(RunFailed) as caught:
+        failed.finished()
+    assert caught.value.data["error"]["code"] == failed.error["code"]
+
+
+@pytest.mark.feature("run.status.cancelled")
+def test_a_run_is_cancelled_by_its_handle(place: Place) -> None:
+    async def body() -> Result:
+        async with await start(flow("asking"), {"folder": str(place.folder)}, **options(place)) as handle:
+            await handle.cancel("changed my mind", by="ann")
+            result = await handle.result()
+            with pytest.raises(WrongState):
+                await handle.cancel()
+            assert await handle.status() == "cancelled"
+            return result
+
+    assert go(place, body).status == "cancelled"
+
+
+def test_cancelling_who_awaits_a_run_cancels_nothing(place: Place) -> None:
+    async def body() -> None:
+        given = {"folder": str(place.folder)}
+        async with asyncio.timeout(1.5):
+            await run(flow("asking"), given, run_id=named(place, "r"), stay=True, **options(place))
+
+    with pytest.raises(TimeoutError):
+        go(place, body)
+
+    assert place.status(named(place, "r")) == "waiting-approval"
+    assert not place.entries(named(place, "r"), "cancel")
+
+
+@pytest.mark.feature("run.opt.signal")
+def test_a_run_is_cancelled_with_who_awaits_it_where_that_is_asked_for(place: Place) -> None:
+    async def body() -> None:
+        given = {"folder": str(place.folder)}
+        async with asyncio.timeout(1.5):
+            await run(flow("asking"), given, run_id=named(place, "r"), stay=True, cancel_run=True, **options(place))
+
+    with pytest.raises(TimeoutError):
+        go(place, body)
+
+    assert place.status(named(place, "r")) == "cancelled"
+
+
+def test_the_same_idempotency_key_gives_the_same_run(place: Place) -> None:
+    async def body() -> list[Result]:
+        given = {"folder": str(place.folder), "n": 1}
+        each = [run(flow("sequence"), given, idempotency_key="k", **options(place)) for _ in range(4)]
+        found = await asyncio.gather(*each)
+        with pytest.raises(IdempotencyConflict, match="another input"):
+            await run(flow("sequence"), given | {"n": 2}, idempotency_key="k", **options(place))
+        with pytest.raises(IdempotencyConflict, match="'mine'"):
+            await run(flow("sequence"), given, idempotency_key="k", run_id="mine", **options(place))
+        return found
+
+    results = go(place, body)
+
+    assert {result.status for result in results} == {"finished"}
+    assert len({result.run_id for result in results}) == 1
+    assert place.lines("ran") == ["t0"]
+
+
+def test_runs_of_one_process_share_a_worker(place: Place) -> None:
+    async def body() -> list[Result]:
+        one = run(flow("sequence"), {"folder": str(place.folder), "n": 2}, **options(place))
+        other = run(flow("fan"), {"folder": str(place.folder), "n": 2}, **options(place))
+        return list(await asyncio.gather(one, other))
+
+    assert [result.status for result in go(place, body)] == ["finished", "finished"]
+
+
+def test_tags_are_kept_for_finding_the_run(place: Place) -> None:
+    given = {"folder": str(place.folder)}
+    tags = {"team": "blue"}
+    go(place, lambda: run(flow("asking"), given, run_id=named(place, "r"), tags=tags, **options(place)))
+
+    assert [found.run_id for found in place.store.search(Search(tags=tags))] == [named(place, "r")]
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"input": {"folder": 3}}, InvalidInput),
+        ({"input": {"folder": "x", "unknown": 1}}, InvalidInput),
+        ({"input": [1]}, InvalidInput),
+        ({"workflow": "nowhere.py"}, WorkflowFileError),
+        ({"run_id": "a b"}, InputError),
+        ({"tags": {"a b": "c"}}, InputError),
+        ({"idempotency_key": "a\nb"}, InputError),
+        ({"max_concurrency": 0}, InputError),
+        ({"resume": True}, InputError),
+        ({"project": "/nowhere/at/all"}, InputError),
+        ({"run_id": "there"}, RunExists),
+    ],
+)
+def test_bad_requests_are_refused_with_nothing_made(place: Place, change: dict[str, Any], error: type) -> None:
+    place.start("sequence")
+    place.store.create_run(NewRun("there", "sequence", {}, "d", "/flow.py"))
+    before = len(place.store.runs())
+    given: dict[str, Any] = {"workflow": flow("sequence"), "input": {"folder": "x"}, **options(place)} | change
+
+    with pytest.raises(error):
+        go(place, lambda: run(given.pop("workflow"), given.pop("input"), **given))
+
+    assert len(place.store.runs()) == before
+
+
+SCRIPT = """
+import asyncio
+from pydantic import BaseModel
+from smithers import Task, call, run, workflow
+
+class Text(BaseModel):
+    text: str
+
+def say(text: str) -> Text:
+    return Text(text=text)
+
+@workflow
+def hello(ctx):
+    return Task("hello", output=Text)[call(say, "hi")]
+
+if __name__ == "__main__":
+    for _ in range(2):
+        print(asyncio.run(run(hello)).finished().output(Text, "hello").text)
+"""
+
+
+def test_a_script_runs_its_own_workflow_on_a_local_server_that_it_starts(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    (tmp_path / "lean.py").write_text("import sys\nfrom smithers import run, start\n" + LEAN)
+    where = {"cwd": tmp_path, "env": environment(), "capture_output": True, "text": True, "timeout": 50}
+
+    done = subprocess.run([sys.executable, "script.py"], check=False, **where)
+    lean = subprocess.run([sys.executable, "lean.py"], check=False, **where)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "hi\nhi\n", "")
+    assert lean.stdout == "[]\n", lean.stderr
+    store = open_store(Project(tmp_path), create=False)
+    assert [one.status for one in store.runs()] == ["finished", "finished"]
+    store.close()
+    local.stop(Project(tmp_path))
+
+
+LEAN = "print([name for name in ('temporalio', 'sqlalchemy', 'typer') if name in sys.modules])\n"

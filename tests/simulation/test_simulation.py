@@ -1,0 +1,52 @@
+"""Generated workflows live through kills, zombies, lost answers and decisions, on the real store and the real steps.
+
+`scripts/simulate` tells many more seeds."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from smithers.engine.frame import Plan
+from smithers.engine.plan import Planner
+from tests.simulation.shrinking import failure, shrunk
+from tests.simulation.world import Faults, tell
+
+SEEDS = range(400)
+QUIET = Faults(**dict.fromkeys(Faults.__dataclass_fields__, 0.0))
+
+
+@pytest.mark.timeout(240)
+def test_nothing_is_lost_or_doubled_whatever_happens() -> None:
+    for seed in SEEDS:
+        found = failure(seed)
+        assert found is None, str(shrunk(found)) if found else ""
+
+
+def test_there_is_harm_of_every_kind() -> None:
+    harm: Counter[str] = Counter()
+    for seed in range(60):
+        harm += tell(seed).harm
+    assert {"kills", "stops", "shutdowns", "deliveries given up", "answers lost", "redrives", "cancels"} <= harm.keys()
+
+
+def test_a_seed_is_always_the_same_story() -> None:
+    assert tell(17).story == tell(17).story
+
+
+def test_a_quiet_story_has_no_harm() -> None:
+    assert not tell(5, QUIET).harm
+
+
+def test_a_planner_that_forgets_a_command_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_plan = Planner.make_plan
+
+    def forgetful(self: Planner) -> Plan:
+        plan = make_plan(self)
+        if plan.number == 2:
+            plan.frame["commands"] = plan.frame["commands"][:-1]
+        return plan
+
+    monkeypatch.setattr(Planner, "make_plan", forgetful)
+    assert any(failure(seed, QUIET) for seed in range(20))

@@ -1,0 +1,387 @@
+"""One seed, one story: a generated workflow on the real store and the real steps, with everything that may go wrong.
+
+What may happen at any moment: a process goes on by one point; a free one is given an order; one is killed, stopped for
+a while, or told to shut down; Temporal gives a delivery up and delivers again, or loses an answer; a body finishes,
+fails or ends late; a person decides or cancels; the driver continues as new; Temporal is lost and the run driven again.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+from unittest.mock import patch
+
+from smithers.engine.answer import Answer as Said
+from smithers.engine.answer import mode_of
+from smithers.engine.entry import Entry, Fact, OpenRun
+from smithers.engine.frame import NodeRow
+from smithers.engine.inbox import Sent
+from smithers.engine.plan import Planner, is_same
+from smithers.errors import AnswerRefused, RenderError, StaleEpoch
+from smithers.flow.workflow import AnyWorkflow
+from smithers.store.deciding import decide
+from smithers.store.memory import MemoryStore
+from smithers.store.records import Append, NewRun
+from smithers.temporal import attempt, claims, step
+from smithers.temporal.identity import Identity
+from smithers.temporal.order import Answer
+from smithers.temporal.workshop import HandOver, StepSettings
+from tests.simulation.processes import DIGEST, Body, Died, Machine, Process, clock
+from tests.simulation.temporal import Driver, Flight
+from tests.unit.engine.trees import Out, grown_workflow
+
+FINAL: Final = ("finished", "failed", "cancelled")
+PROCESSES: Final = 3
+MOST_MOVES: Final = 20_000
+Move = tuple[float, Callable[[], None]]
+
+
+class Broken(AssertionError):
+    """An invariant does not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """How often each kind of harm is done, in relation to a step forward. Shrinking switches kinds off."""
+
+    kill: float = 0.02
+    stop: float = 0.01
+    shut_down: float = 0.01
+    give_up: float = 0.03
+    lose_answer: float = 0.05
+    cancel_task_late: float = 0.5
+    cancel_run: float = 0.002
+    continue_as_new: float = 0.02
+    drive_again: float = 0.003
+    fail: float = 0.15
+
+    def without(self, name: str) -> Faults:
+        return Faults(**{one.name: 0.0 if one.name == name else getattr(self, one.name) for one in fields(self)})
+
+
+@dataclass(slots=True, eq=False)
+class World:
+    seed: int
+    faults: Faults = field(default_factory=Faults)
+    depth: int = 3
+    dice: Random = field(init=False)
+    machine: Machine = field(init=False)
+    driver: Driver = field(init=False)
+    zombies: list[Process] = field(default_factory=list[Process])
+    """Whose delivery nobody waits for."""
+    stopped: set[int] = field(default_factory=set[int])
+    story: list[str] = field(default_factory=list[str])
+    harm: Counter[str] = field(default_factory=Counter[str])
+
+    def run(self, folder: Path, workflow: AnyWorkflow) -> None:
+        store = MemoryStore(now_ms=lambda: round(self.machine.clock_s * 1000))
+        self.dice = Random(self.seed * 104_729 + 7)
+        burst_s = self.dice.choice([0.0, 30.0])
+        self.machine = Machine(store, workflow, folder, StepSettings(burst_s=burst_s, render_s=1e9, grace_s=1e9))
+        self.driver = Driver(self.dice)
+        for _ in range(PROCESSES):
+            self.machine.start()
+        try:
+            store.create_run(NewRun("r", workflow.name, {}, DIGEST, "flow.py"))
+            self.driver.turn()
+            self.live()
+            self.check()
+        finally:
+            for process in self.machine.processes:
+                process.kill()
+            store.close()
+
+    @property
+    def status(self) -> str:
+        return self.machine.store.run("r").status
+
+    def say(self, text: str) -> None:
+        self.story.append(text)
+
+    # The story
+
+    def live(self) -> None:
+        idle_rings = 0
+        for _ in range(MOST_MOVES):
+            if self.machine.rung:
+                self.machine.rung = False
+                self.driver.ring()
+            if self.driver.is_over:
+                if self.is_waiting_for_code() or self.status in FINAL:
+                    return
+                raise Broken(f"the driver is over ({self.driver.done}), the run is {self.status}")
+            moves = self.moves()
+            if moves:
+                idle_rings = 0
+                weights = [weight for weight, _ in moves]
+                self.dice.choices(moves, weights)[0][1]()
+            elif self.is_waiting_for_code() or idle_rings > 2:
+                if self.is_waiting_for_code():
+                    return
+                raise Broken(f"stuck: the run is {self.status}, and nothing is in flight or can be decided")
+            else:  # what the sweeper does
+                idle_rings += 1
+                self.driver.full = True
+                self.driver.ring()
+        raise Broken(f"not over after {MOST_MOVES} moves")
+
+    def is_waiting_for_code(self) -> bool:
+        """Generated trees may hold what only rendering can refuse."""
+        return self.status == "waiting-code"
+
+    def moves(self) -> list[Move]:
+        """What may happen next, with weights."""
+        forward = [*self.advances(), *self.assignments(), *self.decisions()]
+        if not forward and self.stopped:  # nobody else will do it
+            forward = [(1.0, lambda: self.stop(self.machine.processes[min(self.stopped) - 1]))]
+        return [*forward, *self.harms()] if forward else []
+
+    def advances(self) -> list[Move]:
+        busy = [p for p in self.machine.processes if p.alive and p.point and p.number not in self.stopped]
+        return [(1.0, lambda p=process: self.go_on(p)) for process in busy]
+
+    def assignments(self) -> list[Move]:
+        free = [p for p in self.machine.processes if p.is_idle and not p.stopping and p.number not in self.stopped]
+        waiting = [flight for flight in self.driver.flights if flight.process is None]
+        if not free or not waiting:
+            return []
+        return [(2.0, lambda: self.assign(self.dice.choice(waiting), self.dice.choice(free)))]
+
+    def decisions(self) -> list[Move]:
+        rows = self.machine.store.nodes("r")
+        asked = [row for row in rows if row.state == "waiting-approval"]
+        waiting = [row for row in rows if row.state == "waiting-event"]
+        decide: list[Move] = [(0.3, lambda r=row: self.decide(r)) for row in asked]
+        return decide + [(0.3, lambda r=row: self.send(r)) for row in waiting]
+
+    def harms(self) -> list[Move]:
+        may, alive = self.faults, [p for p in self.machine.processes if p.alive]
+        harms: list[Move] = [(may.kill, lambda: self.kill(self.dice.choice(alive)))]
+        harms.append((may.stop, lambda: self.stop(self.dice.choice(alive))))
+        harms.append((may.shut_down, lambda: self.shut_down(self.dice.choice(alive))))
+        flying = [flight for flight in self.driver.flights if flight.process is not None]
+        if flying:
+            harms.append((may.give_up, lambda: self.give_up(self.dice.choice(flying))))
+        if not self.driver.plain and not self.driver.fetching and not self.driver.done:
+            harms.append((may.continue_as_new, self.continue_as_new))
+        if self.status not in FINAL:
+            harms.append((may.cancel_run, self.cancel_run))
+            harms.append((may.drive_again, self.drive_again))
+        return [harm for harm in harms if harm[0] > 0]
+
+    # Forward
+
+    def assign(self, flight: Flight, process: Process) -> None:
+        flight.attempt += 1
+        flight.process = process
+        self.say(f"{process.number} takes {flight.order.n}, attempt {flight.attempt}")
+        mine = flight.attempt
+        process.begin(flight.order, flight.attempt, lambda: flight.attempt != mine and self.dice.random() < 0.5)
+        self.look(process)
+
+    def go_on(self, process: Process) -> None:
+        body = process.body
+        if body is not None and process.point.startswith("body"):
+            process.ending = self.end_of(body)
+        self.say(f"{process.number}: {process.point}")
+        process.go_on()
+        self.look(process)
+
+    def end_of(self, body: Body) -> dict[str, Any] | None:
+        """How a body ends, or None: it goes on."""
+        row = self.machine.store.node("r", body.command.node, body.command.iteration)
+        ms = self.dice.choice([0, 0, 3, 50, 5000])
+        if body.context.flag.reason == "shutdown" and self.dice.random() < 0.7:
+            return {"outcome": "cancelled", "ms": ms}
+        if row.state in ("cancelling", "cancelled") and self.dice.random() < self.faults.cancel_task_late:
+            body.context.flag.set("cancel")
+            return {"outcome": "cancelled", "ms": ms}
+        if self.dice.random() < self.faults.fail:
+            error = {"code": "TASK_FAILED", "message": "x", "retryable": self.dice.random() < 0.8, "data": {}}
+            return {"outcome": "failed", "error": error, "ms": ms}
+        return {"outcome": "finished", "output": Out(n=body.command.n).model_dump(), "ms": ms}
+
+    def look(self, process: Process) -> None:
+        """After a process has moved: a body may have begun, a delivery may have ended."""
+        if process.body is not None and process.point.startswith("body"):
+            self.check_begin(process.body)
+        if process.result is None:
+            return
+        result, process.result = process.result, None
+        flight = next((flight for flight in self.driver.flights if flight.process is process), None)
+        if flight is None:
+            return  # nobody waits for it
+        flight.process = None
+        if isinstance(result, Answer):
+            if self.dice.random() < self.faults.lose_answer:
+                self.harm["answers lost"] += 1
+                self.say(f"the answer to {flight.order.n} is lost")
+            else:
+                self.say(f"{flight.order.n} is answered: {[c.n for c in result.commands]} {result.done}")
+                self.driver.answered(flight, result)
+        elif not isinstance(result, (Died, HandOver)):
+            raise Broken(f"order {flight.order.n} ended with {result!r}") from result
+
+    def decide(self, row: NodeRow) -> None:
+        said = self.answer(row)
+        self.say(f"{row.node}:{row.iteration} is answered: {said}")
+        with suppress(AnswerRefused):
+            decide(self.machine.store, "r", row, said)
+        if self.dice.random() < 0.9:  # otherwise whoever decided died before the bell
+            self.driver.ring()
+
+    def answer(self, row: NodeRow) -> Said:
+        """What fits the question mostly, sometimes what does not, and now and then no."""
+        by = self.dice.choice(["ann", "bob"])
+        if self.dice.random() < 0.3:
+            return Said(False, by)
+        match mode_of(row.detail):
+            case "human":
+                return Said(True, by, value={"n": self.dice.choice([2, 2, 3, "no number"])})
+            case "select":
+                return Said(True, by, choice=self.dice.choice("ab"))
+            case "rank":
+                return Said(True, by, ranking=("b", "a"))
+            case _:
+                return Said(True, by)
+
+    def send(self, row: NodeRow) -> None:
+        about = row.detail or {}
+        payload = {"n": len(self.story)} if self.dice.random() < 0.9 else {"n": "none"}
+        sent = Sent(about["event"], payload, about.get("correlation"), "somebody", len(self.story))
+        self.machine.store.append(Append("r", (sent.fact,)))
+        self.say(f"{row.node}:{row.iteration} is sent {payload}")
+        if self.dice.random() < 0.9:
+            self.driver.ring()
+
+    # Harm
+
+    def kill(self, process: Process) -> None:
+        self.harm["kills"] += 1
+        self.say(f"{process.number} is killed at {process.point!r}")
+        self.stopped.discard(process.number)
+        process.kill()
+        process.result = None
+        for flight in self.driver.flights:
+            if flight.process is process:
+                flight.process = None
+        self.machine.start()
+
+    def stop(self, process: Process) -> None:
+        """SIGSTOP, and later SIGCONT. Temporal notices that heartbeats stay away, sooner or later."""
+        if process.number in self.stopped:
+            self.stopped.discard(process.number)
+        elif len(self.stopped) < PROCESSES - 1:
+            self.harm["stops"] += 1
+            self.stopped.add(process.number)
+        self.say(f"{process.number} is {'stopped' if process.number in self.stopped else 'going on'}")
+
+    def shut_down(self, process: Process) -> None:
+        self.harm["shutdowns"] += 1
+        self.say(f"{process.number} is told to shut down")
+        if not process.stopping:
+            process.stopping = True
+            self.machine.start()
+            for running in process.shop.table.every():
+                running.stop("shutdown")
+        elif process.is_idle:
+            process.kill()
+
+    def give_up(self, flight: Flight) -> None:
+        """Temporal's heartbeat timeout: the process goes on, and nobody waits for its answer."""
+        self.harm["deliveries given up"] += 1
+        self.say(f"Temporal gives up {flight.order.n} at {flight.process and flight.process.number}")
+        flight.process = None
+
+    def continue_as_new(self) -> None:
+        self.harm["continue-as-news"] += 1
+        self.say("the driver continues as new")
+        self.driver = self.driver.continued()
+        self.driver.turn()
+
+    def cancel_run(self) -> None:
+        self.harm["cancels"] += 1
+        self.say("the run is cancelled")
+        self.machine.store.append(Append("r", (Fact("cancel", "cancel", {"by": "x", "reason": ""}, OpenRun()),)))
+        self.driver.ring()
+
+    def drive_again(self) -> None:
+        self.harm["redrives"] += 1
+        epoch = self.machine.store.redrive("r")
+        self.say(f"the run is driven again, epoch {epoch}")
+        self.driver = Driver(self.dice, epoch, self.driver.since + 1)
+        self.driver.turn()
+
+    # What must hold
+
+    def check_begin(self, body: Body) -> None:
+        if body.begun_at < 0:
+            return  # checked
+        log = self.machine.store.entries("r")
+        command = body.command
+        key = f"ended:{command.node}:{command.iteration}:a{command.attempt}"
+        if any(entry.key == key and entry.seq <= body.begun_at for entry in log):
+            raise Broken(f"the body of {command.node} begins after its end was stored")
+        claim = f"claim:{command.node}:{command.iteration}:a{command.attempt}:{body.nth}"
+        if not any(entry.key == claim for entry in log):
+            raise Broken(f"the body of {command.node} begins without its claim {claim}")
+        same = [b for b in self.machine.bodies if b is not body and b.key == body.key and b.nth == body.nth]
+        if any(one.command.attempt == command.attempt for one in same):
+            raise Broken(f"two bodies of {command.node} begin under claim {claim}")
+        body.begun_at = -1
+
+    def check(self) -> None:
+        log = self.machine.store.entries("r")
+        check_log(self.machine.workflow, log)
+        ran = {(body.command.node, body.command.iteration, body.command.attempt) for body in self.machine.bodies}
+        for data in [entry.data for entry in log if entry.kind == "ended" and entry.data["outcome"] == "finished"]:
+            if (data["node"], data["iteration"], data["attempt"]) not in ran:
+                raise Broken(f"{data['node']} has an output, and its body never ran")
+        left = [row for row in self.machine.store.open_commands("r") if row.command.kind in ("run", "child", "timer")]
+        if self.status in FINAL and left:
+            raise Broken(f"the run is {self.status} with open commands: {left}")
+
+
+def check_log(workflow: AnyWorkflow, log: list[Entry]) -> None:
+    """No gaps, unique keys, and every frame is what a planner that starts cold makes of what stands before it."""
+    if [entry.seq for entry in log] != list(range(1, len(log) + 1)):
+        raise Broken("the log has a gap")
+    if len({entry.key for entry in log}) != len(log):
+        raise Broken("a key stands in the log twice")
+    for frame in [entry for entry in log if entry.kind == "frame"]:
+        plan = Planner.build(workflow, "r", log[: frame.data["covers"]]).plan()
+        if plan is not None and frame.data["status"] in ("failed", "cancelled") and plan.status == frame.data["status"]:
+            continue  # what is withdrawn at the end may be told differently: docs/decisions/0004
+        if plan is None or not is_same(plan.frame, frame.data):
+            raise Broken(f"frame {frame.data['number']} is not what a cold start plans: {frame.data} / {plan}")
+
+
+def tell(seed: int, faults: Faults | None = None, depth: int = 3) -> World:
+    """Lives through one seed. Raises `Broken`; the world's `story` says how it came to that."""
+    world = World(seed, faults or Faults(), depth)
+    time = clock()
+
+    def standing(identity: Identity) -> str:
+        return world.machine.standing(str(identity))
+
+    with (
+        patch.object(claims, "time", time),
+        patch.object(attempt, "time", time),
+        patch.object(step, "time", time),
+        patch.object(Identity, "standing", standing),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        try:
+            world.run(Path(folder), grown_workflow(seed, depth))
+        except (RenderError, StaleEpoch) as error:
+            raise Broken(f"seed {seed}: {error!r}") from error
+        except Broken as broken:
+            broken.add_note(f"seed {seed}; the last moves:\n  " + "\n  ".join(world.story[-40:]))
+            raise
+    return world
