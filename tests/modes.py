@@ -25,6 +25,7 @@ from smithers.flow.workflow import AnyWorkflow
 from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.deciding import decide
+from smithers.store.habit import habitual
 from smithers.store.interface import Store
 from smithers.store.records import Append, NewRun, Run
 from smithers.testing import Failure, Simulated, simulate
@@ -223,8 +224,10 @@ class TemporalMode:
         while run.status not in FINAL:
             self.send(worker, run, payloads, sent)
             waiting = [row for row in run.store.nodes(run.run_id) if row.state == "waiting-approval"]
-            answered = [row for row in waiting if row.node in people]
-            if not answered and self.only_people_can_go_on(run):
+            # what people approve so often is about to be answered for them
+            asked = [row for row in waiting if not habitual(run.store, run.run_id, [row])]
+            answered = [row for row in asked if row.node in people]
+            if not answered and asked == waiting and self.only_people_can_go_on(run):
                 return
             for row in answered:
                 if decide(run.store, run.run_id, row, answer_of(row, next_words[row.node])) is not None:

@@ -8,6 +8,7 @@ SmithersError
 ├── InputError                the caller's input is wrong (exit 4)
 │   ├── InvalidInput          the run's input does not fit the workflow's input model
 │   ├── RunNotFound, RunExists, NodeNotFound, CommandNotFound
+│   ├── ScheduleNotFound, ScheduleExists
 │   ├── IdempotencyConflict   the idempotency key stands for another request already
 │   ├── WrongState            the target is there, but not in a state that allows this
 │   └── AnswerRefused         a person's answer does not fit what is asked, or is not theirs to give
@@ -121,6 +122,18 @@ class CommandNotFound(InputError, LookupError):
     """The run has no such command."""
 
     code = "COMMAND_NOT_FOUND"
+
+
+class ScheduleNotFound(InputError, LookupError):
+    """There is no such schedule."""
+
+    code = "SCHEDULE_NOT_FOUND"
+
+
+class ScheduleExists(InputError):
+    """There is a schedule with this name already."""
+
+    code = "SCHEDULE_EXISTS"
 
 
 class WrongState(InputError):

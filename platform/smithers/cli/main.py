@@ -122,8 +122,11 @@ def run(app: Callable[[], typer.Typer], words: list[str], program: str, form: Fo
 
 def single(listed: Listed) -> typer.Typer:
     """An application with one command."""
+    module = import_module(listed.module)
+    if hasattr(module, "app"):  # a command with commands of its own
+        return module.app
     app = application()
-    command: Callable[..., Any] = import_module(listed.module).command
+    command: Callable[..., Any] = module.command
     app.command(name=listed.name)(command)
     return app
 
@@ -133,7 +136,11 @@ def overview(*, full: bool) -> typer.Typer:
     app = application()
     groups = {name: application() for name in GROUPS}
     for listed in COMMANDS.values():
-        command = import_module(listed.module).command if full else stub
+        module = import_module(listed.module) if full else None
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=listed.name, help=listed.help)  # type: ignore[union-attr]
+            continue
+        command = module.command if module is not None else stub
         first, _, second = listed.name.partition(" ")
         to, name = (groups[first], second) if full and second else (app, listed.name)
         to.command(name=name, help=listed.help, rich_help_panel=listed.panel)(command)

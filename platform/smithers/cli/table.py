@@ -40,6 +40,7 @@ COMMANDS: Final = {
         Listed("cancel", "Cancels a run; its outputs stay.", DECIDE),
         Listed("down", "Cancels every run that has not ended.", DECIDE),
         Listed("retry-task", "Runs a failed task of a run again.", DECIDE),
+        Listed("cron", "Starts runs by the clock: add, list, show, pause, unpause, trigger, backfill, rm.", HOST),
         Listed("start", "Keeps a worker for the project in the foreground.", HOST),
         Listed("stop", "Stops the workers and the local server of the project.", HOST),
         Listed("doctor", "Checks the store, the server, the workers, and runs that are stuck.", HOST),

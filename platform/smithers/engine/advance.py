@@ -518,6 +518,7 @@ class Advance:
             self.changes.final[leaf.key] = "cancelled"
             self.changes.leaves[leaf.key] = leaf
             self.be_absent(leaf, "cancelled")
+            self.wake(leaf.element.id)
 
 
 def needs_output(task: Task[object], id: str) -> bool:  # type: ignore[type-var]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from smithers.engine.judge import judge
 from smithers.engine.mounts import ACTIVE, DONE, FAILED, IDLE, Group, Mount, PartGroup
+from smithers.engine.people import give_missing
 
 if TYPE_CHECKING:
     from smithers.engine.advance import Advance
@@ -64,9 +65,15 @@ def reopen(advance: Advance, part: PartGroup) -> None:
     """A part that was over renders something again. Unless that is over as well, everything is looked at anew."""
     nodes = advance.tree.state.nodes
     part.status = DONE
-    if all(judge(leaf.element, nodes.get(leaf.key)) in ("finished", "skipped") for leaf in part.leaves()):
+    verdicts = {leaf: judge(leaf.element, nodes.get(leaf.key)) for leaf in part.leaves()}
+    if all(verdict in ("finished", "skipped") for verdict in verdicts.values()):
         for mount in walk(part):
             mount.status = DONE
+        for leaf, verdict in verdicts.items():  # what came while it was not in the tree
+            if verdict == "skipped":
+                advance.be_absent(leaf, "skipped")
+            elif give_missing(advance.tree, leaf, advance.changes.people):
+                advance.changed(leaf.element.id)
         return
     remount(advance)
 

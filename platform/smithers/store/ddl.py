@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Oldest first; the last one is what this code needs."""
 
 SQLITE = (
@@ -25,6 +25,7 @@ SQLITE = (
     "CREATE INDEX runs_live ON runs (id) WHERE status NOT IN ('finished', 'failed', 'cancelled')",
     "CREATE INDEX runs_status ON runs (status, created_ms, id)",
     "CREATE INDEX runs_workflow ON runs (workflow, created_ms, id)",
+    "CREATE TABLE schedules (name TEXT NOT NULL, data TEXT NOT NULL, paused SMALLINT NOT NULL, note TEXT NOT NULL, revision INTEGER NOT NULL, created_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, last_run TEXT, error TEXT, PRIMARY KEY (name)) WITHOUT ROWID",
     "CREATE TABLE snapshots (run INTEGER NOT NULL, seq INTEGER NOT NULL, version INTEGER NOT NULL, state BLOB NOT NULL, PRIMARY KEY (run, seq))",
 )
 
@@ -46,5 +47,6 @@ POSTGRESQL = (
     "CREATE INDEX runs_live ON runs (id) WHERE status NOT IN ('finished', 'failed', 'cancelled')",
     "CREATE INDEX runs_status ON runs (status, created_ms, id)",
     "CREATE INDEX runs_workflow ON runs (workflow, created_ms, id)",
+    'CREATE TABLE schedules (name TEXT COLLATE "C" NOT NULL, data TEXT NOT NULL, paused SMALLINT NOT NULL, note TEXT NOT NULL, revision INTEGER NOT NULL, created_ms BIGINT NOT NULL, last_ms BIGINT NOT NULL, last_run TEXT, error TEXT, PRIMARY KEY (name))',
     "CREATE TABLE snapshots (run INTEGER NOT NULL, seq INTEGER NOT NULL, version INTEGER NOT NULL, state BYTEA NOT NULL, PRIMARY KEY (run, seq))",
 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from smithers.engine.entry import Entry, Json
 from smithers.engine.frame import NodeRow
-from smithers.store.records import Append, Appended, LogLine, NewRun, OpenCommandRow, Run, Search
+from smithers.store.records import Append, Appended, LogLine, NewRun, OpenCommandRow, Run, Schedule, Search
 
 
 class Store(ABC):
@@ -94,6 +94,26 @@ class Store(ABC):
     @abstractmethod
     def due_runs(self) -> list[Run]:
         """Runs that are not final: the sweeper looks at each."""
+
+    @abstractmethod
+    def write_schedule(self, schedule: Schedule) -> Schedule:
+        """Makes it, or changes what was asked for; how it went last stays. Returns it with its new revision."""
+
+    @abstractmethod
+    def schedules(self) -> list[Schedule]:
+        """By name."""
+
+    @abstractmethod
+    def schedule(self, name: str) -> Schedule:
+        """Raises `ScheduleNotFound`, which names the nearest."""
+
+    @abstractmethod
+    def delete_schedule(self, name: str) -> None:
+        """Its runs stay. Raises `ScheduleNotFound`."""
+
+    @abstractmethod
+    def note_start(self, name: str, at_ms: int, run_id: str, error: Json | None) -> None:
+        """Keeps how the start of a scheduled time went, unless a later one is known already."""
 
     @abstractmethod
     def close(self) -> None:

@@ -11,9 +11,9 @@ from smithers.engine.entry import Entry
 from smithers.engine.frame import NodeRow
 from smithers.store.codes import Codes
 from smithers.store.database import Connection
-from smithers.store.records import OpenCommandRow, Run
+from smithers.store.records import OpenCommandRow, Run, Schedule
 from smithers.store.sql import PER_RUN
-from smithers.store.texts import decode, decode_optional
+from smithers.store.texts import decode, decode_optional, loads
 
 Row = tuple[Any, ...]
 OPEN = 11
@@ -71,6 +71,13 @@ def node(connection: Connection, row: Row) -> NodeRow:
     node_id, iteration, kind, state, attempt, label, ordinal, detail, first_ms, ended_ms = row
     detail = decode_optional(connection, detail)
     return NodeRow(node_id, iteration, kind, state, attempt, label, ordinal, detail, first_ms, ended_ms)
+
+
+def schedule(row: Row) -> Schedule:
+    name, data, paused, note, revision, created_ms, last_ms, last_run, error = row
+    asked, known = loads(data), None if error is None else loads(error)
+    when, request = asked["when"], asked["request"]
+    return Schedule(name, when, request, bool(paused), note, revision, created_ms, last_ms, last_run or "", known)
 
 
 def path(iteration: str) -> tuple[int, ...]:

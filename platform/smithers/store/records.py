@@ -64,6 +64,28 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Schedule:
+    """Starts a run at times. The first six are what somebody asked for."""
+
+    name: str
+    when: Json
+    """`{"cron", "zone"}` or `{"every_s"}`, and `{"overlap", "catch_up_s"}`."""
+    request: Json
+    """What to start: `{"file", "workflow", "input", "options", "tags"}`."""
+    paused: bool = False
+    note: str = ""
+    revision: int = 1
+    """Raised by every change."""
+    created_ms: int = 0
+    last_ms: int = 0
+    """When it last fell due, as scheduled; 0 for never."""
+    last_run: str = ""
+    """The run that was started then."""
+    error: Json | None = None
+    """Why nothing could be started when it last fell due: `{code, message, data}`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """Which runs are meant: those that fit everything that is given."""
 

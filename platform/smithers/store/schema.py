@@ -70,6 +70,22 @@ marks = Table(
 )
 """What a run is found by: its tags and the values in its input, see `marks.py`. Never changed."""
 
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("name", Bytewise, primary_key=True),
+    Column("data", Text, nullable=False),
+    Column("paused", SmallInteger, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("created_ms", Big, nullable=False),
+    Column("last_ms", Big, nullable=False),
+    Column("last_run", Text),
+    Column("error", Text),
+    sqlite_with_rowid=False,
+)
+"""What starts runs by the clock. Temporal keeps the clock; what is to be started is here."""
+
 entries = Table(
     "entries",
     metadata,

@@ -123,5 +123,16 @@ PRUNE_SNAPSHOTS = (
     f"(SELECT seq FROM snapshots WHERE run = {_RUN_ID} ORDER BY seq DESC LIMIT 2)"
 )
 SNAPSHOT = f"SELECT seq, state FROM snapshots WHERE run = {_RUN_ID} AND version = ? ORDER BY seq DESC LIMIT 1"
+_SCHEDULE = "SELECT name, data, paused, note, revision, created_ms, last_ms, last_run, error FROM schedules"
+SCHEDULES = f"{_SCHEDULE} ORDER BY name"
+SCHEDULE = f"{_SCHEDULE} WHERE name = ?"
+UPSERT_SCHEDULE = (
+    "INSERT INTO schedules (name, data, paused, note, revision, created_ms, last_ms, last_run, error) "
+    "VALUES (?, ?, ?, ?, 1, ?, 0, NULL, NULL) ON CONFLICT (name) DO UPDATE SET data = excluded.data, "
+    "paused = excluded.paused, note = excluded.note, revision = schedules.revision + 1"
+)
+DELETE_SCHEDULE = "DELETE FROM schedules WHERE name = ? RETURNING name"
+NOTE_START = "UPDATE schedules SET last_ms = ?, last_run = ?, error = ? WHERE name = ? AND last_ms <= ?"
+
 REVISION = "SELECT version_num FROM alembic_version"
 STAMP = "INSERT INTO alembic_version (version_num) VALUES (?)"

@@ -8,14 +8,22 @@ from collections.abc import Callable, Sequence
 
 from smithers.engine.entry import Entry, Json
 from smithers.engine.frame import NodeRow
-from smithers.errors import CommandNotFound, IdempotencyConflict, NodeNotFound, RunExists, RunNotFound, WrongState
+from smithers.errors import (
+    CommandNotFound,
+    IdempotencyConflict,
+    NodeNotFound,
+    RunExists,
+    RunNotFound,
+    ScheduleNotFound,
+    WrongState,
+)
 from smithers.store import read, sql
 from smithers.store.appending import FINAL, Log, append, prepare
 from smithers.store.codes import Codes
 from smithers.store.database import Connection, Database, T
 from smithers.store.interface import Store
 from smithers.store.marks import marks_of
-from smithers.store.records import Append, Appended, LogLine, NewRun, OpenCommandRow, Run, Search, started
+from smithers.store.records import Append, Appended, LogLine, NewRun, OpenCommandRow, Run, Schedule, Search, started
 from smithers.store.searching import searched
 from smithers.store.texts import Encoder, clean, dumps, loads, read_blob
 
@@ -214,6 +222,38 @@ class SqlStore(Store):
     def snapshot(self, run_id: str, version: int) -> tuple[int, Json] | None:
         row = self._database.read(lambda connection: connection.execute(sql.SNAPSHOT, (run_id, version)).fetchone())
         return None if row is None else (row[0], loads(zlib.decompress(row[1])))
+
+    # Schedules ------------------------------------------------------------------------------------------------------
+
+    def write_schedule(self, schedule: Schedule) -> Schedule:
+        text = dumps({"when": schedule.when, "request": schedule.request}).decode()
+        row = (schedule.name, text, int(schedule.paused), clean(schedule.note), self._now_ms())
+        self._database.write(lambda connection: connection.execute(sql.UPSERT_SCHEDULE, row) and None)
+        return self.schedule(schedule.name)
+
+    def schedules(self) -> list[Schedule]:
+        rows = self._database.read(lambda connection: connection.execute(sql.SCHEDULES).fetchall())
+        return [read.schedule(row) for row in rows]
+
+    def schedule(self, name: str) -> Schedule:
+        row = self._database.read(lambda connection: connection.execute(sql.SCHEDULE, (name,)).fetchone())
+        if row is None:
+            raise self._schedule_not_found(name)
+        return read.schedule(row)
+
+    def delete_schedule(self, name: str) -> None:
+        work = sql.DELETE_SCHEDULE
+        if self._database.write(lambda connection: connection.execute(work, (name,)).fetchone()) is None:
+            raise self._schedule_not_found(name)
+
+    def note_start(self, name: str, at_ms: int, run_id: str, error: Json | None) -> None:
+        row = (at_ms, run_id or None, None if error is None else dumps(error).decode(), name, at_ms)
+        self._database.write(lambda connection: connection.execute(sql.NOTE_START, row) and None)
+
+    def _schedule_not_found(self, name: str) -> ScheduleNotFound:
+        near = read.nearest(name, [schedule.name for schedule in self.schedules()])
+        text = f"There is no schedule {name!r}.{read.did_you_mean(near)} `smithers cron list` shows all."
+        return ScheduleNotFound(text, name=name, near=near)
 
     def close(self) -> None:
         self._database.close()

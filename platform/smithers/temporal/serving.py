@@ -18,12 +18,15 @@ from smithers import __version__
 from smithers.temporal.activity import Pulse, StepActivity
 from smithers.temporal.driver import Driver, LongTask
 from smithers.temporal.order import code_queue, driver_queue, light_queue, plan_queue
+from smithers.temporal.scheduled import Scheduled, ScheduledActivities, Starter, schedule_queue
 from smithers.temporal.workshop import Workshop
 
 if TYPE_CHECKING:
     from temporalio.client import Client
 
 log = logging.getLogger(__name__)
+UNSANDBOXED: Final = UnsandboxedWorkflowRunner()
+"""Nothing in our workflows is an author's."""
 STICKY: Final = timedelta(seconds=1)
 """How long a driver's next event waits for the process that has it in memory."""
 LEEWAY_S: Final = 3.0
@@ -69,10 +72,16 @@ class Serving:
             drivers,
             self.settings.slots,
             workflows=[Driver, LongTask],
-            workflow_runner=UnsandboxedWorkflowRunner(),
+            workflow_runner=UNSANDBOXED,
             max_cached_workflows=self.settings.cached_runs,
             sticky_queue_schedule_to_start_timeout=STICKY,
         )
+
+    def serve_schedules(self, starter: Starter) -> None:
+        """Starts of what falls due."""
+        activities = ScheduledActivities(starter).every
+        queue = schedule_queue(self.shop.project)
+        self._add(queue, self.settings.light_slots, activities, workflows=[Scheduled], workflow_runner=UNSANDBOXED)
 
     def serve_code(self, digest: str) -> None:
         """Tasks of runs that are pinned to this code, and plans that no other worker can make."""
@@ -82,10 +91,13 @@ class Serving:
 
     def _run(self, queue: str, slots: int, **more: Any) -> None:
         steps = StepActivity(self.shop, self.pulse, self.identity, self.stopping, self._ending.append)
+        self._add(queue, slots, [steps.step], **more)
+
+    def _add(self, queue: str, slots: int, activities: list[Callable[..., Any]], **more: Any) -> None:
         worker = Worker(
             self.client,
             task_queue=queue,
-            activities=[steps.step],
+            activities=activities,
             max_concurrent_activities=slots,
             identity=self.identity,
             build_id=f"smithers-{__version__}",  # the SDK's own default hashes every loaded module: 0.3 to 0.9 s

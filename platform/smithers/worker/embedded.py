@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from smithers.errors import SmithersError, TemporalUnavailable
+from smithers.errors import InputError, SmithersError, TemporalUnavailable
 from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.interface import Store
@@ -32,6 +32,7 @@ from smithers.worker.bodies import LocalBodies
 from smithers.worker.code import LoadedCode
 from smithers.worker.heartbeat import CancelLook, Heartbeats
 from smithers.worker.lines import LineBuffer
+from smithers.worker.scheduling import Scheduler, keep_for_schedules
 from smithers.worker.settings import WorkerSettings
 from smithers.worker.sweeper import Sweeper
 
@@ -61,8 +62,10 @@ class EmbeddedWorker:
         *,
         store: Store | None = None,
         on_code_wanted: Callable[[str, str], None] = lambda _digest, _source: None,
+        schedules: bool = False,
     ) -> None:
-        """`on_code_wanted` is told, again and again, of the digest and the source of each open run."""
+        """`on_code_wanted` is told, again and again, of the digest and the source of each open run. `schedules` has it
+        start what falls due, with the code as it is then."""
         self.project = project
         self.on_code_wanted = on_code_wanted
         self.codes = {one.digest: one for one in ([code] if isinstance(code, LoadedCode) else code)}
@@ -70,6 +73,7 @@ class EmbeddedWorker:
         self.identity = str(identity.own())
         self.store = store or open_store(project, create=True)
         self.table = BodyTable()
+        self.scheduler = Scheduler(self.store, self.hold) if schedules else None
         self._owns_store = store is None
         self._ledger = Ledger(project)
         self._lines = LineBuffer(self.store)
@@ -208,6 +212,8 @@ class EmbeddedWorker:
             for digest in self.codes:
                 serving.serve_code(digest)
             self._serving = serving
+            if self.scheduler is not None:
+                await self._serve_schedules(server, serving, self.scheduler)
             await bell.open()
             await take_over(self.project, client, [run.run_id for run in self.store.due_runs()])
             sweeper.start()
@@ -221,6 +227,20 @@ class EmbeddedWorker:
             await serving.stop()
             pulse.cancel()
             hand_over.cancel()  # bodies that begin on the next server are not meant
+
+    async def _serve_schedules(self, server: KeptServer, serving: Serving, scheduler: Scheduler) -> None:
+        """Hands over what the server may have lost, or has never heard of."""
+        from smithers.temporal import schedules
+
+        assert self._client is not None
+        serving.serve_schedules(scheduler)
+        known = await asyncio.to_thread(self.store.schedules)
+        for schedule in known:
+            try:
+                await schedules.hand_over(self._client, self.project.name, schedule)
+            except InputError as error:
+                log.warning("schedule %s: %s", schedule.name, error)
+        await asyncio.to_thread(keep_for_schedules, server, known)
 
     async def _until_end(self, server: KeptServer, address: str, ended: asyncio.Event) -> None:
         """Returns when it is time to end, or to begin again."""

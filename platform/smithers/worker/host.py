@@ -83,7 +83,9 @@ class Host:
         self.tried: dict[tuple[str, str], float] = {}
         """When the file of a digest was last found to hold something else: its time of change."""
         codes = [load(file) for file in files]
-        self.worker = EmbeddedWorker(project, codes, WorkerSettings.read(), on_code_wanted=self.look_for)
+        self.worker = EmbeddedWorker(
+            project, codes, WorkerSettings.read(), on_code_wanted=self.look_for, schedules=True
+        )
 
     def start(self) -> None:
         for run in self.worker.store.due_runs():

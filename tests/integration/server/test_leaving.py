@@ -42,6 +42,23 @@ def test_a_server_waits_for_an_open_timer(project: Project, short_linger: float)
     assert time.time() >= at
 
 
+def test_a_server_stays_for_a_reason_over_restarts_until_that_is_taken_back(
+    project: Project, short_linger: float
+) -> None:
+    at = time.time() + 3600
+    with local.ensure(project) as server:
+        server.keep_until(at, reason="schedules")
+    local.stop(project)
+    local.ensure(project).close()
+    held_until = time.monotonic() + FIRST_HELLO_S + 3 * short_linger
+    wait_until(lambda: time.monotonic() > held_until)
+    assert (local.status(project) or {})["keep_until"] == at
+
+    with local.ensure(project) as server:
+        server.keep_until(0, reason="schedules")
+    wait_until(lambda: local.status(project) is None)
+
+
 def test_a_look_does_not_keep_a_server(project: Project, short_linger: float) -> None:
     local.ensure(project).close()
 

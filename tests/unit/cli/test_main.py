@@ -52,12 +52,18 @@ def test_help_lists_every_command(stage: Stage):
 
 
 def test_every_command_has_help(stage: Stage):
+    from importlib import import_module
+
     from smithers.cli.table import COMMANDS
 
-    for name in COMMANDS:
-        answer = stage.call(name, "--help")
-        assert answer.status == 0, name
-        assert "--format" in answer.out, name
+    for name, listed in COMMANDS.items():
+        group = getattr(import_module(listed.module), "app", None)
+        words = [[name, one.name] for one in group.registered_commands] if group is not None else [[name]]
+        assert stage.call(name, "--help").status == 0, name
+        for one in words:
+            answer = stage.call(*one, "--help")
+            assert answer.status == 0, one
+            assert "--format" in answer.out, one
 
 
 @pytest.mark.parametrize(

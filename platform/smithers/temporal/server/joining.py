@@ -48,13 +48,14 @@ class LocalServer:
             pass  # closed or reset
         return True
 
-    def keep_until(self, at: float) -> None:
+    def keep_until(self, at: float, reason: str = "") -> None:
         """Asks the server to stay until then (epoch seconds), even if nobody holds it: for an open timer.
 
-        Raises ConnectionError when the supervisor is gone.
+        With a `reason` it takes the place of what was asked for the same reason before (0 takes that back), and later
+        supervisors know it, too: for schedules. Raises ConnectionError when the supervisor is gone.
         """
         if self.hold is not None:
-            wire.ask(self.hold, {"op": "keep_until", "at": at})
+            wire.ask(self.hold, {"op": "keep_until", "at": at, "reason": reason})
 
     def close(self) -> None:
         """Lets the server go. It stops after a while if nobody else holds it. May be called twice."""

@@ -45,12 +45,12 @@ class KeptServer:
     def is_lost(self) -> bool:
         return not self._thread.is_alive() and self.server.is_lost
 
-    def keep_until(self, at: float) -> None:
+    def keep_until(self, at: float, reason: str = "") -> None:
         """As `LocalServer.keep_until`, on a connection of its own: the watch reads the held one."""
         connection = starting.connect(Places.of(self.project.state)) if self.server.hold else None
         if connection is not None:
             with connection:
-                wire.ask(connection, {"op": "keep_until", "at": at})
+                wire.ask(connection, {"op": "keep_until", "at": at, "reason": reason})
 
     def close(self) -> None:
         """Lets the server go. May be called twice."""

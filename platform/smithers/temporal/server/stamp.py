@@ -27,6 +27,8 @@ class Stamp:
     port: int = 0
     namespaces: dict[str, str] = field(default_factory=dict[str, str])
     """Name to retention."""
+    reasons: dict[str, float] = field(default_factory=dict[str, float])
+    """Why the server stays although nobody holds it, and until when (epoch seconds). A new supervisor knows it, too."""
 
     @classmethod
     def read(cls, places: Places) -> Stamp:
@@ -35,7 +37,9 @@ class Stamp:
             return cls(port=_port(kept))
         names: object = kept.get("namespaces")
         namespaces = cast(dict[str, str], names) if isinstance(names, dict) else {}
-        return cls(str(kept.get("server", "")), str(kept.get("binary", "")), _port(kept), namespaces)
+        given: object = kept.get("reasons")
+        reasons = cast(dict[str, float], given) if isinstance(given, dict) else {}
+        return cls(str(kept.get("server", "")), str(kept.get("binary", "")), _port(kept), namespaces, reasons)
 
 
 def _port(kept: dict[str, Any]) -> int:

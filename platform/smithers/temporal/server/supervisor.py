@@ -7,8 +7,8 @@ leaves behind is never stopped. So the server belongs to a process of its own, w
   and binds the socket first and hands both over as open files. So there is no moment in which two are started, and
   nobody polls: a command connects at once, and its `hello` is answered when the server is ready.
 - Commands hold a connection. Who is there is known from the kernel, not from a counter that a crash leaves wrong.
-- When nobody has held one for a minute, and no open timer asked it to stay (`keep_until`), it stops the server and
-  leaves. Whatever waits in the store is driven again when somebody comes back.
+- When nobody has held one for a minute, and no open timer or schedule asked it to stay (`keep_until`), it stops the
+  server and leaves. Whatever waits in the store is driven again when somebody comes back.
 - The kernel kills the server when the supervisor dies; a server that dies is started again on the same port and data.
 - Once a second it looks whether the lock at its path is still its own. A project folder that was moved or deleted has
   lost its server: this one is killed, and the next command at the new place starts another, on the data that moved.
@@ -165,7 +165,7 @@ class Supervisor:
     def _leave_at(self) -> float:
         """When to leave if nobody comes, on the monotonic clock; the timers of others are on the wall clock."""
         begin = max(self.peers.unheld_since, self.begun + FIRST_HELLO_S)
-        open_timer_s = self.keep_until - time.time()
+        open_timer_s = self._stay_until() - time.time()
         return max(begin + self.orders.linger_s, time.monotonic() + open_timer_s)
 
     def _look(self) -> None:
@@ -199,8 +199,8 @@ class Supervisor:
                 peer.holds = True
                 peer.hellos.append(request)
             case "keep_until":
-                self.keep_until = max(self.keep_until, float(request.get("at") or 0.0))
-                self.peers.send(peer, {"keep_until": self.keep_until})
+                self._keep(str(request.get("reason") or ""), float(request.get("at") or 0.0))
+                self.peers.send(peer, {"keep_until": self._stay_until()})
             case "status":
                 self.peers.send(peer, self._status())
             case "stop":
@@ -208,6 +208,18 @@ class Supervisor:
                 self._quit("asked to stop")
             case other:
                 self.peers.send(peer, wire.refusal("INPUT_ERROR", f"unknown request {other!r}"))
+
+    def _keep(self, reason: str, at: float) -> None:
+        """A later time without a reason wins over an earlier one; one with a reason takes the place of that before."""
+        if not reason:
+            self.keep_until = max(self.keep_until, at)
+            return
+        others = {name: until for name, until in self.stamp.reasons.items() if name != reason}
+        self.stamp = replace(self.stamp, reasons=others | ({reason: at} if at > time.time() else {}))
+        self._write_stamp()
+
+    def _stay_until(self) -> float:
+        return max(self.keep_until, *self.stamp.reasons.values(), 0.0)
 
     def _answer_hellos(self) -> None:
         waiting = [peer for peer in self.peers.all if peer.hellos]
@@ -243,7 +255,7 @@ class Supervisor:
             "root": self.orders.root,
             "started": self.started,
             "holders": self.peers.holders,
-            "keep_until": self.keep_until,
+            "keep_until": self._stay_until(),
             "linger_s": self.orders.linger_s,
             "restarts": self.server.restarts.total,
         }

@@ -1,7 +1,8 @@
 """One JSON object a line, over the supervisor's unix socket.
 
     {"op": "hello", "namespace": "default"}   -> {"address", "pid", "version", "root"}, once the server is ready
-    {"op": "keep_until", "at": 1767225600.0}  -> {"keep_until"}   stay until then (epoch seconds), holder or not
+    {"op": "keep_until", "at": 1767225600.0}  -> {"keep_until"}   stay until then (epoch seconds), holder or not;
+                                                                with "reason": set anew, and kept over restarts
     {"op": "status"}                          -> {"pid", "server_pid", "address", "holders", ...}
     {"op": "stop"}                            -> {"stopping": true}, and the end of the stream once all is gone
 
