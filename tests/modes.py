@@ -15,21 +15,27 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel
 
 from smithers import Child, Context, RetryPolicy, Task, TaskContext, Workflow, call
-from smithers.engine.entry import Fact, Json, NodeState, node_key
+from smithers.engine.entry import Json, node_key
+from smithers.engine.fold import UNPLANNED_KINDS, fold
 from smithers.engine.inbox import Sent
+from smithers.engine.state import State
 from smithers.errors import NonRetryable
 from smithers.flow.element import Element, Part
 from smithers.flow.workflow import AnyWorkflow
 from smithers.project import Project
 from smithers.store import open_store
+from smithers.store.deciding import decide
+from smithers.store.habit import habitual
 from smithers.store.interface import Store
 from smithers.store.records import Append, NewRun, Run
 from smithers.testing import Failure, Simulated, simulate
+from smithers.testing.simulate import Said, answer_of, said_in_turn
 from smithers.worker.code import LoadedCode
 from smithers.worker.embedded import EmbeddedWorker
 from smithers.worker.settings import WorkerSettings
 
 M = TypeVar("M", bound=BaseModel)
+Script = Said | tuple[Said, ...]
 Mode = Literal["warm", "cold", "temporal"]
 FINAL = ("finished", "failed", "cancelled")
 LIMIT_S = 40.0
@@ -68,11 +74,11 @@ class Really:
         finished = [entry for entry in entries if entry.data["outcome"] == "finished"]
         if finished:
             return model.model_validate(finished[-1].data["output"])
-        taken = (self.store.node(self.run_id, node, iteration).detail or {}).get("signal")
-        if taken:
-            return model.model_validate(self.store.entries(self.run_id, taken - 1, 1)[0].data["payload"])
-        decision = self.store.entries_by_key(self.run_id, f"decided:{node_key(node, iteration)}")[-1].data
-        return model.model_validate({**decision, "decided_by": decision["by"]})
+        log = self.store.entries(self.run_id)
+        memory = fold(State(run_id=self.run_id), log).nodes[node_key(node, iteration)]
+        if not memory.has_output:
+            raise KeyError(node_key(node, iteration))
+        return model.model_validate(memory.output)
 
     def state(self, node: str, iteration: str = "") -> str:
         return self.store.node(self.run_id, node, iteration).state
@@ -183,7 +189,7 @@ class TemporalMode:
         workflow: AnyWorkflow,
         input: Json,
         results: Mapping[str, Any],
-        decisions: Mapping[str, bool],
+        decisions: Mapping[str, Script],
         signals: Mapping[str, Any],
     ) -> Really:
         number = next(numbers)
@@ -205,21 +211,39 @@ class TemporalMode:
         return ended
 
     def see_it_through(
-        self, worker: EmbeddedWorker, run: Really, decisions: Mapping[str, bool], payloads: Mapping[str, Iterator[Any]]
+        self,
+        worker: EmbeddedWorker,
+        run: Really,
+        decisions: Mapping[str, Script],
+        payloads: Mapping[str, Iterator[Any]],
     ) -> None:
         began = time.monotonic()
-        answered: set[str] = set()
+        people = {node: said_in_turn(script) for node, script in decisions.items()}
+        next_words = {node: next(words) for node, words in people.items()}
+        sent: set[str] = set()
         while run.status not in FINAL:
-            waiting = run.waiting
-            self.send(worker, run, payloads, answered)
-            if waiting and run.status == "waiting-approval" and not set(waiting) & set(decisions):
+            self.send(worker, run, payloads, sent)
+            waiting = [row for row in run.store.nodes(run.run_id) if row.state == "waiting-approval"]
+            # what people approve so often is about to be answered for them
+            asked = [row for row in waiting if not habitual(run.store, run.run_id, [row])]
+            answered = [row for row in asked if row.node in people]
+            if not answered and asked == waiting and self.only_people_can_go_on(run):
                 return
-            for node in waiting:
-                if node in decisions:
-                    self.decide(run, node, decisions[node])
-                    worker.ring(run.run_id)
+            for row in answered:
+                if decide(run.store, run.run_id, row, answer_of(row, next_words[row.node])) is not None:
+                    next_words[row.node] = next(people[row.node])
+                worker.ring(run.run_id)
             assert time.monotonic() - began < LIMIT_S, f"{run.record}\n{run.store.nodes(run.run_id)}"
             time.sleep(0.01)
+
+    def only_people_can_go_on(self, run: Really) -> bool:
+        """Whether the run waits for people alone, and everything that was stored is planned."""
+        record = run.record
+        if record.status != "waiting-approval":
+            return False
+        timers = any(row.command.kind == "timer" for row in run.store.open_commands(run.run_id))
+        later = run.store.entries(run.run_id, after=record.planned)
+        return not timers and not any(entry.kind in UNPLANNED_KINDS for entry in later)
 
     def send(
         self, worker: EmbeddedWorker, run: Really, payloads: Mapping[str, Iterator[Any]], answered: set[str]
@@ -237,13 +261,6 @@ class TemporalMode:
                 assert run.store.append(Append(run.run_id, (sent.fact,))).outcomes == ("stored",)
                 worker.ring(run.run_id)
 
-    def decide(self, run: Really, node: str, approved: bool) -> None:
-        row = next(row for row in run.store.nodes(run.run_id) if row.node == node and row.state == "waiting-approval")
-        data = {"node": node, "iteration": row.iteration, "approved": approved, "note": None, "by": "tester"}
-        needs = NodeState(node, row.iteration, ("waiting-approval",))
-        fact = Fact("decided", row.decision_key, data, needs)
-        run.store.append(Append(run.run_id, (fact,)))
-
 
 def run_in(mode: Mode, temporal: TemporalMode | None) -> Callable[..., Simulated | Really]:
     """A function that runs a tree, or a function of the context that returns one, with scripted results."""
@@ -253,7 +270,7 @@ def run_in(mode: Mode, temporal: TemporalMode | None) -> Callable[..., Simulated
         input: Json | None = None,
         *,
         results: Mapping[str, Any] | None = None,
-        decisions: Mapping[str, bool] | None = None,
+        decisions: Mapping[str, Script] | None = None,
         signals: Mapping[str, Any] | None = None,
     ) -> Simulated | Really:
         function = make if callable(make) else lambda ctx: make

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from smithers.api.starting import start as start
     from smithers.errors import NonRetryable as NonRetryable
     from smithers.errors import SmithersError as SmithersError
+    from smithers.flow.approval import Approval as Approval
+    from smithers.flow.approval import ApprovalOption as ApprovalOption
+    from smithers.flow.approval import ApprovalRanking as ApprovalRanking
+    from smithers.flow.approval import ApprovalSelection as ApprovalSelection
+    from smithers.flow.approval import AutoApprove as AutoApprove
+    from smithers.flow.approval import Decision as Decision
     from smithers.flow.call import call as call
     from smithers.flow.context import Context as Context
     from smithers.flow.deadline import Race as Race
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
     from smithers.flow.event import WaitForEvent as WaitForEvent
     from smithers.flow.for_each import Each as Each
     from smithers.flow.for_each import ForEach as ForEach
+    from smithers.flow.gate import ApprovalGate as ApprovalGate
     from smithers.flow.group import Branch as Branch
     from smithers.flow.group import DecisionTable as DecisionTable
     from smithers.flow.group import MergeQueue as MergeQueue
@@ -37,6 +44,7 @@ if TYPE_CHECKING:
     from smithers.flow.guard import Saga as Saga
     from smithers.flow.guard import SagaStep as SagaStep
     from smithers.flow.guard import TryCatchFinally as TryCatchFinally
+    from smithers.flow.human import HumanTask as HumanTask
     from smithers.flow.loop import Loop as Loop
     from smithers.flow.loop import Ralph as Ralph
     from smithers.flow.loop import Turn as Turn
@@ -44,8 +52,6 @@ if TYPE_CHECKING:
     from smithers.flow.policy import RetryPolicy as RetryPolicy
     from smithers.flow.task import Task as Task
     from smithers.flow.task_context import TaskContext as TaskContext
-    from smithers.flow.wait import Approval as Approval
-    from smithers.flow.wait import Decision as Decision
     from smithers.flow.wait import Timer as Timer
     from smithers.flow.workflow import Workflow as Workflow
     from smithers.flow.workflow import workflow as workflow
@@ -55,19 +61,29 @@ HOMES = {
     "api.result": ("Result",),
     "api.starting": ("run", "start"),
     "errors": ("NonRetryable", "SmithersError"),
+    "flow.approval": (
+        "Approval",
+        "ApprovalOption",
+        "ApprovalRanking",
+        "ApprovalSelection",
+        "AutoApprove",
+        "Decision",
+    ),
     "flow.call": ("call",),
     "flow.context": ("Context",),
     "flow.deadline": ("Race",),
     "flow.element": ("Child", "Element", "Fragment"),
     "flow.event": ("Signal", "WaitForEvent"),
     "flow.for_each": ("Each", "ForEach"),
+    "flow.gate": ("ApprovalGate",),
     "flow.group": ("Branch", "DecisionTable", "MergeQueue", "Parallel", "Rule", "Sequence"),
     "flow.guard": ("Caught", "Saga", "SagaStep", "TryCatchFinally"),
+    "flow.human": ("HumanTask",),
     "flow.loop": ("Loop", "Ralph", "Turn"),
     "flow.policy": ("UNLIMITED", "RetryPolicy"),
     "flow.task": ("Task",),
     "flow.task_context": ("TaskContext",),
-    "flow.wait": ("Approval", "Decision", "Timer"),
+    "flow.wait": ("Timer",),
     "flow.workflow": ("Workflow", "workflow"),
 }
 HOME_OF = {name: module for module, names in HOMES.items() for name in names}

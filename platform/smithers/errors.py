@@ -10,7 +10,8 @@ SmithersError
 │   ├── RunNotFound, RunExists, NodeNotFound, CommandNotFound
 │   ├── ScheduleNotFound, ScheduleExists
 │   ├── IdempotencyConflict   the idempotency key stands for another request already
-│   └── WrongState            the target is there, but not in a state that allows this
+│   ├── WrongState            the target is there, but not in a state that allows this
+│   └── AnswerRefused         a person's answer does not fit what is asked, or is not theirs to give
 ├── TaskError                 one attempt of a task failed
 │   ├── InvalidOutput         its output does not fit its model
 │   ├── TaskTimeout, TaskCancelled
@@ -139,6 +140,12 @@ class WrongState(InputError):
     """The target is not in a state that allows this."""
 
     code = "WRONG_STATE"
+
+
+class AnswerRefused(InputError):
+    """The answer does not fit what is asked, or this person may not give it."""
+
+    code = "ANSWER_REFUSED"
 
 
 class TaskError(SmithersError):

@@ -10,18 +10,22 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 from unittest.mock import patch
 
-from smithers.engine.entry import Entry, Fact, NodeState, OpenRun
+from smithers.engine.answer import Answer as Said
+from smithers.engine.answer import mode_of
+from smithers.engine.entry import Entry, Fact, OpenRun
 from smithers.engine.frame import NodeRow
 from smithers.engine.inbox import Sent
 from smithers.engine.plan import Planner, is_same
-from smithers.errors import RenderError, StaleEpoch
+from smithers.errors import AnswerRefused, RenderError, StaleEpoch
 from smithers.flow.workflow import AnyWorkflow
+from smithers.store.deciding import decide
 from smithers.store.memory import MemoryStore
 from smithers.store.records import Append, NewRun
 from smithers.temporal import attempt, claims, step
@@ -153,7 +157,7 @@ class World:
         rows = self.machine.store.nodes("r")
         asked = [row for row in rows if row.state == "waiting-approval"]
         waiting = [row for row in rows if row.state == "waiting-event"]
-        decide: list[Move] = [(0.3, lambda r=row: self.decide(r.node, r.iteration)) for row in asked]
+        decide: list[Move] = [(0.3, lambda r=row: self.decide(r)) for row in asked]
         return decide + [(0.3, lambda r=row: self.send(r)) for row in waiting]
 
     def harms(self) -> list[Move]:
@@ -224,14 +228,28 @@ class World:
         elif not isinstance(result, (Died, HandOver)):
             raise Broken(f"order {flight.order.n} ended with {result!r}") from result
 
-    def decide(self, node: str, iteration: str) -> None:
-        approved = self.dice.random() < 0.7
-        about = {"node": node, "iteration": iteration, "approved": approved, "by": "somebody", "note": None}
-        needs = NodeState(node, iteration, ("waiting-approval",))
-        self.machine.store.append(Append("r", (Fact("decided", f"decided:{node}:{iteration}", about, needs),)))
-        self.say(f"{node}:{iteration} is decided: {approved}")
+    def decide(self, row: NodeRow) -> None:
+        said = self.answer(row)
+        self.say(f"{row.node}:{row.iteration} is answered: {said}")
+        with suppress(AnswerRefused):
+            decide(self.machine.store, "r", row, said)
         if self.dice.random() < 0.9:  # otherwise whoever decided died before the bell
             self.driver.ring()
+
+    def answer(self, row: NodeRow) -> Said:
+        """What fits the question mostly, sometimes what does not, and now and then no."""
+        by = self.dice.choice(["ann", "bob"])
+        if self.dice.random() < 0.3:
+            return Said(False, by)
+        match mode_of(row.detail):
+            case "human":
+                return Said(True, by, value={"n": self.dice.choice([2, 2, 3, "no number"])})
+            case "select":
+                return Said(True, by, choice=self.dice.choice("ab"))
+            case "rank":
+                return Said(True, by, ranking=("b", "a"))
+            case _:
+                return Said(True, by)
 
     def send(self, row: NodeRow) -> None:
         about = row.detail or {}

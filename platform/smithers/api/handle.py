@@ -136,7 +136,8 @@ class RunHandle:
         return Result(run.run_id, run.workflow, run.status, found.by_node, found.last, run.error)
 
     def _decide(self, node: str | None, iteration: str | None, answer: tuple[bool, str, str]) -> None:
-        from smithers.cli.views.approvals import Answer, choose, decide
+        from smithers.cli.views.approvals import choose, decide
+        from smithers.engine.answer import Answer
 
         run, (approved, by, note) = self._store.run(self.run_id), answer
         row = choose(self._store, run, node, iteration)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -10,10 +11,14 @@ from smithers.cli.output import Form
 from smithers.cli.ringing import carried_on, wake
 from smithers.cli.session import Session, session
 from smithers.cli.times import iso
-from smithers.cli.views.approvals import Answer, choose, decide, title_of
+from smithers.cli.views.approvals import choose, decide, verb_of
+from smithers.cli.views.asking import title_of
 from smithers.cli.views.nodes import named, shown_iteration
+from smithers.engine.answer import Answer
+from smithers.engine.entry import Json
 from smithers.engine.frame import NodeRow
-from smithers.errors import InputError, RunNotFound
+from smithers.errors import AnswerRefused, InputError, RunNotFound
+from smithers.store.deciding import Decided
 from smithers.store.records import Run
 
 RunOption = Annotated[
@@ -22,6 +27,9 @@ RunOption = Annotated[
 NodeOption = Annotated[str | None, typer.Argument(metavar="[NODE]", help="Which approval; needed if several wait.")]
 NodeFlag = Annotated[str | None, typer.Option("--node", "-n", help="The same as NODE.")]
 ByOption = Annotated[str | None, typer.Option("--by", help="Who decides. Default: $USER.")]
+ScopeOption = Annotated[
+    list[str] | None, typer.Option("--scope", help="A scope that the one who decides has; may be given several times.")
+]
 NoteOption = Annotated[str | None, typer.Option("--note", help="Why; kept with the decision.")]
 
 
@@ -29,34 +37,62 @@ def settle(
     wanted: tuple[str | None, str | None], iteration: str | None, answer: Answer, form: Form, *, resume: bool
 ) -> int:
     """Stores an answer, wakes the run, and says what happens next."""
+    return settle_in(lambda here: target(here, *wanted, iteration), answer, form, resume=resume)
+
+
+def settle_in(find: Callable[[Session], tuple[Run, NodeRow]], answer: Answer, form: Form, *, resume: bool) -> int:
+    """The same for whatever `find` finds."""
     with session(form) as here:
-        run, row = target(here, *wanted, iteration)
-        entry = decide(here.store, run, row, answer)
-        woken = wake(here.project, run.run_id)
-        document = {
-            "runId": run.run_id,
-            "nodeId": row.node,
-            "iteration": shown_iteration(row.iteration),
-            "approved": answer.approved,
-            "by": answer.by,
-            "note": answer.note,
-            "at": iso(entry.at_ms),
-            "woken": woken,
-        }
+        run, row = find(here)
+        decided = decided_or_woken(here, run, row, answer)
+        woken = wake(here.project, run.run_id) if decided.is_final else False
         if here.out.is_json and not resume:
-            here.out.document(document)
+            here.out.document(decided_wire(run, row, decided, answer) | {"woken": woken})
         elif not here.out.is_json:
-            symbol = "✓" if answer.approved else "✗"
-            what = f'{named(row.node, row.iteration)} of {run.run_id} "{title_of(row)}"'
-            here.out.line(f"{symbol} {answer.verb} {what} by {answer.by}")
-            if not resume:
+            here.out.line(told(run, row, decided, answer))
+            if not resume and decided.is_final:
                 here.out.note(carried_on(here.project, run.run_id, woken=woken))
         project = here.project
-    if not resume:
+    if not resume or not decided.is_final:
         return 0
     from smithers.cli.up.hosting import resume_run
 
     return resume_run(project, run.run_id, form)
+
+
+def decided_or_woken(here: Session, run: Run, row: NodeRow, answer: Answer) -> Decided:
+    """An answer that was refused as the last one ends the wait, too."""
+    try:
+        return decide(here.store, run, row, answer)
+    except AnswerRefused as refused:
+        if refused.data.get("attempts_left") == 0:
+            wake(here.project, run.run_id)
+        raise
+
+
+def decided_wire(run: Run, row: NodeRow, decided: Decided, answer: Answer) -> Json:
+    data = decided.entry.data
+    more = {name: data[name] for name in ("selected", "ranked", "value") if name in data}
+    if decided.ruling.needed > 1:
+        more |= {"votes": decided.ruling.votes, "quorum": decided.ruling.needed, "final": decided.is_final}
+    return {
+        "runId": run.run_id,
+        "nodeId": row.node,
+        "iteration": shown_iteration(row.iteration),
+        "approved": answer.approved,
+        "by": answer.by,
+        "note": answer.note,
+        "at": iso(decided.entry.at_ms),
+    } | more
+
+
+def told(run: Run, row: NodeRow, decided: Decided, answer: Answer) -> str:
+    symbol = "✓" if answer.approved else "✗"
+    what = f'{named(row.node, row.iteration)} of {run.run_id} "{title_of(row)}"'
+    if decided.is_final:
+        return f"{symbol} {verb_of(decided.entry)} {what} by {answer.by}"
+    left = decided.ruling.needed - decided.ruling.votes
+    return f"{symbol} approved {what} by {answer.by}; {left} more must approve it"
 
 
 def target(here: Session, run: str | None, node: str | None, iteration: str | None) -> tuple[Run, NodeRow]:

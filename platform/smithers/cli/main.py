@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from smithers.cli.argv import normalized
 from smithers.cli.output import Form, OutputClosed, close_quietly
 from smithers.cli.status import FINISHED, INTERRUPTED, WRONG_USE
-from smithers.cli.table import COMMANDS, Listed
+from smithers.cli.table import COMMANDS, GROUPS, Listed
 
 if TYPE_CHECKING:
     import typer
@@ -61,13 +61,19 @@ def answered(words: list[str]) -> int:
 
         print(smithers.__version__)
         return FINISHED
-    words = normalized(words, COMMANDS)
+    words = joined(normalized(words, COMMANDS))
     if words and words[0] in COMMANDS and COMPLETION not in os.environ:
         with warm_worker(words):
             return run(lambda: single(COMMANDS[words[0]]), words[1:], f"{PROGRAM} {words[0]}", wanted_form(words))
     if words and not words[0].startswith("-") and COMPLETION not in os.environ:
         return unknown(words[0], wanted_form(words))
     return run(lambda: overview(full=COMPLETION in os.environ), words or ["--help"], PROGRAM, wanted_form(words))
+
+
+def joined(words: list[str]) -> list[str]:
+    """Makes one word of the two that name a command together."""
+    both = " ".join(words[:2])
+    return [both, *words[2:]] if both in COMMANDS else words
 
 
 @contextmanager
@@ -128,13 +134,18 @@ def single(listed: Listed) -> typer.Typer:
 def overview(*, full: bool) -> typer.Typer:
     """All commands: as names with their help for the overview, or in full for shell completion."""
     app = application()
+    groups = {name: application() for name in GROUPS}
     for listed in COMMANDS.values():
         module = import_module(listed.module) if full else None
         if hasattr(module, "app"):
             app.add_typer(module.app, name=listed.name, help=listed.help)  # type: ignore[union-attr]
             continue
         command = module.command if module is not None else stub
-        app.command(name=listed.name, help=listed.help, rich_help_panel=listed.panel)(command)
+        first, _, second = listed.name.partition(" ")
+        to, name = (groups[first], second) if full and second else (app, listed.name)
+        to.command(name=name, help=listed.help, rich_help_panel=listed.panel)(command)
+    for name, group in groups.items() if full else ():
+        app.add_typer(group, name=name)
 
     @app.callback(help="Long-running work by AI agents, written as a tree of tasks, run durably on Temporal.")
     def smithers(
@@ -168,6 +179,10 @@ def unknown(word: str, form: Form) -> int:
     from smithers.errors import InputError
 
     also = {"run": "up", "resume": "up", "status": "ps", "list": "ps", "ls": "ps", "show": "inspect", "kill": "cancel"}
+    if word in GROUPS:
+        names = ", ".join(f"`{PROGRAM} {name}`" for name in COMMANDS if name.startswith(f"{word} "))
+        present(InputError(f"{PROGRAM} {word} takes one more word: {names}.", word=word), form)
+        return WRONG_USE
     near = [also[word]] if word in also else get_close_matches(word, COMMANDS, n=2)
     hint = f" Did you mean {' or '.join(near)}?" if near else f" `{PROGRAM} --help` lists them."
     present(InputError(f"There is no command {word!r}.{hint}", word=word), form)

@@ -9,12 +9,13 @@ from typing import Final
 @dataclass(frozen=True, slots=True)
 class Listed:
     name: str
+    """As it is typed; of two words where several commands share the first one."""
     help: str
     panel: str
 
     @property
     def module(self) -> str:
-        return f"smithers.cli.commands.{self.name.replace('-', '_')}"
+        return f"smithers.cli.commands.{self.name.replace('-', '_').replace(' ', '_')}"
 
 
 RUN, LOOK, DECIDE, HOST = "Run", "Look", "Decide", "Host"
@@ -32,6 +33,9 @@ COMMANDS: Final = {
         Listed("output", "Prints the output of a run or of one node as JSON.", LOOK),
         Listed("approve", "Approves what a run waits for.", DECIDE),
         Listed("deny", "Denies what a run waits for.", DECIDE),
+        Listed("human inbox", "Lists what waits for a person, over all runs.", DECIDE),
+        Listed("human answer", "Answers a request of a run.", DECIDE),
+        Listed("human cancel", "Cancels a request; its node fails, or what its author has said.", DECIDE),
         Listed("signal", "Sends an event to a run.", DECIDE),
         Listed("cancel", "Cancels a run; its outputs stay.", DECIDE),
         Listed("down", "Cancels every run that has not ended.", DECIDE),
@@ -42,3 +46,5 @@ COMMANDS: Final = {
         Listed("doctor", "Checks the store, the server, the workers, and runs that are stuck.", HOST),
     )
 }
+GROUPS: Final = tuple(dict.fromkeys(name.split()[0] for name in COMMANDS if " " in name))
+"""First words that say nothing alone."""

@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
+from smithers.engine.asks import is_gated
 from smithers.engine.blocks import blocks_below, decide_block, go_on_block, start_block
 from smithers.engine.entry import Json, split_node_key
 from smithers.engine.events import Waits, begin_wait, resolve_next
@@ -38,13 +39,14 @@ from smithers.engine.mounts import (
     Mount,
     PartGroup,
 )
+from smithers.engine.parts import put_back, render_again, render_dirty
 from smithers.engine.passes import go_on_loop, next_pass, start_loop
+from smithers.engine.people import ASKS, Settled, approves_itself, give_missing, take_answer
 from smithers.engine.state import Path
 from smithers.engine.tree import Tree, land, take_off
 from smithers.engine.waits import standing
 from smithers.flow.event import WaitForEvent
 from smithers.flow.task import Task
-from smithers.flow.wait import Approval
 
 
 @dataclass(slots=True, eq=False)
@@ -55,6 +57,9 @@ class Changes:
     """Leaves whose state people see may have changed."""
     candidates: list[Leaf] = field(default_factory=list[Leaf])
     timers: list[Leaf] = field(default_factory=list[Leaf])
+    asked: list[Leaf] = field(default_factory=list[Leaf])
+    """Leaves that ask people now, as before or anew."""
+    people: Settled = field(default_factory=Settled)
     freed: dict[Group, None] = field(default_factory=dict[Group, None])
     withdrawn: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
     """Mounted and in flight, and to be cancelled."""
@@ -103,6 +108,8 @@ class Advance:
         seen = len(self.tree.fresh)
         rendered = self.take_in()
         if self.tree.root.status == IDLE:
+            self.take_answers(list(self.tree.leaves.values()))
+            render_dirty(self)
             self.touched.clear()
             self.recall_failures(self.tree.leaves.values())
             self.activate(self.tree.root)
@@ -115,7 +122,7 @@ class Advance:
     def move(self) -> None:
         while self.dirty or self.groups or self.undecided:
             if self.dirty:
-                self.render_again(self.outermost())
+                render_again(self)
             elif self.groups:
                 group = self.groups.pop()
                 group.queued = False
@@ -149,14 +156,8 @@ class Advance:
         """
         for key in self.touched:
             self.land(key)
-        rendered: list[PartGroup] = []
-        while self.dirty:
-            part = self.outermost()
-            del self.dirty[part]
-            if part.attached and part.status != FAILED:
-                rendered.append(part)
-                self.tree.again(part)
-        return rendered
+        self.take_answers([self.tree.leaves[key] for key in self.touched if key in self.tree.leaves])
+        return render_dirty(self)
 
     def look_at(self, rendered: list[PartGroup], fresh: list[Leaf]) -> None:
         """Judges what facts have come for, and lets rendered parts go on."""
@@ -172,10 +173,7 @@ class Advance:
             self.wake(split_node_key(key)[0])
         for part in rendered:
             if part.attached:
-                self.put_back(part)
-
-    def outermost(self) -> PartGroup:
-        return min(self.dirty, key=lambda part: part.path())
+                put_back(self, part)
 
     def recall_failures(self, leaves: Iterable[Leaf]) -> None:
         """Marks groups in which something has failed before anything goes on, as it was when it failed."""
@@ -195,6 +193,12 @@ class Advance:
         self.tree.failed_before.clear()
         for mount in failed:
             self.recall(mount)
+
+    def take_answers(self, leaves: Iterable[Leaf]) -> None:
+        """Looks at what people have answered. Whoever reads it renders again."""
+        for leaf in leaves:
+            if take_answer(self.tree, leaf, self.changes.people):
+                self.changed(leaf.element.id)
 
     def recall(self, failed: Mount) -> None:
         """A failed group in which nothing runs any more has itself failed, and so on outwards.
@@ -234,11 +238,14 @@ class Advance:
 
     def start(self, leaf: Leaf) -> None:
         """Does what the log says of a leaf whose turn it is."""
+        self.take_answers((leaf,))
         memory = self.tree.state.nodes.get(leaf.key)
         verdict = self.changes.final.get(leaf.key) or judge(leaf.element, memory)
         leaf.waiting = False
         match verdict:
             case "finished":
+                if give_missing(self.tree, leaf, self.changes.people):
+                    self.changed(leaf.element.id)
                 self.finish(leaf, DONE)
             case "running":
                 take_off(leaf)
@@ -271,8 +278,8 @@ class Advance:
                 case _:
                     pass
         self.changes.leaves[leaf.key] = leaf
-        if isinstance(leaf.element, Approval):
-            leaf.waiting = True
+        if isinstance(leaf.element, ASKS) or is_gated(leaf.element, self.tree.state.nodes.get(leaf.key)):
+            self.ask(leaf)
         elif isinstance(leaf.element, Task):
             leaf.ready, leaf.order = True, leaf.path()
             self.changes.candidates.append(leaf)
@@ -281,6 +288,14 @@ class Advance:
         else:
             leaf.order = leaf.path()
             self.changes.timers.append(leaf)
+
+    def ask(self, leaf: Leaf) -> None:
+        if approves_itself(self.tree, leaf, self.changes.people):
+            self.changed(leaf.element.id)
+            self.finish(leaf, DONE)
+            return
+        leaf.waiting, leaf.order = True, leaf.path()
+        self.changes.asked.append(leaf)
 
     # waits for events: see events.py
 
@@ -412,6 +427,9 @@ class Advance:
             if child.status not in FINAL and not child.aside:
                 return
             group.cursor += 1
+            if self.dirty:  # what comes next may be about to look different
+                self.queue(group)
+                return
         if any(child.status == FAILED for child in group.children):
             self.finish(group, FAILED)
         else:
@@ -501,61 +519,6 @@ class Advance:
             self.changes.leaves[leaf.key] = leaf
             self.be_absent(leaf, "cancelled")
             self.wake(leaf.element.id)
-
-    # parts
-
-    def render_again(self, part: PartGroup) -> None:
-        del self.dirty[part]
-        if part.attached and part.status != FAILED:
-            self.tree.again(part)
-            self.put_back(part)
-
-    def put_back(self, part: PartGroup) -> None:
-        """Lets a part that has been rendered again go on from where it was."""
-        if part.status == DONE:
-            self.reopen(part)
-        elif part.aside:
-            self.remount()
-        elif part.status == ACTIVE:
-            part.status = IDLE
-            self.activate(part)
-
-    def reopen(self, part: PartGroup) -> None:
-        """A part that was over renders something again. Unless that is over as well, everything is looked at anew."""
-        state = self.tree.state
-        part.status = DONE
-        verdicts = {leaf: judge(leaf.element, state.nodes.get(leaf.key)) for leaf in part.leaves()}
-        if all(verdict in ("finished", "skipped") for verdict in verdicts.values()):
-            for mount in walk(part):
-                mount.status = DONE
-            for leaf in [leaf for leaf, verdict in verdicts.items() if verdict == "skipped"]:
-                self.be_absent(leaf, "skipped")  # a denial that came while it was not in the tree
-            return
-        self.remount()
-
-    def remount(self) -> None:
-        tree = self.tree
-        tree.take_down(tree.root)
-        self.dirty.clear()
-        self.groups.clear()
-        self.undecided.clear()
-        self.waiters.clear()
-        self.waits.leaves.clear()
-        tree.put_up_root()
-        self.recall_failures(tree.leaves.values())
-        self.activate(tree.root)
-
-
-def walk(group: Group) -> list[Mount]:
-    """The mounts below a group, the group left out."""
-    found: list[Mount] = []
-    stack: list[Mount] = [*group.children]
-    while stack:
-        mount = stack.pop()
-        found.append(mount)
-        if isinstance(mount, Group):
-            stack.extend(mount.children)
-    return found
 
 
 def needs_output(task: Task[object], id: str) -> bool:  # type: ignore[type-var]

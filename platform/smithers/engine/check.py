@@ -6,9 +6,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from smithers.engine.asks import label_of
 from smithers.engine.entry import Entry, Json
 from smithers.engine.frame import Plan
 from smithers.engine.mounts import Group, GuardGroup, Leaf, LoopGroup, Mount, PartGroup
+from smithers.engine.people import ask_of
 from smithers.engine.plan import Planner
 from smithers.errors import InvalidInput, RenderError
 from smithers.flow.event import WaitForEvent
@@ -99,6 +101,10 @@ def describe(mount: Mount) -> Json:
             found: Json = {"kind": mount.kind, "id": element.id, "label": element.label}
             if isinstance(element, Task | WaitForEvent):
                 found["output"] = element.output.__name__
+            if isinstance(element, Task) and element.needs_approval:
+                found["needs_approval"] = True
+            if not isinstance(element, Task) and (ask := ask_of(mount)) is not None:
+                found["label"] = label_of(ask)
             if isinstance(element, WaitForEvent):
                 found |= {"event": element.event, "correlation": element.correlation_id}
             return {**found, "depends_on": list(element.upstream())}

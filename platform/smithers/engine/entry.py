@@ -11,6 +11,7 @@ Kind = Literal[
     "claim",
     "ended",
     "decided",
+    "voted",
     "fired",
     "cancel",
     "died",
@@ -86,6 +87,8 @@ class NodeState:
     node: str
     iteration: str
     states: tuple[str, ...]
+    unless: str = ""
+    """Key of an entry that must not be there: what it stands for is no longer asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,16 @@ def ended_key(node: str, iteration: str, attempt: int) -> str:
 def decided_key(node: str, iteration: str, ask: int = 1) -> str:
     """`ask` says which time the approval is asked: a resume takes a denial back and asks again."""
     return f"decided:{node}:{iteration}" + (f"#{ask}" if ask > 1 else "")
+
+
+def vote_key(decision: str, nth: int) -> str:
+    """The nth (from 1, without gaps) of several answers that the decision with this key needs."""
+    return f"{decision}~{nth}"
+
+
+def refused_key(decision: str, nth: int) -> str:
+    """The nth (from 1, without gaps) answer that did not fit, to the question whose answer has this key."""
+    return f"rejected:{decision}~{nth}"
 
 
 def claim_key(node: str, iteration: str, attempt: int, nth: int) -> str:

@@ -20,6 +20,7 @@ from smithers.engine.entry import Json
 from smithers.engine.fit import unfit
 from smithers.engine.fold import resolve
 from smithers.engine.mounts import ACTIVE, Leaf
+from smithers.engine.parts import remount
 from smithers.engine.state import State
 from smithers.flow.event import WaitForEvent
 
@@ -101,7 +102,7 @@ def end_wait(advance: Advance, leaf: Leaf, how: Json) -> None:
     if how.get("timeout") == "skip":
         advance.miss(leaf, "skipped")
     elif leaf.aside and memory.error is not None:
-        advance.remount()  # what has gone past it looks at it again
+        remount(advance)  # what has gone past it looks at it again
     else:
         if memory.has_output:
             advance.changed(leaf.element.id)

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
+from smithers.engine.answer import output_of
 from smithers.engine.entry import Entry, Json, Kind, node_key, split_node_key
 from smithers.engine.state import State, path_of
 
 Started = tuple[int, str, str, str, int, int]
 """A command as a frame records it: number, kind, node, iteration, attempt, target."""
-VERSION: Final = 3
+VERSION: Final = 4
 """Of this fold: snapshots made by another one are not used."""
 UNPLANNED_KINDS: Final[frozenset[Kind]] = frozenset(
     {"started", "ended", "decided", "fired", "cancel", "settled", "follow", "resumed", "retried", "redriven", "signal"}
@@ -51,6 +52,13 @@ def frame(state: State, data: Json) -> None:
         start_command(state, command)
     for n in data.get("closed", ()):
         drop(state, n)
+    for n in data.get("disarmed", ()):
+        disarm(state, n)
+    for key, news in data.get("asks", {}).items():
+        ask_anew(state, key, news)
+    for key, output in data.get("outputs", {}).items():
+        if not state.memory(key).has_output:
+            produce(state, key, output)
     state.loops.update(data.get("loops", {}))
     state.ended_loops.update(data.get("ended_loops", {}))
     state.stages.update(data.get("stages", {}))
@@ -77,6 +85,9 @@ def start_command(state: State, command: Started) -> None:
             state.nodes[key].cancelling = True
     elif kind in ("complete", "fail"):
         state.open_other[n] = 0
+    elif kind == "timer" and attempt:
+        state.memory(node_key(node, iteration)).expiry = n
+        state.expiries[n] = node_key(node, iteration), attempt
     elif kind in ("run", "child", "timer"):
         key = node_key(node, iteration)
         memory = state.memory(key)
@@ -167,12 +178,38 @@ def produce(state: State, key: str, output: Any) -> None:
 def decided(state: State, data: Json) -> None:
     key = node_key(data["node"], data["iteration"])
     state.memory(key).decision = data
-    output = {"approved": data["approved"], "note": data.get("note"), "decided_by": data.get("by"), "decided_at": None}
-    produce(state, key, output)
+    output = output_of(data)
+    if output is not None:
+        produce(state, key, output)
+
+
+def rejected(state: State, data: Json) -> None:
+    """An answer that did not fit counts; other rejected facts change nothing."""
+    if data.get("counts"):
+        state.memory(node_key(data["node"], data["iteration"])).refusals += 1
+
+
+def ask_anew(state: State, key: str, news: Json) -> None:
+    """A plan has looked at an answer and not taken it."""
+    memory = state.memory(key)
+    memory.decision = None
+    memory.ask, memory.refusals, memory.complaint = news["ask"], news["refusals"], news["complaint"]
+    memory.error = news.get("error")
+
+
+def disarm(state: State, n: int) -> None:
+    key, _ = state.expiries.pop(n, ("", 0))
+    if key and state.nodes[key].expiry == n:
+        state.nodes[key].expiry = 0
 
 
 def fired(state: State, data: Json) -> None:
     """Of a wait for an event it is the deadline: what that means is for the next plan to say."""
+    if data["n"] in state.expiries:
+        disarm(state, data["n"])
+        memory = state.memory(node_key(data["node"], data["iteration"]))
+        memory.decision = {"approved": False, "by": None, "note": None, "expired": True}
+        return
     close(state, data["n"])
     memory = state.memory(node_key(data["node"], data["iteration"]))
     if memory.waits is not None:
@@ -237,6 +274,7 @@ def reopen(state: State, key: str) -> None:
     memory = state.memory(key)
     if memory.decision is not None and not memory.decision["approved"]:
         ask_again(state, key)
+    memory.refusals, memory.complaint = 0, ""
     if memory.deaths:
         memory.ended = memory.attempt  # what runs next is a new attempt: deaths are claims of one
     if memory.outcome != "finished":
@@ -250,7 +288,10 @@ def ask_again(state: State, key: str) -> None:
     """Takes a denial back, and the output that it was."""
     memory = state.memory(key)
     memory.decision, memory.ask = None, memory.ask + 1
+    had_output = memory.has_output
     memory.outcome, memory.output, memory.has_output = "", None, False
+    if not had_output:
+        return
     node, iteration = split_node_key(key)
     state.counts[node] -= 1
     others = [path_of(turn) for name, turn in map(split_node_key, outputs(state)) if name == node]
@@ -272,6 +313,7 @@ FOLDS: Final[dict[str, Callable[[State, Json], None]]] = {
     "frame": frame,
     "ended": ended,
     "decided": decided,
+    "rejected": rejected,
     "fired": fired,
     "signal": signal,
     "settled": settled,

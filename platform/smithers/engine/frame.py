@@ -25,10 +25,10 @@ class NodeRow:
     ordinal: int = 0
     """Below 2**52, exact in JSON; sorts the nodes of one frame as the tree reads."""
     detail: Json | None = None
-    """Approval: title, summary; `ask` where it is not asked for the first time. Timer: due_ms. Failed: error. Task:
-    output model's name. Wait for an event: event, correlation, output; waiting: the payload's schema, on_timeout, and
-    unfit (seq and why of signals it cannot take); finished: the position of the signal it has taken, or that it timed
-    out."""
+    """Task: `output`, its model's name. While it asks people: the request, see `engine/asks.py`; `ask` where that is
+    not for the first time. Failed: `error`. Where people are asked, and a plan has brought the output: `value`.
+    Wait for an event: event, correlation, output; waiting: the payload's schema, on_timeout, and unfit (seq and why of
+    signals it cannot take); finished: the position of the signal it has taken, or that it timed out."""
     first_ms: int = 0
     """When the node was first stored as running or waiting; never erased. Stamped by the store: plans leave it 0."""
     ended_ms: int = 0

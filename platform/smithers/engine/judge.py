@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from smithers.engine.asks import Ask, gate, is_gated, judge_ask, why_failed
 from smithers.engine.entry import Json
 from smithers.engine.mounts import LeafElement
 from smithers.engine.state import NodeMemory
+from smithers.flow.approval import Approval
+from smithers.flow.human import HumanTask
 from smithers.flow.policy import UNLIMITED
 from smithers.flow.task import Task
-from smithers.flow.wait import Approval
 
 MOST_DEATHS: Final = 3
 """How often a task may take its process with it before it fails (design: deaths are counted in the store)."""
@@ -22,8 +24,10 @@ def judge(element: LeafElement, memory: NodeMemory | None) -> str:
     """
     if memory is None:
         return "fresh"
-    if isinstance(element, Approval) and memory.decision is not None:
-        return judge_decision(element, memory.decision)
+    if memory.decision is not None and isinstance(element, (Approval, HumanTask)):
+        return judge_decision(element, memory)
+    if memory.decision is not None and is_gated(element, memory):
+        return "failed"
     if memory.outcome:
         return memory.outcome
     if memory.n and memory.waits is None:
@@ -35,10 +39,11 @@ def judge(element: LeafElement, memory: NodeMemory | None) -> str:
     return "fresh"
 
 
-def judge_decision(approval: Approval, decision: Json) -> str:
-    if decision["approved"] or approval.on_deny == "continue":
-        return "finished"
-    return "skipped" if approval.on_deny == "skip" else "failed"
+def judge_decision(element: Ask, memory: NodeMemory) -> str:
+    """A human task is over once its answer was taken; an approval once it was given."""
+    assert memory.decision is not None
+    verdict = judge_ask(element, memory.decision)
+    return memory.outcome if verdict == "fresh" and memory.outcome else verdict
 
 
 def judge_failure(element: LeafElement, memory: NodeMemory) -> str:
@@ -51,11 +56,10 @@ def judge_failure(element: LeafElement, memory: NodeMemory) -> str:
 
 def reason(element: LeafElement, memory: NodeMemory) -> Json:
     """Why a failed leaf failed, as an error for people."""
-    if isinstance(element, Approval) and memory.decision is not None:
-        decision = memory.decision
-        note = f": {decision['note']}" if decision.get("note") else ""
-        by = decision.get("by") or "somebody"
-        return {"code": "APPROVAL_DENIED", "message": f"{by} denied {element.title or element.id!r}{note}"}
+    if isinstance(element, (Approval, HumanTask)) and memory.decision is not None:
+        return why_failed(element, memory.decision)
+    if memory.decision is not None and isinstance(element, Task) and is_gated(element, memory):
+        return why_failed(gate(element), memory.decision)
     if memory.error is not None:
         return memory.error
     return {

@@ -12,11 +12,13 @@ from typing import Any, Final
 from smithers.engine.entry import Json
 from smithers.engine.scope import Scope
 from smithers.engine.state import Path
+from smithers.flow.approval import Approval
 from smithers.flow.event import WaitForEvent
 from smithers.flow.guard import Guard
+from smithers.flow.human import HumanTask
 from smithers.flow.loop import Loop
 from smithers.flow.task import Task
-from smithers.flow.wait import Approval, Timer
+from smithers.flow.wait import Timer
 from smithers.flow.where import Where
 
 IDLE: Final = "idle"
@@ -26,7 +28,7 @@ FAILED: Final = "failed"
 FINAL: Final = (DONE, FAILED)
 WIDTH: Final = 2**52
 """Ordinals are below this."""
-LeafElement = Task[Any] | Approval | Timer | WaitForEvent[Any]
+LeafElement = Task[Any] | Approval | HumanTask[Any] | Timer | WaitForEvent[Any]
 
 
 @dataclass(slots=True, eq=False)
@@ -65,7 +67,7 @@ class Mount:
 
 @dataclass(slots=True, eq=False)
 class Leaf(Mount):
-    """A task, an approval, a timer or a wait for an event."""
+    """A task, an approval, a human task, a timer or a wait for an event."""
 
     element: LeafElement
     key: str
@@ -78,7 +80,7 @@ class Leaf(Mount):
     in_flight: bool = False
     """Counted in the groups above."""
     waiting: bool = False
-    """An approval that asks, or a wait that is open for events."""
+    """It asks a person, or is a wait that is open for events."""
     error: Json | None = None
     """Why it failed, once that is final."""
 

@@ -23,6 +23,8 @@ from zlib import crc32
 from pydantic_core import from_json, to_json
 
 from smithers.engine.advance import Advance, Changes
+from smithers.engine.asks import expiry, label_of, request
+from smithers.engine.asks import timeout_ms as wait_ms
 from smithers.engine.blocks import failure_of
 from smithers.engine.command import Command
 from smithers.engine.entry import Entry, Fact, Json, node_key, split_node_key
@@ -31,7 +33,9 @@ from smithers.engine.fold import fold
 from smithers.engine.frame import NodeRow, Plan
 from smithers.engine.judge import judge
 from smithers.engine.mounts import DONE, FAILED, FINAL, Leaf
+from smithers.engine.parts import render_dirty
 from smithers.engine.payload import payload, timeout_ms
+from smithers.engine.people import ask_of
 from smithers.engine.reads import validated
 from smithers.engine.slots import start_ready
 from smithers.engine.state import NodeMemory, State
@@ -191,6 +195,7 @@ class Planner:
         """Cancels a run in which blocks have to clean up first: all but their cleanup is halted."""
         root, advance = self.tree.root, self.advance
         root.closed = True
+        advance.take_answers(list(self.tree.leaves.values()))
         advance.halt(root)
         advance.settle()
         advance.halt(self.tree.root)
@@ -201,6 +206,8 @@ class Planner:
         """Ends whatever people have seen. What a cold start renders beyond that is not told any more."""
         advance = self.advance
         advance.take_in()
+        advance.take_answers(list(self.tree.leaves.values()))
+        render_dirty(advance)
         self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.key in self.state.nodes]
         for key in advance.touched:
             if key in self.tree.leaves:
@@ -223,13 +230,20 @@ class Planner:
         status, error = self.outcome(started)
         starts = sorted([*started, *changes.timers], key=lambda leaf: leaf.order)
         changes.leaves.update((leaf.key, leaf) for leaf in starts)
+        waits = sorted(
+            {leaf.key: leaf for leaf in changes.asked if self.is_to_arm(leaf)}.values(), key=lambda w: w.order
+        )
+        disarmed = [n for n in state.expiries if not self.is_armed(n)]
         numbers = count(state.commands + 1)
         commands = [replace(cancel, n=next(numbers)) for cancel in cancels]
         commands += [self.command(leaf, next(numbers)) for leaf in starts]
+        shown, rows = self.rows({node_key(c.node, c.iteration): c for c in commands})
+        commands += [Command(next(numbers), "cancel", *self.waited(n), target=n) for n in disarmed]
+        commands += [self.expiry(leaf, next(numbers)) for leaf in waits]
+        closed += disarmed
         if status in ("finished", "failed", "cancelled"):
             kind = "fail" if status == "failed" else "complete"
             commands.append(Command(next(numbers), kind, payload={"status": status}))
-        shown, rows = self.rows({node_key(c.node, c.iteration): c for c in commands if c.node})
         delta: Json = {
             "commands": [(c.n, c.kind, c.node, c.iteration, c.attempt, c.target) for c in commands],
             "nodes": shown,
@@ -238,7 +252,7 @@ class Planner:
         homes = {leaf.element.id: leaf.scope.home for leaf in self.tree.fresh}
         homes = {id: home for id, home in homes.items() if state.homes.get(id, "") != home}
         extra = {"closed": closed, "loops": changes.loops, "ended_loops": changes.ended_loops, "homes": homes}
-        extra |= {"stages": changes.stages, "absent": changes.absent}
+        extra |= {"stages": changes.stages, "absent": changes.absent, "disarmed": disarmed, **changes.people.delta()}
         extra |= {"waits": self.waits(), "events": changes.events, "unfit": changes.unfit}
         delta.update({name: value for name, value in extra.items() if value})
         self.own = state.frames + 1
@@ -283,6 +297,32 @@ class Planner:
         """Whether a timer runs that is still wanted."""
         gone = {*self.advance.changes.withdrawn, *self.tree.orphans()}
         return any(not self.state.nodes[key].cancelling for key in self.state.by_command.values() if key not in gone)
+
+    def is_to_arm(self, leaf: Leaf) -> bool:
+        """Whether a leaf asks, for a time, and no timer says yet when that is over."""
+        ask = ask_of(leaf)
+        if ask is None or not leaf.attached or not leaf.waiting or not wait_ms(ask):
+            return False
+        memory = self.state.nodes.get(leaf.key)
+        return memory is None or memory.expiry == 0 or not self.is_armed(memory.expiry)
+
+    def is_armed(self, n: int) -> bool:
+        """Whether the timer still belongs to a question that is asked now."""
+        key, asked = self.state.expiries[n]
+        leaf = self.tree.leaves.get(key)
+        ask = None if leaf is None else ask_of(leaf)
+        if ask is None or leaf is None or not leaf.waiting or not wait_ms(ask) or self.state.cancelled is not None:
+            return False
+        memory = self.state.nodes[key]
+        return memory.ask == asked and memory.decision is None
+
+    def waited(self, n: int) -> tuple[str, str]:
+        return split_node_key(self.state.expiries[n][0])
+
+    def expiry(self, leaf: Leaf, n: int) -> Command:
+        ask, memory = ask_of(leaf), self.state.nodes.get(leaf.key)
+        assert ask is not None
+        return expiry(ask, leaf.scope.iteration, 1 if memory is None else memory.ask, n)
 
     def cancellations(self) -> tuple[list[Command], list[int]]:
         """Commands that stop what is in flight and no longer wanted, and numbers that are over without an answer."""
@@ -341,10 +381,10 @@ class Planner:
             state = self.shown_state(leaf, commands.get(key))
             if state != (memory.shown if memory else ""):
                 shown[key] = state
-            elif key not in commands and key not in self.advance.changes.unfit:
+            elif not (key in commands or key in self.advance.changes.people.asks or key in self.advance.changes.unfit):
                 continue
-            unfit = self.advance.changes.unfit.get(key, {})
-            rows.append(row(leaf, state, memory, commands.get(key), unfit))
+            unfit, output = self.advance.changes.unfit.get(key, {}), self.advance.changes.people.outputs.get(key)
+            rows.append(row(leaf, state, memory, commands.get(key), unfit, output))
         for key in self.tree.orphans():
             if key in self.advance.changes.gone:
                 continue
@@ -354,7 +394,7 @@ class Planner:
                 shown[key] = state
                 waited = self.advance.changes.waited.get(key)
                 if waited is not None:
-                    rows.append(row(waited, state, memory, None, {}))
+                    rows.append(row(waited, state, memory, None, {}, None))
                     continue
                 rows.append(NodeRow(*split_node_key(key), kind="", state=state))
         return shown, rows
@@ -413,20 +453,29 @@ def timer_command(timer: Timer, iteration: str, n: int) -> Command:
     return Command(n, "timer", timer.id, iteration, delay_ms=max(1, milliseconds(span)))
 
 
-def row(leaf: Leaf, state: str, memory: NodeMemory | None, command: Command | None, unfit: dict[str, str]) -> NodeRow:
+def row(
+    leaf: Leaf,
+    state: str,
+    memory: NodeMemory | None,
+    command: Command | None,
+    unfit: dict[str, str],
+    output: Json | None,
+) -> NodeRow:
     element = leaf.element
-    attempt, ask = (0, 1) if memory is None else (memory.attempt, memory.ask)
+    attempt = 0 if memory is None else memory.attempt
     detail: Json = {"output": element.output.__name__} if isinstance(element, Task) else {}
-    if state == "waiting-approval":
-        detail = {"title": getattr(element, "title", ""), "summary": getattr(element, "summary", "")}
-        detail |= {"ask": ask} if ask > 1 else {}
+    asks = ask_of(leaf)
+    if asks is not None and state == "waiting-approval":
+        detail = request(asks, memory) | ({"mode": "gate"} if isinstance(element, Task) else {})
+    if output is not None:
+        detail["value"] = output
     if isinstance(element, WaitForEvent):
         detail = event_detail(element, state, memory, unfit)
     if leaf.error is not None and state == "failed":
         detail["error"] = leaf.error
     if command is not None and command.kind != "cancel":
         attempt = command.attempt
-    label = element.label or getattr(element, "title", "")
+    label = label_of(asks) if asks is not None else element.label
     return NodeRow(element.id, leaf.scope.iteration, leaf.kind, state, attempt, label, leaf.ordinal, detail or None)
 
 

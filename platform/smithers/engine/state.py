@@ -36,6 +36,12 @@ class NodeMemory:
     decision: Json | None = None
     ask: int = 1
     """Which time the approval is asked; higher once denials were taken back."""
+    refusals: int = 0
+    """Answers of people that did not fit, since the node was opened."""
+    complaint: str = ""
+    """What was wrong with the last one, as far as only a plan could tell."""
+    expiry: int = 0
+    """Number of the open timer that ends the wait for a person; 0 is none."""
     cancelling: bool = False
     timer: bool = False
     """Whether the open command is a timer, which nobody has to be told to stop."""
@@ -74,6 +80,8 @@ class State:
     nodes: dict[str, NodeMemory] = field(default_factory=dict[str, NodeMemory])
     by_command: dict[int, str] = field(default_factory=dict[int, str])
     """Key of the node that each open command works on."""
+    expiries: dict[int, tuple[str, int]] = field(default_factory=dict[int, tuple[str, int]])
+    """Open timers that end waits for people: node key, and which ask they belong to."""
     open_other: dict[int, int] = field(default_factory=dict[int, int])
     """Open `cancel` commands with their targets; open `complete` and `fail` commands with 0."""
     loops: dict[str, int] = field(default_factory=dict[str, int])

@@ -32,6 +32,7 @@ from smithers.engine.stage_bodies import body_of_stage, stage_scope
 from smithers.engine.stages import first_record, holds, is_shielded
 from smithers.engine.state import State
 from smithers.errors import InvalidElement, RenderError, SmithersError
+from smithers.flow.approval import Approval
 from smithers.flow.call import takes_argument
 from smithers.flow.context import Context
 from smithers.flow.deadline import Deadline, Race, Timed
@@ -39,9 +40,10 @@ from smithers.flow.element import Node, Part, captured, normalized
 from smithers.flow.event import Signal, WaitForEvent
 from smithers.flow.group import Parallel, Sequence
 from smithers.flow.guard import Guard, SagaStep
+from smithers.flow.human import HumanTask
 from smithers.flow.loop import Loop, Turn
 from smithers.flow.task import Task
-from smithers.flow.wait import Approval, Timer
+from smithers.flow.wait import Timer
 from smithers.flow.where import PACKAGE, Where, show
 from smithers.flow.workflow import AnyWorkflow
 
@@ -137,7 +139,7 @@ class Tree:
                 return self.mount_part(child, parent, index)
             case Signal() if child.child is not None:
                 return self.mount_signal(child, child.child, parent, index)
-            case Task() | Approval() | Timer() | WaitForEvent():
+            case Task() | Approval() | HumanTask() | Timer() | WaitForEvent():
                 return self.mount_leaf(child, parent, index)
             case Timed() if child.timeout is not None:
                 return self.mount_guard(Deadline.around(child), parent, index)

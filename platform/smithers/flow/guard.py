@@ -6,9 +6,10 @@ from collections.abc import Sequence as Items
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Self, get_args
 
+from smithers.flow.approval import Approval
 from smithers.flow.element import Bracketed, Child, Element, Node, Part, check_id, normalized
 from smithers.flow.task import Task
-from smithers.flow.wait import Approval, Timer
+from smithers.flow.wait import Timer
 from smithers.flow.where import invalid
 
 OnFailure = Literal["compensate", "compensate-and-fail", "fail"]

@@ -38,6 +38,8 @@ class Task(Element, Generic[M]):
     """For each attempt."""
     continue_on_fail: bool = False
     skip_if: bool = False
+    needs_approval: bool = False
+    """Wait until a person approves, then begin; a denial fails the task. For a decision to branch on, an `Approval`."""
     isolated: bool = False
     """Run in a process of its own, which can be stopped."""
     label: str = ""

@@ -171,10 +171,12 @@ class Log:
             case NewestClaim(n):
                 begun = f"the body of command {n} has been begun since"
                 return self._closed(n) or (begun if self.has(need.next_key) else "")
-            case NodeState(node, iteration, states):
+            case NodeState(node, iteration, states, unless):
                 row = self.connection.execute(sql.NODE_STATE, (self._run, node, iteration)).fetchone()
                 state = row[0] if row else "not mounted"
-                return "" if state in states else f"node {node!r} is {state}, not {' or '.join(states)}"
+                if state not in states:
+                    return f"node {node!r} is {state}, not {' or '.join(states)}"
+                return f"{unless!r} is in the log" if unless and self.has(unless) else ""
             case OpenRun():
                 return f"the run is {self.status}" if self.status in FINAL else ""
             case EndedRun(statuses):

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from smithers.engine.command import Command
-from smithers.engine.entry import Fact, Json, Kind, Need, NewestClaim, OpenCommand, OpenRun, claim_key, ended_key
+from smithers.engine.entry import (
+    Fact,
+    Json,
+    Kind,
+    Need,
+    NewestClaim,
+    OpenCommand,
+    OpenRun,
+    claim_key,
+    decided_key,
+    ended_key,
+)
 from smithers.temporal.order import Signal
 
 
@@ -26,7 +37,12 @@ def ended(command: Command, end: Json) -> Fact:
 
 def fired(command: Command) -> Fact:
     about: Json = {"n": command.n, "node": command.node, "iteration": command.iteration}
-    return Fact("fired", f"fired:{command.n}", about, OpenCommand(command.n))
+    return Fact("fired", fired_key(command), about, OpenCommand(command.n))
+
+
+def fired_key(command: Command) -> str:
+    """A timer that ends the wait for a person has the key of the decision: the log takes one of the two."""
+    return decided_key(command.node, command.iteration, command.attempt) if command.attempt else f"fired:{command.n}"
 
 
 def claim_ended(kind: Kind, claimed: Json, why: str, needs: Need | None = None) -> Fact:

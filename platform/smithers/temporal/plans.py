@@ -15,7 +15,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from smithers.engine.command import Command
@@ -24,6 +24,7 @@ from smithers.engine.frame import Plan
 from smithers.engine.plan import Outdated, Planner
 from smithers.errors import RenderError, StoreError
 from smithers.flow.body import TaskBody
+from smithers.store.habit import habitual
 from smithers.store.interface import Store
 from smithers.store.records import Append, Appended, PlanWrite
 from smithers.temporal.run_plans import RunPlans
@@ -212,6 +213,9 @@ class Plans:
             run.planner = run.mine = None  # it is ahead of the log, or nobody knows
             raise
         combined = self.landed(run, plan, new, appended)
+        if combined.plan is not None and self.follow_habits(run, combined.plan, epoch) and not combined.claimed:
+            self.plan_all(run, owner, epoch)
+            combined = replace(combined, plan=None)  # it does not say all that follows any more
         if failure is not None and max(combined.positions):
             self.report(run, failure, epoch, max(combined.positions))
         return combined
@@ -259,9 +263,15 @@ class Plans:
             planner.stored(appended.entries)
             if planner.position >= appended.entries[-1].seq:
                 run.note(appended.entries, self.digest)
+            self.follow_habits(run, plan, epoch)
             return True
         run.planner = run.mine = None
         return self.store.run(run.run_id).digest == self.digest
+
+    def follow_habits(self, run: RunPlans, plan: Plan, epoch: int) -> bool:
+        """Answers what people have approved often enough. A crash before it leaves the question to people."""
+        facts = habitual(self.store, run.run_id, plan.nodes)
+        return bool(facts) and "stored" in self.store.append(Append(run.run_id, facts, epoch=epoch)).outcomes
 
     def write_of(self, run: RunPlans, plan: Plan, owner: int, covers: int) -> PlanWrite:
         run.mine = (plan, owner)

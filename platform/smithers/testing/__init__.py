@@ -4,6 +4,7 @@
 one event at a time.
 """
 
+from smithers.engine.answer import Answer as Answer
 from smithers.testing.memory_run import InMemoryRun as InMemoryRun
 from smithers.testing.simulate import Failure as Failure
 from smithers.testing.simulate import Simulated as Simulated

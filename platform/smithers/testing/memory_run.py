@@ -6,17 +6,21 @@ does the node wait) is what the store checks in its transaction, so that a test 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from smithers.engine import habit
+from smithers.engine.answer import NOTHING, Answer
 from smithers.engine.check import check_input
 from smithers.engine.command import Command
-from smithers.engine.entry import Entry, Json, Kind, ended_key, node_key
+from smithers.engine.entry import Entry, Json, Kind, decided_key, ended_key, node_key
 from smithers.engine.frame import NodeRow, Plan
 from smithers.engine.inbox import Sent, refusal
 from smithers.engine.plan import Planner
+from smithers.engine.ruling import WAITING, Ruling, Said, rule
 from smithers.errors import WrongState
 from smithers.flow.workflow import AnyWorkflow
 
@@ -33,6 +37,8 @@ class InMemoryRun:
     options: Json = field(default_factory=dict[str, Any])
     rebuild: bool = False
     run_id: str = "test"
+    approved_before: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How often people have approved an approval in a row, in earlier runs, by node id."""
     paused: bool = False
     """Facts are appended, but nobody plans: as when no worker lives."""
     now_ms: int = 0
@@ -69,8 +75,8 @@ class InMemoryRun:
 
     @property
     def waiting(self) -> list[NodeRow]:
-        """Approvals that ask."""
-        return [row for row in self.nodes.values() if row.state == "waiting-approval"]
+        """Approvals and human tasks that ask."""
+        return [row for row in self.nodes.values() if row.state == WAITING]
 
     @property
     def waiting_events(self) -> list[NodeRow]:
@@ -114,6 +120,17 @@ class InMemoryRun:
             self.planner = Planner.build(self.workflow, self.run_id, self.log)
         else:
             self.planner.stored([entry])
+        for row in plan.nodes:
+            if habit.wanted(row) and self.streak(row.node) >= habit.wanted(row):
+                fact = habit.approval(row)
+                self.tell(fact.kind, fact.key, fact.data)
+
+    def streak(self, node: str) -> int:
+        """How often people have approved a node in a row."""
+        mine = [entry.data for entry in reversed(self.log) if entry.kind == "decided" and entry.data["node"] == node]
+        count = habit.in_a_row(mine)
+        unbroken = all(data["approved"] for data in mine)
+        return count + (self.approved_before.get(node, 0) if unbroken else 0)
 
     def close(self, n: int) -> Command:
         command = self.open.pop(n, None)
@@ -146,14 +163,55 @@ class InMemoryRun:
     def fire(self, n: int) -> None:
         command = self.close(n)
         self.now_ms = max(self.now_ms, self.due_ms[n])
-        self.tell("fired", f"fired:{n}", {"n": n, "node": command.node, "iteration": command.iteration})
+        key = decided_key(command.node, command.iteration, command.attempt) if command.attempt else f"fired:{n}"
+        if key in self.keys:  # somebody has answered in time, which nobody has planned for yet
+            self.open[n] = command
+            raise WrongState(f"{key} is decided")
+        self.tell("fired", key, {"n": n, "node": command.node, "iteration": command.iteration})
 
-    def decide(self, node: str, *, approved: bool, iteration: str = "", note: str | None = None) -> None:
+    def decide(  # shape: parameters: what a person may say
+        self,
+        node: str,
+        *,
+        approved: bool = True,
+        iteration: str = "",
+        note: str | None = None,
+        choice: str | None = None,
+        ranking: Sequence[str] | None = None,
+        by: str = "tester",
+        scopes: Sequence[str] = (),
+    ) -> Ruling:
+        """A person approves or denies, chooses or ranks. Raises `AnswerRefused` as the command would."""
+        order = None if ranking is None else tuple(ranking)
+        return self.say(node, iteration, Answer(approved, by, note, choice, order, NOTHING, frozenset(scopes)))
+
+    def answer(self, node: str, value: BaseModel | Json, *, iteration: str = "", by: str = "tester") -> Ruling:
+        """A person does a human task. Raises `AnswerRefused` for what does not fit, which counts."""
+        given = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+        return self.say(node, iteration, Answer(True, by, value=given))
+
+    def say(self, node: str, iteration: str, answer: Answer) -> Ruling:
+        """Any answer. Raises `WrongState` where nobody asks."""
         key = node_key(node, iteration)
-        if key not in self.nodes or self.nodes[key].state != "waiting-approval":
+        row = self.nodes.get(key)
+        if row is None or row.state != WAITING or row.decision_key in self.keys:
             raise WrongState(f"{key} does not wait for a decision")
-        data = {"node": node, "iteration": iteration, "approved": approved, "note": note, "by": "tester"}
-        self.tell("decided", self.nodes[key].decision_key, data)
+        ruling = rule(row, answer, self.said(row))
+        for fact in ruling.facts:
+            self.tell(fact.kind, fact.key, fact.data)
+        if ruling.refused is not None:
+            raise ruling.refused
+        return ruling
+
+    def said(self, row: NodeRow) -> Said:
+        """What was said to the question that a row asks."""
+        about = [
+            entry for entry in self.log if entry.key.startswith((row.decision_key, f"rejected:{row.decision_key}"))
+        ]
+        mine = [e for e in about if (e.data.get("node"), e.data.get("iteration")) == (row.node, row.iteration)]
+        votes = tuple(e.data for e in mine if e.kind == "voted" and e.key.startswith(f"{row.decision_key}~"))
+        refusals = tuple(e.data for e in mine if e.kind == "rejected" and f"{row.decision_key}~" in e.key)
+        return Said(votes, refusals)
 
     def signal(
         self, name: str, payload: BaseModel | Json | None = None, *, correlation: str | None = None, by: str = "tester"

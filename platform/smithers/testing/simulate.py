@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
@@ -10,8 +10,10 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
+from smithers.engine.answer import Answer, mode_of
 from smithers.engine.command import Command
 from smithers.engine.entry import Json, node_key
+from smithers.engine.frame import NodeRow
 from smithers.errors import SmithersError
 from smithers.flow.task_context import CancelFlag, TaskContext
 from smithers.flow.workflow import AnyWorkflow
@@ -35,6 +37,9 @@ def fails(message: str = "scripted failure", *, retryable: bool = True) -> Failu
     return Failure(message, retryable)
 
 
+Said = bool | str | list[str] | BaseModel | Json | Answer
+"""A scripted decision: yes or no, the key of an option, a ranking, the value of a human task, or an `Answer` with all
+that may be said."""
 Result = BaseModel | Failure | Exception
 Script = Mapping[str, Result | list[Result]]
 Payload = BaseModel | Json
@@ -61,7 +66,7 @@ class Simulated:
 
     @property
     def waiting(self) -> list[str]:
-        """Ids of the approvals that ask and of the waits for events, in this order."""
+        """Ids of the approvals and human tasks that ask and of the waits for events, in this order."""
         return [row.node for row in (*self.run.waiting, *self.run.waiting_events)]
 
     @property
@@ -78,31 +83,36 @@ class Simulated:
         return self.run.nodes[node_key(node, iteration)].state
 
 
-def simulate(
+def simulate(  # shape: parameters: what may be scripted
     workflow: AnyWorkflow,
     input: Json | BaseModel | None = None,
     *,
     results: Script | None = None,
-    decisions: Mapping[str, bool] | None = None,
+    decisions: Mapping[str, Said | tuple[Said, ...]] | None = None,
+    approved_before: Mapping[str, int] | None = None,
     signals: Events | None = None,
     rebuild: bool = False,
 ) -> Simulated:
     """Runs until the run is over or waits for a decision or an event that is not scripted.
 
     `results` stand in for a task's body, by node id: a value, a failure, or a list with one for each attempt or pass
-    (the last one repeats). `signals` are sent by name to waits as they open: a payload for each of them, or a list that
-    ends; a wait that gets none lasts until its timeout. Tasks without a result really run. Retries and timers take no
-    time. With `rebuild` the planner's memory is thrown away after every event, as a crash would. Raises what `up` would
-    refuse: `InvalidInput`, `RenderError`.
+    (the last one repeats). Tasks without one really run. `decisions` are what people say, by node id; a tuple has one
+    for each time somebody is asked (the last one repeats). A question with a timeout that nobody answers ends by it.
+    `signals` are sent by name to waits as they open: a payload for each of them, or a list that ends; a wait that gets
+    none lasts until its timeout. `approved_before` says how often people have approved a node in a row in earlier runs,
+    for `AutoApprove(after=...)`. Retries and timers take no time. With `rebuild` the planner's memory is thrown away
+    after every event, as a crash would. Raises what `up` would refuse: `InvalidInput`, `RenderError`; and
+    `AnswerRefused` where a scripted decision does not fit what is asked.
     """
     given = input.model_dump(mode="json") if isinstance(input, BaseModel) else dict(input or {})
-    simulated = Simulated(InMemoryRun(workflow, given, rebuild=rebuild))
+    simulated = Simulated(InMemoryRun(workflow, given, rebuild=rebuild, approved_before=approved_before or {}))
     scripts = {id: iter_of(script) for id, script in (results or {}).items()}
+    people = {id: said_in_turn(script) for id, script in (decisions or {}).items()}
     payloads = {name: iter(one) if isinstance(one, list) else repeat(one) for name, one in (signals or {}).items()}
     for _ in range(MOST_EVENTS):
         if simulated.run.is_over:
             return simulated
-        if not (decide(simulated, decisions or {}) or send(simulated, payloads) or work(simulated, scripts)):
+        if not (decide(simulated, people) or send(simulated, payloads) or work(simulated, scripts)):
             return simulated
     raise SmithersError(f"The workflow goes on after {MOST_EVENTS} events: an endless loop needs a scripted end.")
 
@@ -113,12 +123,33 @@ def iter_of(script: Result | list[Result]) -> Any:
     return repeat(script)
 
 
-def decide(simulated: Simulated, decisions: Mapping[str, bool]) -> bool:
+def said_in_turn(script: Said | tuple[Said, ...]) -> Iterator[Said]:
+    return chain(script, repeat(script[-1])) if isinstance(script, tuple) else repeat(script)
+
+
+def decide(simulated: Simulated, people: Mapping[str, Iterator[Said]]) -> bool:
     for row in simulated.run.waiting:
-        if row.node in decisions:
-            simulated.run.decide(row.node, approved=decisions[row.node], iteration=row.iteration)
+        if row.node in people:
+            simulated.run.say(row.node, row.iteration, answer_of(row, next(people[row.node])))
             return True
     return False
+
+
+def answer_of(row: NodeRow, said: Said) -> Answer:
+    """A scripted decision in the words of what is asked."""
+    match said:
+        case Answer():
+            return said
+        case bool():
+            return Answer(said, "tester")
+        case str():
+            return Answer(True, "tester", choice=said)
+        case BaseModel():
+            return Answer(True, "tester", value=said.model_dump(mode="json"))
+        case list() if mode_of(row.detail) == "rank":
+            return Answer(True, "tester", ranking=tuple(said))
+        case _:
+            return Answer(True, "tester", value=said)
 
 
 def send(simulated: Simulated, payloads: Mapping[str, Any]) -> bool:

@@ -47,7 +47,12 @@ class Notices:
                 for node in self.store.nodes(run.run_id):
                     if node.state == "waiting-approval":
                         about = {"node": node.node, "iteration": node.iteration, "detail": node.detail or {}}
-                        yield f"{run.run_id}:{node.node}:{node.iteration}:waiting", notice_of("waiting", run, about)
+                        ask = (node.detail or {}).get("ask", 1)
+                        again = f"#{ask}" if ask > 1 else ""
+                        yield (
+                            f"{run.run_id}:{node.node}:{node.iteration}:waiting{again}",
+                            notice_of("waiting", run, about),
+                        )
         for run in self.store.runs(statuses=("failed",), limit=FAILED_LOOKED_AT):
             yield f"{run.run_id}:{run.epoch}:failed", notice_of("failed", run, {"error": run.error or {}})
 

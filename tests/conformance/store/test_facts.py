@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from smithers.engine.entry import Fact, OpenRun
+from smithers.engine.entry import Fact, NodeState, OpenRun
 from smithers.errors import StaleEpoch
 from tests.conformance.store.conftest import Clock
 from tests.conformance.store.make import (
@@ -141,6 +141,16 @@ def test_a_decision_counts_only_while_the_node_waits_for_it(run: Maker) -> None:
     run.plan(nodes=(node("ship", "waiting-approval"),))
 
     assert run.append(decided("ship"), decided("ship")).outcomes == ("stored", "duplicate")
+
+
+def test_what_stands_for_a_question_is_not_taken_once_the_question_is_answered(run: Maker) -> None:
+    def vote(nth: int) -> Fact:
+        needs = NodeState("ship", "0", ("waiting-approval",), unless="decided:ship:0")
+        return Fact("voted", f"decided:ship:0~{nth}", {}, needs)
+
+    run.plan(nodes=(node("ship", "waiting-approval"),))
+
+    assert run.append(vote(1), decided("ship"), vote(2)).outcomes == ("stored", "stored", "rejected")
 
 
 @pytest.mark.parametrize("status", ["finished", "failed", "cancelled"])

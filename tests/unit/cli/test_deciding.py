@@ -19,6 +19,7 @@ def waiting(stage: Stage) -> Stage:
 
 
 @pytest.mark.feature("cli.approve.record", "cli.deny.record", "cli.approve.by", "cli.approve.note")
+@pytest.mark.feature("approval.cli.approve", "approval.cli.deny", "approvals.cli", "resume.approval.cli")
 @pytest.mark.parametrize(("command", "approved"), [("approve", True), ("deny", False)])
 def test_a_decision_is_recorded_with_who_and_why(waiting: Stage, command: str, approved: bool):
     answer = waiting.call(command, "r1", "publish", "--by", "bob", "--note", "fine", "--format", "json")

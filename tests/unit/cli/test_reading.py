@@ -93,7 +93,15 @@ def test_inspect_shows_nodes_in_the_order_of_the_tree(waiting: Stage):
         ("tag", "pending"),
     ]
     assert document["pendingApprovals"] == [
-        {"nodeId": "publish", "iteration": "0", "title": "Ship it?", "summary": None}
+        {
+            "nodeId": "publish",
+            "iteration": "0",
+            "title": "Ship it?",
+            "summary": None,
+            "mode": "approve",
+            "metadata": {},
+            "requestId": "human:abc1:publish:0",
+        }
     ]
 
 

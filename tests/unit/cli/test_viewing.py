@@ -12,7 +12,7 @@ from smithers.cli.up.keys import Dialogue, Reply
 from smithers.cli.up.lines import told
 from smithers.cli.up.model import RunModel, Seen
 from smithers.cli.views.events import Event
-from tests.unit.cli.flows import awaiting, polish, release
+from tests.unit.cli.flows import automatic, awaiting, guarded, planned, polish, release, reviewed
 from tests.unit.cli.stage import Stage
 
 LEGAL = Seen("legal", "", "waiting-approval", detail={"title": "Legal is fine?"})
@@ -179,3 +179,59 @@ def test_a_cancelled_task_is_told_once(stage: Stage):
         "⊗ build cancelled",
         "⊗ cancelled",
     ]
+
+
+OPTIONS = [{"key": "fast"}, {"key": "safe"}]
+
+
+def question(mode: str) -> Seen:
+    return Seen("ask", "", "waiting-approval", detail={"title": "Which?", "mode": mode, "options": OPTIONS})
+
+
+def test_an_option_is_picked_by_its_digit():
+    dialogue = Dialogue()
+    seen = question("select")
+    dialogue.look([seen])
+
+    assert dialogue.prompt(seen) == '⏸ ask: "Which?"   1 fast   2 safe   n deny'
+    assert dialogue.typed("y7") == []
+    assert dialogue.typed("2\x1b1good\r") == [Reply("ask", "", True, "good", "fast")]
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"), [("rank", "smithers approve ask --rank fast,safe"), ("human", "smithers human inbox")]
+)
+def test_what_is_too_long_for_keys_names_its_command_and_can_be_denied(mode: str, told: str):
+    dialogue = Dialogue()
+    seen = question(mode)
+    dialogue.look([seen])
+
+    assert told in dialogue.prompt(seen)
+    assert dialogue.typed("y1\r") == []
+    assert dialogue.typed("nno\r") == [Reply("ask", "", False, "no")]
+
+
+def test_lines_say_what_is_asked_and_what_people_did(stage: Stage):
+    stage.start(reviewed, "r1")
+    stage.call("human", "answer", "r1", "--value", "{}", "--by", "bob")
+    stage.start(planned, "r2")
+    stage.start(guarded, "r3")
+    stage.call("approve", "r3", "--scope", "ops")
+    stage.start(automatic, "r4")
+
+    typed = """smithers human answer human:r1:review:0 --value '{"score": ...}'"""
+    lines = [line for run in ("r1", "r2", "r3", "r4") for line in followed(stage, run)[1]]
+
+    assert lines == [
+        f'⏸ waits for an answer: review "human:review" — {typed}',
+        "✗ review: an answer by bob was refused: The answer does not fit Review: score: is missing.",
+        '⏸ waits for a choice: plan "Which?" — smithers approve r2 plan --choice fast|safe',
+        '⏸ waits for approval: ship "Ship it?" — smithers approve r3 ship',
+        "✓ ship approved (more must) by ann",
+        "✓ ship approved automatically",
+        "✓ ship (0.0s)",
+        lines[-1],
+    ]
+    stage.call("human", "answer", "r1", "--value", '{"score": 1}', "--by", "bob")
+    stage.plan("r1")
+    assert "✓ review answered by bob" in followed(stage, "r1")[1]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from smithers import (
     Approval,
+    AutoApprove,
     Branch,
     Child,
     Context,
+    HumanTask,
     Loop,
     Parallel,
     Race,
@@ -28,8 +31,10 @@ from smithers import (
     WaitForEvent,
     call,
 )
+from smithers.engine.entry import decided_key
+from smithers.engine.frame import NodeRow
 from smithers.engine.inbox import Sent
-from smithers.errors import SmithersError
+from smithers.errors import AnswerRefused, SmithersError
 from smithers.flow.workflow import AnyWorkflow, Workflow
 from smithers.testing.memory_run import InMemoryRun
 
@@ -39,6 +44,17 @@ class Out(BaseModel):
 
 
 EVENTS = ("go", "stop")
+
+
+class Even(Out):
+    """What a form cannot say: only the model knows that odd numbers do not fit."""
+
+    @field_validator("n")
+    @classmethod
+    def is_even(cls, n: int) -> int:
+        if n % 2:
+            raise ValueError("is odd")
+        return n
 
 
 def work(n: int = 0) -> Out:
@@ -58,7 +74,7 @@ class Grower:
         return f"{kind}{self.ids}"
 
     def grow(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
-        kinds = ["task"] * 4 + ["approval", "timer", "wait", "signal"]
+        kinds = ["task"] * 4 + ["approval", "human", "timer", "wait", "signal"]
         if depth:
             kinds += [
                 "sequence",
@@ -91,6 +107,7 @@ class Grower:
             "continue_on_fail": dice.random() < 0.3,
             "skip_if": dice.random() < 0.1,
             "isolated": dice.random() < 0.1,
+            "needs_approval": dice.random() < 0.1,
         }
         if known and dice.random() < 0.2:
             props["depends_on"] = [dice.choice(known)]
@@ -98,8 +115,38 @@ class Grower:
 
     def a_approval(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         id = self.fresh("ask")
-        on_deny: Any = self.dice.choice(["fail", "continue", "skip"])
-        return lambda ctx: Approval(id, title="?", on_deny=on_deny)
+        mode = self.dice.choice(["approve", "approve", "approve", "select", "rank"])
+        plain = mode == "approve"
+        props: dict[str, Any] = {
+            "mode": mode,
+            "options": () if plain else ("a", "b"),
+            "on_deny": self.dice.choice(["fail", "continue", "skip"] if plain else ["fail", "skip"]),
+            "on_timeout": self.dice.choice(["fail", "continue", "skip", "deny"] if plain else ["fail", "skip", "deny"]),
+            "timeout": self.dice.choice([None, "1h"]),
+            "quorum": self.dice.choice([1, 1, 2]) if plain else 1,
+            "continue_on_fail": self.dice.random() < 0.2,
+        }
+        read = self.dice.choice([*known, ""]) if plain else ""
+
+        def make(ctx: Context[Any]) -> Child:
+            def holds(ctx: Context[Any]) -> bool:
+                found = ctx.output_maybe(Out, read)
+                return found is not None and found.n % 2 == 1
+
+            return Approval(id, title="?", auto_approve=AutoApprove(condition=holds) if read else None, **props)
+
+        return make
+
+    def a_human(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        id = self.fresh("human")
+        self.tasks.append(id)
+        props: dict[str, Any] = {
+            "max_attempts": self.dice.randint(1, 3),
+            "timeout": self.dice.choice([None, "1h"]),
+            "on_timeout": self.dice.choice(["fail", "skip"]),
+            "continue_on_fail": self.dice.random() < 0.2,
+        }
+        return lambda ctx: HumanTask(id, output=Even, prompt="A number?", **props)
 
     def a_timer(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         id = self.fresh("timer")
@@ -241,11 +288,37 @@ def grown_workflow(seed: int, depth: int = 3) -> AnyWorkflow:
     return Workflow("grown", lambda ctx: Sequence[(one(ctx) for one in inner)], None)
 
 
+def answers(run: InMemoryRun, row: NodeRow) -> list[tuple[str, Callable[[], None]]]:
+    """What people may say: what fits, what does not, and no."""
+
+    def say(**answer: Any) -> None:
+        run.decide(row.node, iteration=row.iteration, **answer)
+
+    def fill_in(n: Any) -> None:
+        with suppress(AnswerRefused):
+            run.answer(row.node, {"n": n}, iteration=row.iteration)
+
+    events: list[tuple[str, Callable[[], None]]] = [(f"deny {row.node}", lambda: say(approved=False))]
+    match (row.detail or {}).get("mode", "approve"):
+        case "human":
+            events += [(f"answer {row.node} {n}", lambda n=n: fill_in(n)) for n in (2, 2, 3, "no number")]
+        case "select":
+            events += [(f"select {row.node} {key}", lambda key=key: say(choice=key)) for key in "ab"]
+        case "rank":
+            events += [(f"rank {row.node}", lambda: say(ranking=["b", "a"]))] * 2
+        case _:
+            by = "ann" if not run.said(row).votes else "bob"
+            events += [(f"approve {row.node} by {by}", lambda: say(by=by))] * 2
+    return events
+
+
 def happen(run: InMemoryRun, dice: random.Random) -> str:
     """Lets one thing happen that could happen, and says which."""
     events: list[tuple[str, Callable[[], None]]] = []
     for command in run.work:
         n = command.n
+        if command.kind == "timer" and decided_key(command.node, command.iteration, command.attempt) in run.keys:
+            continue  # somebody was quicker
         if command.kind == "timer":
             events.append((f"fire {n}", lambda n=n: run.fire(n)))
         elif run.planner.state.nodes[f"{command.node}:{command.iteration}"].cancelling:
@@ -258,10 +331,7 @@ def happen(run: InMemoryRun, dice: random.Random) -> str:
     for row in run.waiting:
         if row.decision_key in run.keys:
             continue
-        for yes in (True, True, False):
-            events.append(
-                (f"decide {row.node} {yes}", lambda r=row, y=yes: run.decide(r.node, approved=y, iteration=r.iteration))
-            )
+        events += answers(run, row)
     events += signals(run, dice)
     if dice.random() < 0.01 and run.planner.state.cancelled is None:
         events = [("cancel", run.cancel)]

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from smithers.cli.deciding import ByOption, NodeFlag, NodeOption, NoteOption, RunOption, one_node, settle
+from smithers.cli.deciding import (
+    ByOption,
+    NodeFlag,
+    NodeOption,
+    NoteOption,
+    RunOption,
+    ScopeOption,
+    one_node,
+    settle,
+)
 from smithers.cli.options import FormOption, IterationOption, ResumeFlag
 from smithers.cli.output import Form
 from smithers.cli.person import whoami
-from smithers.cli.views.approvals import Answer
+from smithers.engine.answer import Answer
 
 
 def command(  # shape: parameters: one per option
@@ -16,9 +25,10 @@ def command(  # shape: parameters: one per option
     iteration: IterationOption = None,
     by: ByOption = None,
     note: NoteOption = None,
+    scope: ScopeOption = None,
     resume: ResumeFlag = False,
     form: FormOption = Form.plain,
 ) -> int:
     """Denies what a run waits for. What follows is for the workflow to say: by default the run fails."""
-    answer = Answer(False, by or whoami(), note)
+    answer = Answer(False, by or whoami(), note, scopes=frozenset(scope or ()))
     return settle((run, one_node(node, named)), iteration, answer, form, resume=resume)

@@ -11,7 +11,8 @@ from smithers.cli.options import FormOption, IntervalOption, RunArgument, WatchO
 from smithers.cli.output import Form
 from smithers.cli.session import Session, session
 from smithers.cli.times import ago, local, now_ms
-from smithers.cli.views.approvals import approval_wire, pending, title_of
+from smithers.cli.views.approvals import pending
+from smithers.cli.views.asking import approval_wire, due_times, how_to_answer, more_lines, request_id, what_waits
 from smithers.cli.views.nodes import named, node_wire, told_error
 from smithers.cli.views.runs import run_details
 from smithers.cli.views.signals import Filter, event_wire, open_events, received, send_command
@@ -46,7 +47,7 @@ def show(here: Session, run: Run, most: int) -> None:
     nodes = here.store.nodes(run.run_id)
     waiting = pending(here.store, run.run_id)
     if here.out.is_json:
-        approvals = [approval_wire(row) for row in waiting]
+        approvals = [approval_wire(row) | {"requestId": request_id(run.run_id, row)} for row in waiting]
         events = [event_wire(row) for row in open_events(nodes)]
         here.out.document(
             run_details(run)
@@ -60,9 +61,13 @@ def show(here: Session, run: Run, most: int) -> None:
         here.out.lines(rows(nodes[-most:]))
         if most and len(nodes) > most:
             here.out.note(f"... and {len(nodes) - most} nodes before these: --all.")
+    due = due_times(here.store, run.run_id) if waiting else {}
     for row in waiting:
-        here.out.line(f'\n⏸ {named(row.node, row.iteration)} waits for an approval: "{title_of(row)}"')
-        here.out.line(f"  smithers approve {run.run_id} {row.node}")
+        here.out.line(f"\n⏸ {what_waits(row)}")
+        here.out.lines(
+            [f"  {line}" for line in more_lines(here.store, run, row, due.get((row.node, row.iteration), 0))]
+        )
+        here.out.line(f"  {how_to_answer(run.run_id, row)}")
     for row in open_events(nodes):
         here.out.line(f"\n⏸ {named(row.node, row.iteration)} waits for an event")
         here.out.line(f"  {send_command(run.run_id, row.detail)}")

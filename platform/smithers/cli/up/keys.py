@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from smithers.cli.up.model import Seen
+from smithers.engine.answer import mode_of
 
 YES, NO, NEXT = "yY", "nN", "\t"
 ENTER: Final = ("\r", "\n")
@@ -34,6 +35,8 @@ class Reply:
     iteration: str
     approved: bool
     note: str | None
+    choice: str | None = None
+    """Key of the option, where one is asked for."""
 
 
 @dataclass(slots=True)
@@ -44,6 +47,10 @@ class Dialogue:
     """The approval that is being answered."""
     verdict: bool | None = None
     note: str = ""
+    choice: str | None = None
+    keys: tuple[str, ...] = ()
+    """Options of the question, by digit from 1."""
+    mode: str = "approve"
     skipped: int = 0
     decided: set[Place] = field(default_factory=set[Place])
 
@@ -54,9 +61,12 @@ class Dialogue:
             current = [seen for seen in found if place(seen) == self.asked]
             if current:
                 return current[0]
-            self.verdict, self.note = None, ""
+            self.back()
         chosen = found[self.skipped % len(found)] if found else None
         self.asked = place(chosen) if chosen else None
+        detail = (chosen.detail if chosen else None) or {}
+        self.mode = mode_of(detail)
+        self.keys = tuple(str(option["key"]) for option in detail.get("options") or ())
         return chosen
 
     def typed(self, text: str) -> list[Reply]:
@@ -72,30 +82,50 @@ class Dialogue:
         elif char in BACKSPACE:
             self.note = self.note[:-1]
         elif char in ESCAPE:
-            self.verdict, self.note = None, ""
+            self.back()
         elif char.isprintable():
             self.note += char
         return None
 
+    def back(self) -> None:
+        self.verdict, self.note, self.choice = None, "", None
+
     def choose(self, char: str) -> None:
-        if char in YES or char in NO:
+        digit = "123456789".find(char)
+        if char in NO or (char in YES and self.mode in ("approve", "gate")):
             self.verdict = char in YES
+        elif self.mode == "select" and 0 <= digit < len(self.keys):
+            self.verdict, self.choice = True, self.keys[digit]
         elif char == NEXT:
             self.skipped += 1
 
     def reply(self, asked: Place, verdict: bool) -> Reply:
         node, iteration, _ = asked
-        reply = Reply(node, iteration, verdict, self.note.strip() or None)
+        reply = Reply(node, iteration, verdict, self.note.strip() or None, self.choice)
         self.decided.add(asked)
-        self.asked, self.verdict, self.note = None, None, ""
+        self.asked = None
+        self.back()
         return reply
 
     def prompt(self, seen: Seen) -> str:
         """The line that asks."""
         if self.verdict is None:
-            return f'⏸ {seen.node}: "{seen.title}"   y approve   n deny'
-        verb = "approve" if self.verdict else "deny"
+            return f'⏸ {seen.node}: "{seen.title}"   {self.ways(seen)}'
+        verb = f"choose {self.choice} for" if self.choice else "approve" if self.verdict else "deny"
         return f"⏸ {verb} {seen.node} — note, then Enter (Esc: back): {self.note}▏"
+
+    def ways(self, seen: Seen) -> str:
+        """What may be typed. Orders and forms are too long for single keys."""
+        match self.mode:
+            case "select":
+                options = "   ".join(f"{number} {key}" for number, key in enumerate(self.keys[:9], 1))
+                return f"{options}   n deny"
+            case "rank":
+                return f"smithers approve {seen.node} --rank {','.join(self.keys)}   n deny"
+            case "human":
+                return "`smithers human inbox` says how to answer   n cancel"
+            case _:
+                return "y approve   n deny"
 
 
 def in_foreground(fd: int) -> bool:

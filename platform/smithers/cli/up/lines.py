@@ -10,9 +10,12 @@ from smithers.cli.output import OutputClosed, write
 from smithers.cli.times import clock, iso, now_ms, span
 from smithers.cli.up.model import RunModel, Seen
 from smithers.cli.up.screen import Screen
+from smithers.cli.views.asking import how_to_answer
 from smithers.cli.views.events import Event
 from smithers.cli.views.nodes import named, told_error
 from smithers.cli.views.signals import send_command
+from smithers.engine.answer import mode_of
+from smithers.engine.frame import NodeRow
 
 
 class PlainScreen(Screen):
@@ -78,6 +81,11 @@ def told(model: RunModel, event: Event) -> str:
             return ""
 
 
+DECIDED: Final = {
+    "ApprovalGranted": ("✓", "approved"),
+    "ApprovalVoted": ("✓", "approved (more must)"),
+    "ApprovalDenied": ("✗", "denied"),
+}
 Line = Callable[[RunModel, Event, Seen], str]
 
 
@@ -100,14 +108,22 @@ def retrying(_model: RunModel, event: Event, _seen: Seen) -> str:
 
 
 def asked(model: RunModel, _event: Event, seen: Seen) -> str:
-    turn = f" --iteration {seen.iteration}" if seen.iteration else ""
-    return f'⏸ waits for approval: {seen.node} "{seen.title}" — smithers approve {model.run_id} {seen.node}{turn}'
+    row = NodeRow(seen.node, seen.iteration, seen.kind, seen.state, detail=seen.detail)
+    what = {"human": "an answer", "select": "a choice", "rank": "a ranking"}.get(mode_of(seen.detail), "approval")
+    return f'⏸ waits for {what}: {seen.node} "{seen.title}" — {how_to_answer(model.run_id, row)}'
 
 
-def decided(_model: RunModel, event: Event, _seen: Seen) -> str:
-    symbol, verb = ("✓", "approved") if event.type == "ApprovalGranted" else ("✗", "denied")
+def decided(_model: RunModel, event: Event, seen: Seen) -> str:
+    symbol, verb = DECIDED[event.type]
+    if seen.kind == "humantask":
+        verb = {"approved": "answered", "denied": "cancelled"}.get(verb, verb)
     note = f": {event.fields['note']}" if event.fields.get("note") else ""
     return f"{symbol} {named(event.node, event.iteration)} {verb} by {event.fields.get('by') or 'somebody'}{note}"
+
+
+def refused(_model: RunModel, event: Event, _seen: Seen) -> str:
+    by = f" by {event.fields['by']}" if event.fields.get("by") else ""
+    return f"✗ {named(event.node, event.iteration)}: an answer{by} was refused: {event.fields.get('why') or ''}"
 
 
 def timed(_model: RunModel, event: Event, seen: Seen) -> str:
@@ -137,6 +153,10 @@ NODE_LINES: Final[dict[str, Line]] = {
     "ApprovalRequested": asked,
     "ApprovalGranted": decided,
     "ApprovalDenied": decided,
+    "ApprovalVoted": decided,
+    "ApprovalAutoApproved": plain("✓ ", " approved automatically"),
+    "ApprovalExpired": plain("✗ ", ": nobody has answered in time"),
+    "AnswerRefused": refused,
     "NodeWaitingTimer": timed,
     "NodeWaitingEvent": awaited,
     "TimerFired": plain("✓ ", " fired"),

@@ -24,6 +24,8 @@ STATES = {
     "NodeWaitingEvent": "waiting-event",
     "ApprovalGranted": "finished",
     "ApprovalDenied": "failed",
+    "ApprovalAutoApproved": "finished",
+    "ApprovalExpired": "failed",
     "TimerFired": "finished",
 }
 RUNNING = "running"

@@ -21,10 +21,11 @@ from smithers.cli.status import FAILED, TERMINATED, WAITING, exit_status
 from smithers.cli.up.keys import Dialogue, Keyboard, Reply
 from smithers.cli.up.model import CODE, RUNNING, RunModel
 from smithers.cli.up.screen import Screen
-from smithers.cli.views.approvals import Answer, decide
+from smithers.cli.views.approvals import decide
 from smithers.cli.views.events import Event
 from smithers.cli.views.nodes import find_node, named
 from smithers.cli.views.why import code, due_facts
+from smithers.engine.answer import Answer
 from smithers.engine.entry import Json
 from smithers.errors import SmithersError, StoreUnavailable
 from smithers.project import Project
@@ -249,7 +250,7 @@ class Viewer:
         run = self.store.run(self.model.run_id)
         try:
             row = find_node(self.store, run.run_id, reply.node, reply.iteration)
-            decide(self.store, run, row, Answer(reply.approved, whoami(), reply.note))
+            decide(self.store, run, row, Answer(reply.approved, whoami(), reply.note, reply.choice))
         except SmithersError as error:
             self.screen.say(error.message)
         self.worker.send({"ring": run.run_id})

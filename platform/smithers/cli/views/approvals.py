@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Final
 
 from smithers.cli.times import iso, now_ms, span
-from smithers.cli.views.nodes import find_node, named, shown_iteration
-from smithers.engine.entry import Entry, Fact, Json, NodeState, decided_key
+from smithers.cli.views.asking import approval_wire, how_to_answer, title_of
+from smithers.cli.views.nodes import find_node, named
+from smithers.engine.answer import Answer
+from smithers.engine.entry import Entry, decided_key
 from smithers.engine.frame import NodeRow
+from smithers.engine.ruling import WAITING
 from smithers.errors import InputError, WrongState
+from smithers.store import deciding
 from smithers.store.interface import Store
-from smithers.store.records import Append, Run
+from smithers.store.records import Run
 
-WAITING = "waiting-approval"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a person says about one approval."""
-
-    approved: bool
-    by: str
-    note: str | None = None
-
-    @property
-    def verb(self) -> str:
-        return "approved" if self.approved else "denied"
-
-
-def title_of(row: NodeRow) -> str:
-    return str((row.detail or {}).get("title") or row.label or row.node)
-
-
-def approval_wire(row: NodeRow) -> Json:
-    return {
-        "nodeId": row.node,
-        "iteration": shown_iteration(row.iteration),
-        "title": title_of(row),
-        "summary": (row.detail or {}).get("summary") or None,
-    }
+FINAL: Final = ("decided", "fired")
+"""Kinds of entries that answer a question; a vote does not."""
 
 
 def pending(store: Store, run_id: str) -> list[NodeRow]:
@@ -58,7 +37,7 @@ def choose(store: Store, run: Run, node: str | None, iteration: str | None) -> N
     if not waiting:
         raise WrongState(nothing_waits(store, run), run=run.run_id, status=run.status)
     if len(waiting) > 1:
-        lines = [f"  smithers approve {run.run_id} {row.node}   {title_of(row)}" for row in waiting]
+        lines = [f"  {how_to_answer(run.run_id, row)}   {title_of(row)}" for row in waiting]
         raise InputError(
             "\n".join([f"{len(waiting)} approvals wait in run {run.run_id}; say which one:", *lines]),
             code="APPROVAL_AMBIGUOUS",
@@ -69,39 +48,46 @@ def choose(store: Store, run: Run, node: str | None, iteration: str | None) -> N
 
 def nothing_waits(store: Store, run: Run) -> str:
     text = f"Nothing waits for an approval in run {run.run_id}: it is {run.status}."
-    decisions = store.entries_by_key(run.run_id, "decided:")
+    decisions = [entry for entry in store.entries_by_key(run.run_id, "decided:") if entry.kind in FINAL]
     return f"{text} {told_decision(decisions[-1])}" if decisions else text
 
 
 def told_decision(entry: Entry) -> str:
     data = entry.data
-    verb = "approved" if data["approved"] else "denied"
-    note = f' with the note "{data["note"]}"' if data.get("note") else ""
     what = named(data["node"], data["iteration"])
+    if entry.kind == "fired":
+        return f"Nobody had answered {what!r} when its time was over, at {iso(entry.at_ms)}."
+    if data.get("auto"):
+        return f"{what!r} was approved automatically, as people have approved it so often, at {iso(entry.at_ms)}."
+    verb, note = verb_of(entry), f' with the note "{data["note"]}"' if data.get("note") else ""
     return f"{what!r} was {verb} by {data.get('by') or 'somebody'} at {iso(entry.at_ms)}{note}."
 
 
-def decide(store: Store, run: Run, row: NodeRow, answer: Answer) -> Entry:
-    """Stores the decision. Raises `WrongState` if it was decided before or is not asked for now."""
-    data = {
-        "node": row.node,
-        "iteration": row.iteration,
-        "approved": answer.approved,
-        "by": answer.by,
-        "note": answer.note,
-    }
-    fact = Fact("decided", row.decision_key, data, NodeState(row.node, row.iteration, (WAITING,)))
-    done = store.append(Append(run.run_id, (fact,)))
-    if done.outcomes == ("stored",):
-        return done.entries[0]
-    raise undecided(store, run, row)
+def verb_of(entry: Entry) -> str:
+    """What somebody did, as a participle."""
+    data = entry.data
+    if data.get("mode") == "human":
+        return "answered" if data["approved"] else "given up" if data.get("exhausted") else "cancelled"
+    if not data["approved"]:
+        return "denied"
+    if "selected" in data:
+        return f"decided for {data['selected']!r}"
+    return f"ranked {', '.join(data['ranked'])}" if "ranked" in data else "approved"
+
+
+def decide(store: Store, run: Run, row: NodeRow, answer: Answer) -> deciding.Decided:
+    """Stores the decision. Raises `WrongState` if it was decided before or is not asked now, and `AnswerRefused`."""
+    decided = deciding.decide(store, run.run_id, row, answer)
+    if decided is None:
+        raise undecided(store, run, row)
+    return decided
 
 
 def decision_of(store: Store, run_id: str, row: NodeRow) -> Entry | None:
-    """The last one; there are several where a run was resumed after a denial."""
+    """The last one; there are several where a run was resumed after a denial. A timeout is one, too."""
     found = store.entries_by_key(run_id, decided_key(row.node, row.iteration))
     mine = [entry for entry in found if (entry.data["node"], entry.data["iteration"]) == (row.node, row.iteration)]
-    return mine[-1] if mine else None
+    return next((entry for entry in reversed(mine) if entry.kind in FINAL), None)
 
 
 def undecided(store: Store, run: Run, row: NodeRow) -> WrongState:
@@ -111,13 +97,13 @@ def undecided(store: Store, run: Run, row: NodeRow) -> WrongState:
         return WrongState(
             f"{told_decision(earlier)} That was {age} ago; an approval is used once.",
             code="ALREADY_DECIDED",
-            approved=earlier.data["approved"],
+            approved=earlier.data.get("approved", False),
             by=earlier.data.get("by"),
             at=iso(earlier.at_ms),
         )
     row = find_node(store, run.run_id, row.node, row.iteration)
     return WrongState(
-        f"{named(row.node, row.iteration)!r} of run {run.run_id} waits for no approval: it is a {row.kind} and is "
+        f"{named(row.node, row.iteration)!r} of run {run.run_id} waits for no answer: it is a {row.kind} and is "
         f"{row.state}, and the run is {store.run(run.run_id).status}.",
         node=row.node,
         state=row.state,

@@ -26,6 +26,7 @@ NODE_EVENTS: Final = {
 CATEGORIES: Final = {
     "Node": "node",
     "Approval": "approval",
+    "Answer": "approval",
     "Timer": "timer",
     "Signal": "signal",
     "Frame": "frame",
@@ -39,6 +40,10 @@ SYMBOLS: Final = {
     "NodeFailed": "✗",
     "RunFailed": "✗",
     "ApprovalDenied": "✗",
+    "ApprovalAutoApproved": "✓",
+    "ApprovalVoted": "✓",
+    "ApprovalExpired": "✗",
+    "AnswerRefused": "✗",
     "RenderFailed": "✗",
     "WorkerDied": "✗",
     "NodeRetrying": "↻",
@@ -122,6 +127,7 @@ class Reader:
             known = shown == "cancelled" and key in self.cancelled
             for type in () if known else NODE_EVENTS.get(shown, ()):
                 yield Event(entry.seq, entry.at_ms, type, node, iteration)
+        yield from people(entry)
         for _, kind, node, iteration, attempt, _ in data.get("commands", ()):
             if kind in ("run", "child") and attempt > 1:
                 yield Event(entry.seq, entry.at_ms, "NodeRetrying", node, iteration, attempt)
@@ -131,6 +137,21 @@ class Reader:
             yield Event(entry.seq, entry.at_ms, "RunStatusChanged", fields={"status": status})
             if status in ENDS:
                 yield Event(entry.seq, entry.at_ms, ENDS[status], fields={"error": data.get("error")})
+
+
+def people(entry: Entry) -> Iterator[Event]:
+    """What a plan has made of people's answers, or done without them."""
+    for key in entry.data.get("auto", ()):
+        yield Event(entry.seq, entry.at_ms, "ApprovalAutoApproved", *split_node_key(key))
+    for key in entry.data.get("outputs", {}):
+        yield Event(entry.seq, entry.at_ms, "NodeFinished", *split_node_key(key))
+    for key, news in entry.data.get("asks", {}).items():
+        why = {"why": news.get("complaint")}
+        yield Event(entry.seq, entry.at_ms, "AnswerRefused", *split_node_key(key), fields=why)
+        for type in () if news.get("error") else NODE_EVENTS["waiting-approval"]:
+            yield Event(entry.seq, entry.at_ms, type, *split_node_key(key))
+        if news.get("error"):
+            yield Event(entry.seq, entry.at_ms, "NodeFailed", *split_node_key(key), fields={"error": news["error"]})
 
 
 def waited(entry: Entry, key: str, how: Json) -> Iterator[Event]:
@@ -160,6 +181,8 @@ def ended(entry: Entry) -> Event:
 
 
 def decided(entry: Entry) -> Event:
+    if entry.data.get("auto"):
+        return about_node("NodeFinished" if entry.data.get("unaudited") else "ApprovalAutoApproved", "note")(entry)
     return about_node("ApprovalGranted" if entry.data["approved"] else "ApprovalDenied", "by", "note")(entry)
 
 
@@ -169,6 +192,15 @@ def with_field(event: Event, name: str, value: Any) -> Event:
     )
 
 
+def fired(entry: Entry) -> Event:
+    return about_node("ApprovalExpired" if entry.key.startswith("decided:") else "TimerFired")(entry)
+
+
+def rejected(entry: Entry) -> Event:
+    """An answer that was refused says so; any other fact came too late."""
+    return about_node("AnswerRefused" if entry.data.get("node") else "FactRejected", "by", "why")(entry)
+
+
 SIMPLE: Final[dict[str, Callable[[Entry], Event]]] = {
     "started": about_node("RunStarted", "workflow"),
     "resumed": about_node("RunStarted", "by"),
@@ -176,7 +208,8 @@ SIMPLE: Final[dict[str, Callable[[Entry], Event]]] = {
     "claim": about_node("NodeStarted"),
     "ended": ended,
     "decided": decided,
-    "fired": about_node("TimerFired"),
+    "voted": about_node("ApprovalVoted", "by", "note"),
+    "fired": fired,
     "signal": about_node("SignalReceived", "name", "correlation", "by"),
     "cancel": about_node("RunCancelRequested", "by", "reason"),
     "died": about_node("WorkerDied", "why"),
@@ -185,5 +218,5 @@ SIMPLE: Final[dict[str, Callable[[Entry], Event]]] = {
     "render_failed": about_node("RenderFailed", "error"),
     "follow": about_node("WorkflowReloaded", "digest"),
     "retried": about_node("RetryTaskStarted", "by"),
-    "rejected": about_node("FactRejected", "why"),
+    "rejected": rejected,
 }

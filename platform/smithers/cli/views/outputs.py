@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from smithers.cli.views.approvals import decision_of
 from smithers.cli.views.attempts import node_entries
+from smithers.engine.answer import output_of as decision_output
 from smithers.engine.entry import Json
 from smithers.engine.fold import given
 from smithers.engine.frame import NodeRow
@@ -42,7 +43,7 @@ def outputs_of(store: Store, run_id: str, *, most: int = MOST_OUTPUTS) -> Output
 
 def last_output(store: Store, run_id: str) -> Any:
     """Only that of the last task in the tree that has one."""
-    tasks = [row for row in latest_finished(store.nodes(run_id)) if row.kind == "task"]
+    tasks = [row for row in latest_finished(store.nodes(run_id)) if row.kind in ("task", "humantask")]
     return output_of(store, run_id, tasks[-1]) if tasks else None
 
 
@@ -68,10 +69,14 @@ def output_of(store: Store, run_id: str, row: NodeRow) -> Any:
     if "event" in detail:
         return given(store.entries(run_id, detail["signal"] - 1, 1)[0].data["payload"]) if "signal" in detail else {}
     decision = decision_of(store, run_id, row)
-    if decision is None:
-        return None
-    data = decision.data
-    return {"approved": data["approved"], "note": data.get("note"), "decidedBy": data.get("by")}
+    said = (row.detail or {}).get("value")  # by a plan: an answer as its model has it, an automatic approval
+    if said is None and decision is not None and decision.kind == "decided":
+        said = decision_output(decision.data)
+    return decision_wire(said) if said and row.kind == "approval" and "approved" in said else said
+
+
+def decision_wire(said: Json) -> Json:
+    return {"approved": said["approved"], "note": said.get("note"), "decidedBy": said.get("decided_by")}
 
 
 def required_output(store: Store, run_id: str, row: NodeRow) -> Any:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from smithers.cli.times import ago, iso, local, now_ms, span
-from smithers.cli.views.approvals import pending, title_of, told_decision
+from smithers.cli.views.approvals import pending, told_decision
+from smithers.cli.views.asking import due_times, how_to_answer, more_lines, what_waits
 from smithers.cli.views.attempts import Attempt, attempts_of, node_entries
 from smithers.cli.views.nodes import named, shown_iteration
 from smithers.cli.views.signals import event_wire, open_events, send_command, told_event
@@ -117,7 +118,8 @@ def due_facts(store: Store, run: Run) -> list[Entry]:
 
 def told_facts(facts: list[Entry]) -> str:
     last = facts[-1]
-    what = told_decision(last) if last.kind == "decided" else f"Something new was stored ({last.kind})."
+    is_decision = last.kind == "decided" or last.key.startswith("decided:")
+    what = told_decision(last) if is_decision else f"Something new was stored ({last.kind})."
     return f"{what} Its next step is due."
 
 
@@ -194,17 +196,18 @@ def code(store: Store, run: Run) -> list[Reason]:
 
 
 def people(store: Store, run: Run) -> list[Reason]:
-    return [approval(run, row) for row in pending(store, run.run_id)]
+    waiting = pending(store, run.run_id)
+    due = due_times(store, run.run_id) if waiting else {}
+    return [approval(store, run, row, due.get((row.node, row.iteration), 0)) for row in waiting]
 
 
-def approval(run: Run, row: NodeRow) -> Reason:
-    choice = f" --iteration {row.iteration}" if row.iteration else ""
+def approval(store: Store, run: Run, row: NodeRow, due_ms: int) -> Reason:
     return Reason(
         "approval",
-        f'{named(row.node, row.iteration)} waits for an approval: "{title_of(row)}"',
+        "\n".join([what_waits(row), *more_lines(store, run, row, due_ms)]),
         row.first_ms or run.updated_ms,
-        "a person approves or denies it",
-        f"smithers approve {run.run_id} {row.node}{choice}",
+        "a person answers it" if row.kind == "humantask" else "a person approves or denies it",
+        how_to_answer(run.run_id, row),
         row.node,
         row.iteration,
     )
@@ -240,6 +243,7 @@ def work(store: Store, run: Run) -> list[Reason]:
     kinds = ("run", "child", "timer")
     open_rows = [row for row in store.open_commands(run.run_id) if row.command.kind in kinds]
     open_rows = [row for row in open_rows if node_key(row.command.node, row.command.iteration) not in waits]
+    open_rows = [row for row in open_rows if row.command.kind != "timer" or not row.command.attempt]  # see `people`
     found = [timer(row) if row.command.kind == "timer" else task(store, run, row) for row in open_rows[:MOST_NODES]]
     if len(open_rows) > MOST_NODES:
         found.append(Reason("more", f"... and {len(open_rows) - MOST_NODES} more."))

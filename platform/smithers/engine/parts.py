@@ -1,0 +1,106 @@
+"""Renders parts again, whose function has read something that changed, and lets them go on from where they were.
+
+What renders again has to be looked at as after a cold start: what people have answered to its leaves first, since
+whoever reads that renders again in turn; then failures; and only then does anything in it go on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from smithers.engine.judge import judge
+from smithers.engine.mounts import ACTIVE, DONE, FAILED, IDLE, Group, Mount, PartGroup
+from smithers.engine.people import give_missing
+
+if TYPE_CHECKING:
+    from smithers.engine.advance import Advance
+
+
+def outermost(advance: Advance) -> PartGroup:
+    return min(advance.dirty, key=lambda part: part.path())
+
+
+def render_dirty(advance: Advance) -> list[PartGroup]:
+    """Renders what has read something that changed, before anything goes on. Returns what was rendered."""
+    rendered: list[PartGroup] = []
+    while advance.dirty:
+        part = outermost(advance)
+        if render(advance, part):
+            rendered.append(part)
+    return rendered
+
+
+def render_again(advance: Advance) -> None:
+    """Renders the outermost part that has to, while the tree moves, and lets it go on."""
+    seen = len(advance.tree.fresh)
+    part = outermost(advance)
+    if render(advance, part):
+        advance.recall_failures(advance.tree.fresh[seen:])
+        put_back(advance, part)
+
+
+def render(advance: Advance, part: PartGroup) -> bool:
+    """Returns False where the part has left the tree, or has failed."""
+    del advance.dirty[part]
+    if not part.attached or part.status == FAILED:
+        return False
+    seen = len(advance.tree.fresh)
+    advance.tree.again(part)
+    advance.take_answers(advance.tree.fresh[seen:])
+    return True
+
+
+def put_back(advance: Advance, part: PartGroup) -> None:
+    """Lets a part that has been rendered again go on from where it was."""
+    if part.status == DONE:
+        reopen(advance, part)
+    elif part.aside:
+        remount(advance)
+    elif part.status == ACTIVE:
+        part.status = IDLE
+        advance.activate(part)
+
+
+def reopen(advance: Advance, part: PartGroup) -> None:
+    """A part that was over renders something again. Unless that is over as well, everything is looked at anew."""
+    nodes = advance.tree.state.nodes
+    part.status = DONE
+    verdicts = {leaf: judge(leaf.element, nodes.get(leaf.key)) for leaf in part.leaves()}
+    if all(verdict in ("finished", "skipped") for verdict in verdicts.values()):
+        for mount in walk(part):
+            mount.status = DONE
+        for leaf, verdict in verdicts.items():  # what came while it was not in the tree
+            if verdict == "skipped":
+                advance.be_absent(leaf, "skipped")
+            elif give_missing(advance.tree, leaf, advance.changes.people):
+                advance.changed(leaf.element.id)
+        return
+    remount(advance)
+
+
+def remount(advance: Advance) -> None:
+    """Looks at everything anew, as a cold start does."""
+    tree = advance.tree
+    tree.take_down(tree.root)
+    advance.dirty.clear()
+    advance.groups.clear()
+    advance.undecided.clear()
+    advance.waiters.clear()
+    advance.waits.leaves.clear()
+    tree.put_up_root()
+    advance.take_answers(list(tree.leaves.values()))
+    render_dirty(advance)
+    advance.recall_failures(tree.leaves.values())
+    advance.activate(tree.root)
+
+
+def walk(group: Group) -> list[Mount]:
+    """The mounts below a group, the group left out."""
+    found: list[Mount] = []
+    stack: list[Mount] = [*group.children]
+    while stack:
+        mount = stack.pop()
+        found.append(mount)
+        if isinstance(mount, Group):
+            stack.extend(mount.children)
+    return found

@@ -1,0 +1,198 @@
+"""Approvals: a person says yes or no, picks one option, or orders them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, get_args
+
+from pydantic import BaseModel
+
+from smithers.flow.element import Child, Element, check_id
+from smithers.flow.policy import Duration, duration
+from smithers.flow.where import invalid
+
+ApprovalMode = Literal["approve", "select", "rank"]
+OnDeny = Literal["fail", "continue", "skip"]
+OnTimeout = Literal["fail", "continue", "skip", "deny"]
+CHOOSING: Final = ("select", "rank")
+
+
+class Decision(BaseModel):
+    """What a person decided (components-approval: approvalDecisionSchema)."""
+
+    approved: bool
+    note: str | None = None
+    decided_by: str | None = None
+    decided_at: str | None = None
+    """Kept for compatibility, always None: the time is in the log."""
+
+
+class ApprovalSelection(BaseModel):
+    """The option that a person picked (components-approval: approvalSelectionSchema)."""
+
+    selected: str
+    """Its key."""
+    notes: str | None = None
+
+
+class ApprovalRanking(BaseModel):
+    """The order in which a person put all options (components-approval: approvalRankingSchema)."""
+
+    ranked: list[str]
+    """Their keys, best first."""
+    notes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalOption:
+    """One of the things to choose from."""
+
+    key: str
+    """What the decision holds, and what is typed after `--choice` and `--rank`."""
+    label: str = ""
+    summary: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        check_id(self.key, "ApprovalOption")
+        check_json(self.metadata, f"ApprovalOption({self.key!r}): metadata")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoApprove:
+    """When an approval needs no person (components-approval: autoApprove). One of the two is enough."""
+
+    after: int | None = None
+    """Once people have approved this node of this workflow so often in a row, over all runs. A denial begins anew;
+    automatic approvals do not count."""
+    condition: bool | Callable[[], bool] | Callable[[Any], bool] = False
+    """At once where this holds: a value, or a function (of the context, if it takes an argument) that is asked when
+    the approval is reached, and again whenever something changes that it has read."""
+    audit: bool = True
+    """Whether the approval is shown as an event of its own, `ApprovalAutoApproved`."""
+
+    def __post_init__(self) -> None:
+        if self.after is not None and (isinstance(self.after, bool) or self.after < 1):
+            raise invalid(f"AutoApprove(after={self.after!r}): give the number of approvals in a row, 1 or more.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval(Element):
+    """Waits until people have decided (components-approval).
+
+    Its output is a `Decision`, with `mode="select"` an `ApprovalSelection`, with `mode="rank"` an `ApprovalRanking`.
+    """
+
+    id: str = field(kw_only=False)
+    title: str = ""
+    summary: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Shown with the request; JSON."""
+    mode: ApprovalMode = "approve"
+    options: Sequence[ApprovalOption | str] = ()
+    """What to choose from, with `select` and `rank`; a text is an option with nothing but a key."""
+    on_deny: OnDeny = "fail"
+    """`continue` gives a decision that says so, and needs the mode `approve`: the others have no value for it."""
+    allowed_users: Sequence[str] | None = None
+    """Who may decide; None is everybody."""
+    allowed_scopes: Sequence[str] | None = None
+    """One of these is needed to decide; None is no need. Where users are named too, both must fit."""
+    quorum: int = 1
+    """How many different people must approve. One denial decides."""
+    auto_approve: AutoApprove | None = None
+    timeout: Duration | None = None
+    """For each time it is asked; a durable timer."""
+    on_timeout: OnTimeout = "fail"
+    """`deny` means what `on_deny` says."""
+    depends_on: tuple[str, ...] | list[str] = ()
+    needs: Mapping[str, str] = field(default_factory=dict[str, str])
+    """More ids to wait for, by any name."""
+    continue_on_fail: bool = False
+    skip_if: bool = False
+    label: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Shown with the request too; `metadata` wins where both have a key."""
+
+    def __post_init__(self) -> None:
+        check_id(self.id, "Approval")
+        what = f"Approval({self.id!r})"
+        for name, value, known in (
+            ("mode", self.mode, get_args(ApprovalMode)),
+            ("on_deny", self.on_deny, get_args(OnDeny)),
+            ("on_timeout", self.on_timeout, get_args(OnTimeout)),
+        ):
+            check_word(value, known, f"{what}: {name}")
+        check_options(self, what)
+        check_people(self.allowed_users, f"{what}: allowed_users")
+        check_people(self.allowed_scopes, f"{what}: allowed_scopes")
+        check_quorum(self, what)
+        check_json({**self.meta, **self.metadata}, f"{what}: metadata")
+        if self.timeout is not None:
+            check_timeout(self.timeout, what)
+
+    def __getitem__(self, children: Child) -> Approval:
+        raise invalid(f"Approval({self.id!r}) takes no children: put what it guards after it in a Sequence.")
+
+    def upstream(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.needs.values(), *self.depends_on)))
+
+    @property
+    def choices(self) -> tuple[ApprovalOption, ...]:
+        """The options, those written as text too."""
+        return tuple(ApprovalOption(one) if isinstance(one, str) else one for one in self.options)
+
+
+def check_word(value: object, known: tuple[str, ...], what: str) -> None:
+    if value not in known:
+        raise invalid(f"{what}={value!r}: use {', '.join(known[:-1])} or {known[-1]}.")
+
+
+def check_options(approval: Approval, what: str) -> None:
+    keys = [option.key for option in approval.choices]
+    if approval.mode not in CHOOSING:
+        if keys:
+            raise invalid(f'{what} has options, but mode="approve" asks yes or no: use mode="select" or mode="rank".')
+        return
+    if len(keys) < 2:
+        raise invalid(f"{what}: mode={approval.mode!r} needs at least two options to choose from.")
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        raise invalid(f"{what}: the option {twice[0]!r} is given twice; keys must differ.")
+    if approval.auto_approve is not None:
+        raise invalid(f"{what}: auto_approve needs mode='approve': nobody would choose.")
+    for name in ("on_deny", "on_timeout"):
+        if getattr(approval, name) == "continue":
+            raise invalid(f"{what}: {name}='continue' has no value in mode {approval.mode!r}: use fail or skip.")
+
+
+def check_quorum(approval: Approval, what: str) -> None:
+    if isinstance(approval.quorum, bool) or approval.quorum < 1:
+        raise invalid(f"{what}: quorum={approval.quorum!r}: give the number of people who must approve, 1 or more.")
+    if approval.quorum > 1 and approval.mode != "approve":
+        raise invalid(f"{what}: quorum={approval.quorum} needs mode='approve': choices are not counted.")
+    if approval.allowed_users is not None and len(set(approval.allowed_users)) < approval.quorum:
+        raise invalid(f"{what}: quorum={approval.quorum} cannot be reached: fewer users than that are allowed.")
+
+
+def check_people(names: Iterable[object] | None, what: str) -> None:
+    """Raises `InvalidElement` for a single text, which would be read letter by letter, and for nobody at all."""
+    if names is None:
+        return
+    if isinstance(names, str) or not all(isinstance(name, str) and name for name in names):
+        raise invalid(f"{what}={names!r}: give a list of names.")
+    if not list(names):
+        raise invalid(f"{what} is empty, so that nobody may decide: leave it out, or name somebody.")
+
+
+def check_timeout(timeout: Duration, what: str) -> None:
+    if not duration(timeout, f"{what}: timeout"):
+        raise invalid(f"{what}: timeout={timeout!r} leaves no time to answer.")
+
+
+def check_json(value: Mapping[str, Any], what: str) -> None:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise invalid(f"{what} is not JSON: {error}.") from None

@@ -1,0 +1,44 @@
+"""A gate asks a person only where that is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from smithers.flow.approval import Approval, Decision, OnDeny, OnTimeout
+from smithers.flow.policy import Duration
+from smithers.flow.task import Task
+
+AUTOMATIC = Decision(approved=True, note="auto-approved")
+"""The output of a gate that asks nobody."""
+
+
+def ApprovalGate(  # noqa: N802  reads as an element  # shape: parameters: the reference's props
+    id: str,
+    *,
+    when: object,
+    title: str = "",
+    summary: str = "",
+    metadata: Mapping[str, Any] | None = None,
+    on_deny: OnDeny = "fail",
+    timeout: Duration | None = None,
+    on_timeout: OnTimeout = "fail",
+    continue_on_fail: bool = False,
+    skip_if: bool = False,
+) -> Approval | Task[Decision]:
+    """An approval if `when` holds; else a task that approves at once (components-approval-gate).
+
+    Its output is a `Decision` on either path. The condition is looked at whenever the part around it renders.
+    """
+    asks = Approval(
+        id,
+        title=title,
+        summary=summary,
+        metadata=metadata or {},
+        on_deny=on_deny,
+        timeout=timeout,
+        on_timeout=on_timeout,
+        continue_on_fail=continue_on_fail,
+        skip_if=skip_if,
+    )
+    return asks if when else Task(id, output=Decision, skip_if=skip_if, label=title)[AUTOMATIC]

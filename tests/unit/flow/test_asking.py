@@ -1,0 +1,48 @@
+"""Approvals and human tasks that make no sense are refused where they are written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from smithers import Approval, AutoApprove, HumanTask
+from smithers.errors import InvalidElement
+
+
+class Out(BaseModel):
+    n: int = 0
+
+
+@pytest.mark.feature("approval.options", "approval.mode.approve")
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda: Approval("a", mode="choose"), "mode='choose': use approve, select or rank"),  # type: ignore[arg-type]
+        (lambda: Approval("a", mode="select"), "needs at least two options"),
+        (lambda: Approval("a", options=["x", "y"]), 'has options, but mode="approve"'),
+        (lambda: Approval("a", mode="rank", options=["x", "x"]), "the option 'x' is given twice"),
+        (lambda: Approval("a", mode="rank", options=["x", "y"], on_deny="continue"), "on_deny='continue' has no value"),
+        (lambda: Approval("a", allowed_users="ann"), "give a list of names"),
+        (lambda: Approval("a", allowed_users=[]), "nobody may decide"),
+        (lambda: Approval("a", quorum=0), "quorum=0"),
+        (lambda: Approval("a", quorum=2, allowed_users=["ann"]), "cannot be reached"),
+        (lambda: Approval("a", quorum=2, mode="select", options=["x", "y"]), "needs mode='approve'"),
+        (lambda: Approval("a", timeout="0s"), "leaves no time"),
+        (lambda: Approval("a", metadata={"x": object()}), "metadata is not JSON"),
+        (lambda: Approval("a", on_timeout="wait"), "on_timeout='wait'"),  # type: ignore[arg-type]
+        (lambda: AutoApprove(after=0), "AutoApprove(after=0)"),
+        (lambda: HumanTask("a", output=int, prompt="?"), "is not a pydantic model class"),  # type: ignore[type-var]
+        (lambda: HumanTask("a", output=Out, prompt=" "), "say in words"),
+        (lambda: HumanTask("a", output=Out, prompt="?", max_attempts=0), "max_attempts=0"),
+        (lambda: HumanTask("a", output=Out, prompt="?", on_timeout="continue"), "use fail or skip"),  # type: ignore[arg-type]
+        (lambda: HumanTask("a", output=Out, prompt="?")["x"], "takes no children"),
+    ],
+)
+def test_nonsense_is_refused_where_it_is_written(write: Any, message: str) -> None:
+    with pytest.raises(InvalidElement) as refused:
+        write()
+
+    assert message in refused.value.message
+    assert __file__ in refused.value.message
