@@ -13,7 +13,7 @@ from smithers.engine.plan import Planner
 from tests.simulation.shrinking import failure, shrunk
 from tests.simulation.world import Faults, tell
 
-SEEDS = range(400)
+SEEDS = range(150)
 QUIET = Faults(**dict.fromkeys(Faults.__dataclass_fields__, 0.0))
 
 

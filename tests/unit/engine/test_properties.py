@@ -17,7 +17,7 @@ from smithers.errors import SmithersError
 from smithers.testing.memory_run import InMemoryRun
 from tests.unit.engine.trees import grown_workflow, happen, life
 
-SEEDS = range(400)
+SEEDS = range(250)
 FINAL = ("finished", "failed", "cancelled")
 
 
