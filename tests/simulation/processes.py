@@ -15,7 +15,6 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from smithers.engine.command import Command
-from smithers.errors import SmithersError
 from smithers.flow.body import TaskBody
 from smithers.flow.task_context import LineSink, TaskContext
 from smithers.flow.workflow import AnyWorkflow
@@ -26,7 +25,7 @@ from smithers.temporal.order import Answer, Order, code_queue
 from smithers.temporal.plans import Plans
 from smithers.temporal.running import BodyTable, Ended
 from smithers.temporal.spool import Spool
-from smithers.temporal.workshop import Delivery, HandOver, StepSettings, Workshop
+from smithers.temporal.workshop import Delivery, StepSettings, Workshop
 
 DIGEST: Final = "d" * 64
 CODE: Final = code_queue("p", DIGEST)
@@ -59,8 +58,6 @@ class Body:
     context: TaskContext
     begun_at: int
     """Position of the log's end."""
-    process: Process
-    over: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -135,8 +132,6 @@ class Process:
     def kill(self) -> None:
         """It does nothing any more: its thread unwinds without reaching the store."""
         self.alive = False
-        if self.body is not None:
-            self.body.over = True
         if self._thread is not None:
             self.go_on()
 
@@ -151,8 +146,6 @@ class Process:
         here.process = self
         try:
             self.result = answer(self.shop, order, delivery)
-        except (Died, HandOver, SmithersError) as error:
-            self.result = error
         except BaseException as error:  # noqa: BLE001  whoever drives raises it
             self.result = error
         finally:
@@ -194,7 +187,7 @@ class Bodies:
 
     def run(self, body: TaskBody, context: TaskContext, command: Command, digest: str, *, alone: bool) -> Ended:
         process, machine = self.process, self.process.machine
-        begun = Body(command, context.delivery, context, machine.store.run("r").head, process)
+        begun = Body(command, context.delivery, context, machine.store.run("r").head)
         machine.bodies.append(begun)
         process.body, process.ending = begun, None
         try:
@@ -202,7 +195,7 @@ class Bodies:
                 process.stand(f"body {command.node}")
             return process.ending
         finally:
-            begun.over, process.body = True, None
+            process.body = None
 
     def sink(self, run_id: str, command: Command) -> LineSink:
         return Nowhere()

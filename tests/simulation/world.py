@@ -69,12 +69,9 @@ class Faults:
 class World:
     seed: int
     faults: Faults = field(default_factory=Faults)
-    depth: int = 3
     dice: Random = field(init=False)
     machine: Machine = field(init=False)
     driver: Driver = field(init=False)
-    zombies: list[Process] = field(default_factory=list[Process])
-    """Whose delivery nobody waits for."""
     stopped: set[int] = field(default_factory=set[int])
     story: list[str] = field(default_factory=list[str])
     harm: Counter[str] = field(default_factory=Counter[str])
@@ -364,7 +361,7 @@ def check_log(workflow: AnyWorkflow, log: list[Entry]) -> None:
 
 def tell(seed: int, faults: Faults | None = None, depth: int = 3) -> World:
     """Lives through one seed. Raises `Broken`; the world's `story` says how it came to that."""
-    world = World(seed, faults or Faults(), depth)
+    world = World(seed, faults or Faults())
     time = clock()
 
     def standing(identity: Identity) -> str:

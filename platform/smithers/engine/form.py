@@ -7,13 +7,13 @@ refused, as for a run's input: it is a slip of the pen, and whoever made it is s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final, cast
 
 from smithers.engine.entry import Json
+from smithers.engine.schema import ARTICLES, matches
 
 DEEPEST: Final = 64
 
@@ -51,7 +51,7 @@ class Form:
             return
         kind = schema.get("type")
         if isinstance(kind, str) and not is_a(kind, value):
-            yield Problem(".".join(at), f"should be {NAMES.get(kind, kind)}, not {told(value)}")
+            yield Problem(".".join(at), f"should be {ARTICLES.get(kind, kind)}, not {told(value)}")
             return
         found = list(limits(schema, value))
         if found:
@@ -111,15 +111,6 @@ TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "object": dict,
     "null": type(None),
 }
-NAMES: Final = {
-    "string": "a text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": "a list",
-    "object": "an object",
-    "null": "null",
-}
 
 
 def told(value: Any) -> str:
@@ -140,13 +131,6 @@ def limits(schema: Json, value: Any) -> Iterator[str]:
             yield text.format(schema[keyword])
 
 
-def matches(value: str, pattern: str) -> bool:
-    try:
-        return re.search(pattern, value) is not None
-    except re.error:  # the model's engine knows more than ours
-        return True
-
-
 Fits = Callable[[Any, Any], bool]
 NUMBER: Final = (int, float)
 LIMITS: Final[dict[str, tuple[type | tuple[type, ...], Fits, str]]] = {
@@ -156,7 +140,7 @@ LIMITS: Final[dict[str, tuple[type | tuple[type, ...], Fits, str]]] = {
     "exclusiveMaximum": (NUMBER, lambda value, limit: value < limit, "should be less than {}"),
     "minLength": (str, lambda value, limit: len(value) >= limit, "should have at least {} letters"),
     "maxLength": (str, lambda value, limit: len(value) <= limit, "should have at most {} letters"),
-    "pattern": (str, matches, "should match {}"),
+    "pattern": (str, lambda value, limit: matches(limit, value), "should match {}"),
     "minItems": (list, lambda value, limit: len(value) >= limit, "should have at least {} items"),
     "maxItems": (list, lambda value, limit: len(value) <= limit, "should have at most {} items"),
 }

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from smithers.engine.entry import Fact
 from smithers.errors import RenderError
 from smithers.store.records import Append
-from smithers.temporal.plans import Combined, Plans
+from smithers.temporal.plans import Combined, Plans, unplanned
 from smithers.temporal.run_plans import Offer, RunPlans
 from smithers.temporal.running import Job
 
@@ -59,9 +59,8 @@ def taken(run: RunPlans) -> list[Offer]:
 def store(plans: Plans, run: RunPlans, new: tuple[Fact, ...], owner: int, epoch: int) -> Combined:
     if knows_all(plans, run, new):
         return plans.together(run, new, owner, epoch)
-    appended = plans.store.append(Append(run.run_id, new, epoch=epoch, keep_rejected=True, code=plans.digest))
-    at = {entry.key: entry.seq for entry in appended.entries}
-    return Combined(appended.outcomes, tuple(at.get(fact.key, 0) for fact in new), None)
+    request = Append(run.run_id, new, epoch=epoch, keep_rejected=True, code=plans.digest)
+    return unplanned(new, plans.store.append(request))
 
 
 def knows_all(plans: Plans, run: RunPlans, new: Sequence[Fact]) -> bool:

@@ -221,16 +221,15 @@ class Plans:
         return combined
 
     def landed(self, run: RunPlans, plan: Plan | None, new: Sequence[Fact], appended: Appended) -> Combined:
-        outcomes = appended.outcomes[: len(new)]
         if plan is None or not appended.planned or run.planner is None:
             run.planner = run.mine = None
-            at = {entry.key: entry.seq for entry in appended.entries}
-            return Combined(outcomes, tuple(at.get(fact.key, 0) for fact in new), None)
+            return unplanned(new, appended)
         run.planner.stored(appended.entries, len(new))
         run.note(appended.entries, self.digest)
         facts = appended.entries[: len(new)]  # a plan is stored only if all of them were
         claimed = appended.outcomes[len(new) :] == ("stored",)
-        return Combined(outcomes, tuple(entry.seq for entry in facts), plan, facts[0].at_ms, claimed)
+        positions = tuple(entry.seq for entry in facts)
+        return Combined(appended.outcomes[: len(new)], positions, plan, facts[0].at_ms, claimed)
 
     def plan_all(self, run: RunPlans, owner: int, epoch: int) -> Planner | None:
         """Stores frames until no fact waits for one. None where the run waits for other code."""
@@ -318,3 +317,9 @@ class Plans:
             return planner.body(command.node, command.iteration) if planner and is_known else None
         finally:
             run.lock.release()
+
+
+def unplanned(new: Sequence[Fact], appended: Appended) -> Combined:
+    """What became of facts that came without a plan, or whose plan was not stored."""
+    at = {entry.key: entry.seq for entry in appended.entries}
+    return Combined(appended.outcomes[: len(new)], tuple(at.get(fact.key, 0) for fact in new), None)

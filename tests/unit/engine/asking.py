@@ -6,8 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, field_validator
 
-from smithers import Task, Workflow
-from smithers.testing import InMemoryRun
+from smithers import Task
 
 
 class Out(BaseModel):
@@ -32,8 +31,3 @@ def work(n: int = 0) -> Out:
 
 def task(id: str, **props: Any) -> Task[Out]:
     return Task(id, output=Out, **props)[work]
-
-
-def in_memory(make: Any, *, rebuild: bool = False) -> InMemoryRun:
-    function = make if callable(make) else lambda ctx: make
-    return InMemoryRun(Workflow("asked", function, None), rebuild=rebuild)

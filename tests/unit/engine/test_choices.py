@@ -25,12 +25,12 @@ from smithers import (
     Task,
     Timer,
     Turn,
-    Workflow,
     call,
 )
 from smithers.engine.plan import Planner
 from smithers.errors import InvalidElement, RenderError
 from smithers.testing import InMemoryRun, fails
+from tests.unit.engine.by_hand import at_work, number, start
 
 
 class Out(BaseModel):
@@ -49,17 +49,8 @@ def task(id: str, **props: Any) -> Task[Out]:
     return Task(id, output=Out, **{"retries": 0, **props})[work]
 
 
-def start(tree: Any, rebuild: bool = False) -> InMemoryRun:
-    function = tree if callable(tree) else lambda ctx: tree
-    return InMemoryRun(Workflow("chosen", function, None), rebuild=rebuild)
-
-
-def at_work(run: InMemoryRun) -> list[str]:
-    return [command.node for command in run.work]
-
-
 def finish(run: InMemoryRun, node: str, value: BaseModel | None = None) -> None:
-    run.finish(next(c.n for c in run.work if c.node == node), value or Out())
+    run.finish(number(run, node), value or Out())
 
 
 @pytest.mark.feature("mergequeue.default-one", "mergequeue.order", "mergequeue.children", "mergequeue.scope")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -27,7 +24,7 @@ from smithers import (
 from smithers.engine.check import graph
 from smithers.errors import InvalidElement, InvalidInput, WrongState
 from smithers.testing import InMemoryRun, simulate
-from tests.modes import TemporalMode, run_in
+from tests.unit.engine.by_hand import start
 
 
 class Deploy(BaseModel):
@@ -55,25 +52,9 @@ def wait(id: str = "deploy", **props: Any) -> WaitForEvent[Any]:
     return WaitForEvent(id, **{"event": "deployed", "output": Deploy, **props})
 
 
-@pytest.fixture(params=["warm", "cold", "temporal"])
-def run(request: pytest.FixtureRequest) -> Any:
-    real = request.getfixturevalue("temporal_mode") if request.param == "temporal" else None
-    return run_in(request.param, real)
-
-
-@pytest.fixture(scope="module")
-def temporal_mode() -> Iterator[TemporalMode]:
-    with TemporaryDirectory(prefix="events-") as folder:
-        yield TemporalMode(Path(folder))
-
-
-@pytest.fixture(params=[False, True], ids=["warm", "cold"])
-def begin(request: pytest.FixtureRequest) -> Any:
-    def make(tree: Any) -> InMemoryRun:
-        function = tree if callable(tree) else lambda ctx: tree
-        return InMemoryRun(Workflow("waits", function, None), rebuild=request.param)
-
-    return make
+@pytest.fixture
+def begin(rebuild: bool) -> Any:
+    return lambda tree: start(tree, rebuild)
 
 
 def states(run: InMemoryRun) -> dict[str, str]:
@@ -110,7 +91,7 @@ def test_the_run_and_the_node_wait_for_the_event(begin: Any) -> None:
 
 @pytest.mark.feature("waitforevent.subscription", "waitforevent.restart-safe")
 def test_the_subscription_is_in_the_log_and_a_planner_that_starts_there_takes_the_event() -> None:
-    run = InMemoryRun(Workflow("waits", lambda ctx: Sequence[wait(correlation_id="pr-7")], None), rebuild=True)
+    run = start(Sequence[wait(correlation_id="pr-7")], rebuild=True)
 
     assert run.plans[-1].frame["waits"] == {"deploy:": ["deployed", "pr-7"]}
     run.signal("deployed", Deploy(sha="a"), correlation="pr-7")

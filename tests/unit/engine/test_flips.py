@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from smithers import Child, Context, Parallel, Sequence, Task, Timer, Workflow
 from smithers.testing import InMemoryRun
+from tests.unit.engine.by_hand import number
 
 
 class Out(BaseModel):
@@ -29,10 +30,6 @@ def start(rebuild: bool, before: Any, after: Any, *beside: Any) -> InMemoryRun:
         return Parallel[task("look"), Sequence[lambda: after if ctx.output_maybe(Out, "look") else before], beside]
 
     return InMemoryRun(Workflow("flips", tree, None), rebuild=rebuild)
-
-
-def number(run: InMemoryRun, node: str) -> int:
-    return next(c.n for c in run.work if c.node == node)
 
 
 def finish(run: InMemoryRun, node: str) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -22,25 +19,8 @@ from smithers import (
 )
 from smithers.errors import AnswerRefused, WrongState
 from smithers.testing import Answer
-from tests.modes import TemporalMode, run_in
-from tests.unit.engine.asking import Out, Review, in_memory, task, work
-
-
-@pytest.fixture(params=["warm", "cold", "temporal"])
-def run(request: pytest.FixtureRequest) -> Any:
-    real = request.getfixturevalue("temporal_mode") if request.param == "temporal" else None
-    return run_in(request.param, real)
-
-
-@pytest.fixture(scope="module")
-def temporal_mode() -> Iterator[TemporalMode]:
-    with TemporaryDirectory(prefix="human-") as folder:
-        yield TemporalMode(Path(folder))
-
-
-@pytest.fixture(params=[False, True], ids=["warm", "cold"])
-def rebuild(request: pytest.FixtureRequest) -> bool:
-    return request.param
+from tests.unit.engine.asking import Out, Review, task, work
+from tests.unit.engine.by_hand import start
 
 
 @pytest.mark.feature("humantask.suspend", "humantask.output", "hitl.humantask", "humantask.id")
@@ -60,7 +40,7 @@ def test_what_a_person_fills_in_is_the_output_with_the_models_defaults(run: Any)
 
 @pytest.mark.feature("humantask.prompt", "humantask.prompt.meta", "humantask.label", "humantask.meta")
 def test_a_human_task_shows_what_is_to_be_done_and_its_form() -> None:
-    run = in_memory(HumanTask("review", output=Review, prompt="How good is it?", meta={"team": "x"}))
+    run = start(HumanTask("review", output=Review, prompt="How good is it?", meta={"team": "x"}))
 
     row = run.waiting[0]
     detail = row.detail or {}
@@ -73,7 +53,7 @@ def test_a_human_task_shows_what_is_to_be_done_and_its_form() -> None:
 
 @pytest.mark.feature("humantask.invalid-retry")
 def test_what_does_not_fit_the_form_is_refused_at_once_naming_the_fields() -> None:
-    run = in_memory(HumanTask("review", output=Review, prompt="?"))
+    run = start(HumanTask("review", output=Review, prompt="?"))
 
     with pytest.raises(AnswerRefused) as refused:
         run.answer("review", {"score": "high", "wrods": "x"})
@@ -107,7 +87,7 @@ def test_the_reason_stands_in_the_request_and_the_answer_was_no_output(rebuild: 
 
         return Parallel[HumanTask("review", output=Review, prompt="?", timeout="1h"), reader]
 
-    run = in_memory(make, rebuild=rebuild)
+    run = start(make, rebuild=rebuild)
     run.answer("review", {"score": 3})
 
     detail = run.waiting[0].detail or {}
@@ -122,9 +102,7 @@ def test_the_reason_stands_in_the_request_and_the_answer_was_no_output(rebuild: 
 @pytest.mark.feature("humantask.maxAttempts", "humantask.exhausted")
 @pytest.mark.parametrize("scores", [["x", "x", 3], ["x", 3, "x"], [3, 3, 3], ["x", "x", "x"]])
 def test_after_the_last_answer_that_does_not_fit_the_task_fails(scores: list[Any], rebuild: bool) -> None:
-    run = in_memory(
-        Sequence[HumanTask("review", output=Review, prompt="?", max_attempts=3), task("x")], rebuild=rebuild
-    )
+    run = start(Sequence[HumanTask("review", output=Review, prompt="?", max_attempts=3), task("x")], rebuild=rebuild)
 
     for score in scores:
         assert run.status == "waiting-approval"
@@ -166,7 +144,7 @@ def test_a_human_task_waits_no_longer_than_it_says(run: Any, on_timeout: Any, st
     "humantask.skipIf", "humantask.dependsOn", "humantask.needs", "approval.needs", "approval.dependsOn"
 )
 def test_people_are_asked_when_what_is_needed_is_there() -> None:
-    run = in_memory(
+    run = start(
         Parallel[
             task("a"),
             task("b"),
@@ -191,7 +169,7 @@ def test_each_pass_of_a_loop_asks_for_itself(rebuild: bool) -> None:
 
     body = HumanTask("review", output=Review, prompt="?")
     loop = Loop("rounds", until=until, max_iterations=2, on_max_reached="return-last")[body]
-    run = in_memory(loop, rebuild=rebuild)
+    run = start(loop, rebuild=rebuild)
 
     run.answer("review", {"score": 2}, iteration="0")
     with pytest.raises(WrongState):
@@ -203,7 +181,7 @@ def test_each_pass_of_a_loop_asks_for_itself(rebuild: bool) -> None:
 
 
 def test_a_cancelled_run_keeps_what_was_answered_before(rebuild: bool) -> None:
-    run = in_memory(Sequence[HumanTask("review", output=Review, prompt="?", timeout="1h"), task("x")], rebuild=rebuild)
+    run = start(Sequence[HumanTask("review", output=Review, prompt="?", timeout="1h"), task("x")], rebuild=rebuild)
     run.paused = True
     run.answer("review", {"score": 2})
     run.cancel()

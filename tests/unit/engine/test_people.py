@@ -3,9 +3,6 @@ Temporal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -30,26 +27,8 @@ from smithers import (
 from smithers.engine.check import graph
 from smithers.errors import AnswerRefused, WrongState
 from smithers.testing import Answer, simulate
-from tests.modes import TemporalMode, run_in
-from tests.unit.engine.asking import Out, in_memory, task, work
-
-
-@pytest.fixture(params=["warm", "cold", "temporal"])
-def run(request: pytest.FixtureRequest) -> Any:
-    real = request.getfixturevalue("temporal_mode") if request.param == "temporal" else None
-    return run_in(request.param, real)
-
-
-@pytest.fixture(scope="module")
-def temporal_mode() -> Iterator[TemporalMode]:
-    with TemporaryDirectory(prefix="people-") as folder:
-        yield TemporalMode(Path(folder))
-
-
-@pytest.fixture(params=[False, True], ids=["warm", "cold"])
-def rebuild(request: pytest.FixtureRequest) -> bool:
-    return request.param
-
+from tests.unit.engine.asking import Out, task, work
+from tests.unit.engine.by_hand import start
 
 PLANS = (ApprovalOption("fast", label="The fast one"), ApprovalOption("safe"), "cheap")
 
@@ -89,7 +68,7 @@ def test_a_ranking_is_the_output(run: Any) -> None:
     ],
 )
 def test_a_choice_that_makes_no_sense_is_refused_and_the_question_stays(mode: Any, said: Any, message: str) -> None:
-    run = in_memory(Approval("plan", mode=mode, options=PLANS))
+    run = start(Approval("plan", mode=mode, options=PLANS))
 
     with pytest.raises(AnswerRefused) as refused:
         run.decide("plan", **said)
@@ -112,7 +91,7 @@ def test_denying_a_choice_fails_or_skips_and_leaves_no_output(run: Any, on_deny:
 
 
 def test_a_denied_choice_is_asked_again_when_its_run_is_resumed(rebuild: bool) -> None:
-    run = in_memory(Sequence[Approval("plan", mode="select", options=PLANS), task("after")], rebuild=rebuild)
+    run = start(Sequence[Approval("plan", mode="select", options=PLANS), task("after")], rebuild=rebuild)
     run.decide("plan", approved=False)
     run.resume()
 
@@ -130,7 +109,7 @@ def test_a_denied_choice_is_asked_again_when_its_run_is_resumed(rebuild: bool) -
     "approval.request.summary",
 )
 def test_the_request_holds_all_that_people_need() -> None:
-    run = in_memory(
+    run = start(
         Approval(
             "plan",
             title="Which?",
@@ -153,7 +132,7 @@ def test_the_request_holds_all_that_people_need() -> None:
 
 @pytest.mark.feature("approval.label")
 def test_a_label_is_shown_instead_of_the_title() -> None:
-    assert in_memory(Approval("a", title="Ship it?", label="Shipping")).waiting[0].label == "Shipping"
+    assert start(Approval("a", title="Ship it?", label="Shipping")).waiting[0].label == "Shipping"
 
 
 @pytest.mark.feature("approval.allowedUsers", "approval.allowedScopes", "hitl.scoped")
@@ -168,7 +147,7 @@ def test_a_label_is_shown_instead_of_the_title() -> None:
     ],
 )
 def test_only_those_who_may_decide_do(by: str, scopes: list[str], allowed: bool) -> None:
-    run = in_memory(Approval("ship", allowed_users=["ann", "bob"], allowed_scopes=["ops", "admin"]))
+    run = start(Approval("ship", allowed_users=["ann", "bob"], allowed_scopes=["ops", "admin"]))
 
     if allowed:
         run.decide("ship", by=by, scopes=scopes)
@@ -185,7 +164,7 @@ def test_only_those_who_may_decide_do(by: str, scopes: list[str], allowed: bool)
 
 
 def test_an_approval_by_several_needs_different_people(rebuild: bool) -> None:
-    run = in_memory(Sequence[Approval("ship", quorum=3), task("after")], rebuild=rebuild)
+    run = start(Sequence[Approval("ship", quorum=3), task("after")], rebuild=rebuild)
 
     first = run.decide("ship", by="ann", note="fine")
     with pytest.raises(AnswerRefused, match="ann has approved this already"):
@@ -210,7 +189,7 @@ def test_one_denial_outweighs_all_approvals(run: Any) -> None:
 
 
 def test_votes_begin_anew_when_a_denied_approval_is_asked_again(rebuild: bool) -> None:
-    run = in_memory(Approval("ship", quorum=2), rebuild=rebuild)
+    run = start(Approval("ship", quorum=2), rebuild=rebuild)
     run.decide("ship", by="ann")
     run.decide("ship", by="bob", approved=False)
     run.resume()
@@ -260,7 +239,7 @@ def test_a_run_can_go_on_without_an_answer(run: Any, props: Any, state: str) -> 
 
 
 def test_an_answer_and_the_end_of_the_wait_cannot_both_count(rebuild: bool) -> None:
-    run = in_memory(Approval("ship", timeout="1h"), rebuild=rebuild)
+    run = start(Approval("ship", timeout="1h"), rebuild=rebuild)
     timer = run.work[0].n
     run.paused = True
     run.decide("ship")
@@ -270,7 +249,7 @@ def test_an_answer_and_the_end_of_the_wait_cannot_both_count(rebuild: bool) -> N
     run.plan()
     assert (run.status, run.work) == ("finished", [])
 
-    late = in_memory(Approval("ship", timeout="1h"), rebuild=rebuild)
+    late = start(Approval("ship", timeout="1h"), rebuild=rebuild)
     late.paused = True
     late.fire(late.work[0].n)
     with pytest.raises(WrongState):
@@ -284,7 +263,7 @@ def test_an_answer_in_time_ends_the_timer(run: Any) -> None:
 
 
 def test_each_time_it_is_asked_an_approval_has_its_whole_time(rebuild: bool) -> None:
-    run = in_memory(Approval("ship", timeout="1h"), rebuild=rebuild)
+    run = start(Approval("ship", timeout="1h"), rebuild=rebuild)
     run.fire(run.work[0].n)
     assert run.status == "failed"
 
@@ -299,7 +278,7 @@ def test_each_time_it_is_asked_an_approval_has_its_whole_time(rebuild: bool) -> 
 
 
 def test_a_question_that_is_withdrawn_takes_its_timer_along(rebuild: bool) -> None:
-    run = in_memory(Parallel[Approval("ship", timeout="1h"), task("bad", retries=0)], rebuild=rebuild)
+    run = start(Parallel[Approval("ship", timeout="1h"), task("bad", retries=0)], rebuild=rebuild)
 
     run.fail(next(command.n for command in run.work if command.node == "bad"))
 
@@ -326,7 +305,7 @@ def test_the_condition_is_asked_again_when_what_it_has_read_changes(rebuild: boo
 
         return Parallel[task("size"), task("other"), Approval("ship", auto_approve=AutoApprove(condition=is_small))]
 
-    run = in_memory(make, rebuild=rebuild)
+    run = start(make, rebuild=rebuild)
     run.finish(next(c.n for c in run.work if c.node == "other"), Out(n=1))
     assert [row.node for row in run.waiting] == ["ship"]
 
@@ -414,7 +393,7 @@ def test_a_task_that_needs_an_approval_begins_after_it(run: Any, approved: bool)
 
 
 def test_an_approved_task_that_fails_is_not_asked_for_again(rebuild: bool) -> None:
-    run = in_memory(task("deploy", needs_approval=True, retries=1), rebuild=rebuild)
+    run = start(task("deploy", needs_approval=True, retries=1), rebuild=rebuild)
     assert (run.work, [row.kind for row in run.waiting]) == ([], ["task"])
     run.decide("deploy")
     run.fail(run.work[0].n)
@@ -426,7 +405,7 @@ def test_an_approved_task_that_fails_is_not_asked_for_again(rebuild: bool) -> No
 
 
 def test_a_denied_task_is_asked_for_again_when_its_run_is_resumed(rebuild: bool) -> None:
-    run = in_memory(task("deploy", needs_approval=True), rebuild=rebuild)
+    run = start(task("deploy", needs_approval=True), rebuild=rebuild)
     run.decide("deploy", approved=False)
     run.resume()
     run.decide("deploy")
@@ -439,7 +418,7 @@ def test_a_gate_is_a_flag_of_its_task_and_is_asked_for_by_its_label() -> None:
     tree = task("deploy", needs_approval=True, label="Deploy to all")
 
     shown = graph(Workflow("gated", lambda ctx: tree, None), {})["children"]
-    row = in_memory(tree).waiting[0]
+    row = start(tree).waiting[0]
 
     assert [(node["kind"], node["id"], node["needs_approval"]) for node in shown] == [("task", "deploy", True)]
     assert (row.label, (row.detail or {})["title"]) == ("Deploy to all", "Deploy to all")
@@ -477,7 +456,7 @@ def test_a_tree_has_three_forms_before_and_after_a_decision(said: bool | None, e
 
         return Sequence[Approval("ship", title="?", on_deny="continue"), follow]
 
-    run = in_memory(make)
+    run = start(make)
     if said is not None:
         run.decide("ship", approved=said, note="too early")
 
@@ -486,7 +465,7 @@ def test_a_tree_has_three_forms_before_and_after_a_decision(said: bool | None, e
 
 @pytest.mark.feature("hitl.deterministic", "approval.decision.decidedAt", "approvals.decision", "approvals.audit")
 def test_the_log_says_who_and_when_and_the_output_who() -> None:
-    run = in_memory(Approval("ship", title="?"))
+    run = start(Approval("ship", title="?"))
 
     run.decide("ship", by="ann", note="fine")
 
@@ -503,7 +482,7 @@ def test_each_step_asks_with_what_is_known_then() -> None:
 
         return Sequence[task("build"), Approval("qa"), second]
 
-    run = in_memory(make)
+    run = start(make)
     run.finish(run.work[0].n, Out(n=7))
     assert [row.node for row in run.waiting] == ["qa"]
     run.decide("qa")

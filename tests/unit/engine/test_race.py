@@ -19,11 +19,11 @@ from smithers import (
     Task,
     Timer,
     TryCatchFinally,
-    Workflow,
     call,
 )
 from smithers.errors import InvalidElement
 from smithers.testing import InMemoryRun, fails
+from tests.unit.engine.by_hand import at_work, number, start
 
 
 class Out(BaseModel):
@@ -38,22 +38,9 @@ def task(id: str, **props: Any) -> Task[Out]:
     return Task(id, output=Out, **{"retries": 0, **props})[work]
 
 
-def start(tree: Any, rebuild: bool = False) -> InMemoryRun:
-    function = tree if callable(tree) else lambda ctx: tree
-    return InMemoryRun(Workflow("raced", function, None), rebuild=rebuild)
-
-
-def number(run: InMemoryRun, node: str) -> int:
-    return next(c.n for c in run.work if c.node == node)
-
-
 def finish(run: InMemoryRun, *nodes: str) -> None:
     for node in nodes:
         run.finish(number(run, node), Out())
-
-
-def at_work(run: InMemoryRun) -> list[str]:
-    return [command.node for command in run.work]
 
 
 def cancelled(run: InMemoryRun) -> list[str]:

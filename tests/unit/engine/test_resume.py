@@ -29,11 +29,6 @@ def asked(ctx: Context[Any]) -> Child:
     return Sequence[task("before"), Approval("ask", title="Go on?"), task("after")]
 
 
-@pytest.fixture(params=[False, True], ids=["warm", "cold"])
-def rebuild(request: pytest.FixtureRequest) -> bool:
-    return request.param
-
-
 def start(make: Any, *, rebuild: bool = False) -> InMemoryRun:
     return InMemoryRun(Workflow("resumed", make, None), rebuild=rebuild)
 

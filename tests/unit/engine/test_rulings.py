@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import pytest
@@ -27,7 +24,7 @@ from smithers import (
     call,
 )
 from smithers.testing import InMemoryRun, fails, simulate
-from tests.modes import TemporalMode, run_in
+from tests.unit.engine.by_hand import start
 
 
 class Out(BaseModel):
@@ -42,23 +39,6 @@ def task(id: str, **props: Any) -> Task[Out]:
     return Task(id, output=Out, **props)[work]
 
 
-@pytest.fixture(params=["warm", "cold", "temporal"])
-def run(request: pytest.FixtureRequest) -> Any:
-    """Runs a tree with the planner kept, with the planner built anew after every event, and on real Temporal."""
-    real = request.getfixturevalue("temporal_mode") if request.param == "temporal" else None
-    return run_in(request.param, real)
-
-
-@pytest.fixture(scope="module")
-def temporal_mode() -> Iterator[TemporalMode]:
-    with TemporaryDirectory(prefix="rulings-") as folder:
-        yield TemporalMode(Path(folder))
-
-
-def in_memory(tree: Child) -> InMemoryRun:
-    return InMemoryRun(Workflow("ruled", lambda ctx: tree, None))
-
-
 @pytest.mark.feature("sequence.order", "sequence.nest", "sequence.empty")
 def test_a_sequence_runs_in_source_order(run: Any) -> None:
     ended = run(Sequence[task("a"), Sequence[()], Sequence[task("b"), task("c")], Fragment[task("d")]])
@@ -68,7 +48,7 @@ def test_a_sequence_runs_in_source_order(run: Any) -> None:
 
 @pytest.mark.feature("parallel.run", "parallel.unbounded", "parallel.barrier", "parallel.empty")
 def test_parallel_children_start_together_and_what_follows_waits_for_all() -> None:
-    run = in_memory(Sequence[Parallel[task("a"), Parallel[()], task("b")], task("after")])
+    run = start(Sequence[Parallel[task("a"), Parallel[()], task("b")], task("after")])
 
     assert [c.node for c in run.work] == ["a", "b"]
     run.finish(run.work[0].n, Out())
@@ -81,7 +61,7 @@ def test_parallel_children_start_together_and_what_follows_waits_for_all() -> No
     "parallel.maxConcurrency", "parallel.maxConcurrency.queue", "parallel.unit", "sequence.in-parallel"
 )
 def test_a_cap_counts_the_tasks_in_flight_below_it_in_source_order() -> None:
-    run = in_memory(Parallel(max_concurrency=2)[Sequence[task("a1"), task("a2")], task("b"), task("c")])
+    run = start(Parallel(max_concurrency=2)[Sequence[task("a1"), task("a2")], task("b"), task("c")])
 
     assert [c.node for c in run.work] == ["a1", "b"]
     run.finish(run.work[0].n, Out())
@@ -98,7 +78,7 @@ def test_the_run_has_a_cap_of_its_own() -> None:
 
 @pytest.mark.feature("parallel.complete")
 def test_after_a_failure_running_siblings_finish_nothing_new_starts_then_the_group_fails() -> None:
-    run = in_memory(
+    run = start(
         Parallel[
             task("bad", retries=0), task("good"), Sequence[task("slow"), task("never")], Approval("ask", title="?")
         ]
@@ -116,7 +96,7 @@ def test_after_a_failure_running_siblings_finish_nothing_new_starts_then_the_gro
 
 
 def test_fail_fast_cancels_running_siblings() -> None:
-    run = in_memory(Parallel(fail_fast=True)[task("bad", retries=0), task("long")])
+    run = start(Parallel(fail_fast=True)[task("bad", retries=0), task("long")])
 
     bad, long = run.work
     run.fail(bad.n)
@@ -140,7 +120,7 @@ def test_three_retries_by_default(run: Any) -> None:
 
 @pytest.mark.feature("task.retryPolicy.exponential", "task.retryPolicy.cap")
 def test_backoff_doubles_from_one_second_up_to_five_minutes() -> None:
-    run = in_memory(task("a", retries=12))
+    run = start(task("a", retries=12))
     delays: list[int] = []
     while not run.is_over:
         run.fail(run.work[0].n)
@@ -306,7 +286,7 @@ def test_a_part_that_leaves_the_tree_takes_its_running_tasks_with_it() -> None:
 
 
 def test_a_cancelled_run_waits_for_what_is_in_flight_and_keeps_outputs() -> None:
-    run = in_memory(Sequence[task("a"), Parallel[task("b"), Approval("ask", title="?"), Timer("t", duration="1h")]])
+    run = start(Sequence[task("a"), Parallel[task("b"), Approval("ask", title="?"), Timer("t", duration="1h")]])
 
     run.finish(run.work[0].n, Out(n=7))
     run.cancel("enough")
@@ -317,7 +297,7 @@ def test_a_cancelled_run_waits_for_what_is_in_flight_and_keeps_outputs() -> None
 
 
 def test_a_resumed_run_goes_on_from_the_failed_task_with_outputs_kept() -> None:
-    run = in_memory(Sequence[task("a"), task("b", retries=0), task("c")])
+    run = start(Sequence[task("a"), task("b", retries=0), task("c")])
 
     run.finish(run.work[0].n, Out())
     run.fail(run.work[0].n)
@@ -330,7 +310,7 @@ def test_a_resumed_run_goes_on_from_the_failed_task_with_outputs_kept() -> None:
 
 
 def test_a_lost_command_is_planned_again_as_the_same_attempt() -> None:
-    run = in_memory(task("a"))
+    run = start(task("a"))
 
     first = run.work[0]
     run.lose(first.n)

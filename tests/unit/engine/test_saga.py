@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from smithers import Caught, Child, Context, Loop, Parallel, Saga, SagaStep, Sequence, Task, Workflow, call
+from smithers import Caught, Child, Context, Loop, Parallel, Saga, SagaStep, Sequence, Task, call
 from smithers.engine.plan import Planner
 from smithers.errors import InvalidElement
 from smithers.testing import InMemoryRun, fails
+from tests.unit.engine.by_hand import at_work, fail, number, start
 
 
 class Out(BaseModel):
@@ -37,22 +38,9 @@ def trip(**props: Any) -> Saga:
     ]
 
 
-def start(tree: Any, rebuild: bool = False) -> InMemoryRun:
-    function = tree if callable(tree) else lambda ctx: tree
-    return InMemoryRun(Workflow("undone", function, None), rebuild=rebuild)
-
-
 def finish(run: InMemoryRun, *nodes: str) -> None:
     for node in nodes:
-        run.finish(next(c.n for c in run.work if c.node == node), Out())
-
-
-def fail(run: InMemoryRun, node: str) -> None:
-    run.fail(next(c.n for c in run.work if c.node == node), "it broke", retryable=False)
-
-
-def at_work(run: InMemoryRun) -> list[str]:
-    return [command.node for command in run.work]
+        run.finish(number(run, node), Out())
 
 
 @pytest.mark.feature("saga.step-children", "saga.sequential")

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from smithers import Approval, Caught, Child, Context, Loop, Parallel, Sequence, Task, TryCatchFinally, Workflow, call
+from smithers import Approval, Caught, Child, Context, Loop, Parallel, Sequence, Task, TryCatchFinally, call
 from smithers.errors import InvalidElement, NonRetryable
 from smithers.testing import InMemoryRun, fails
+from tests.unit.engine.by_hand import at_work, fail, number, start
 
 
 class Out(BaseModel):
@@ -29,21 +30,8 @@ def task(id: str, **props: Any) -> Task[Out]:
     return Task(id, output=Out, **{"retries": 0, **props})[work]
 
 
-def start(tree: Any, rebuild: bool = False) -> InMemoryRun:
-    function = tree if callable(tree) else lambda ctx: tree
-    return InMemoryRun(Workflow("guarded", function, None), rebuild=rebuild)
-
-
 def finish(run: InMemoryRun, node: str, n: int = 0) -> None:
-    run.finish(next(c.n for c in run.work if c.node == node), Out(n=n))
-
-
-def fail(run: InMemoryRun, node: str) -> None:
-    run.fail(next(c.n for c in run.work if c.node == node), "it broke", retryable=False)
-
-
-def at_work(run: InMemoryRun) -> list[str]:
-    return [command.node for command in run.work]
+    run.finish(number(run, node), Out(n=n))
 
 
 @pytest.mark.feature("trycatch.try", "trycatch.catch.element", "trycatch.finally", "trycatch.after-catch")
