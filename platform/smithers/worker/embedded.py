@@ -32,6 +32,7 @@ from smithers.worker.bodies import LocalBodies
 from smithers.worker.code import LoadedCode
 from smithers.worker.heartbeat import CancelLook, Heartbeats
 from smithers.worker.lines import LineBuffer
+from smithers.worker.loop import new_loop
 from smithers.worker.scheduling import Scheduler, keep_for_schedules
 from smithers.worker.settings import WorkerSettings
 from smithers.worker.sweeper import Sweeper
@@ -159,7 +160,8 @@ class EmbeddedWorker:
 
     def _main(self) -> None:
         try:
-            asyncio.run(self._serve())
+            with asyncio.Runner(loop_factory=new_loop) as runner:
+                runner.run(self._serve())
         except BaseException as error:
             self._failure = error
             if self._ready.is_set():
