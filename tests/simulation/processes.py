@@ -24,6 +24,7 @@ from smithers.temporal.identity import Standing
 from smithers.temporal.order import Answer, Order, code_queue
 from smithers.temporal.plans import Plans
 from smithers.temporal.running import BodyTable, Ended
+from smithers.temporal.snapshots import Snapshots
 from smithers.temporal.spool import Spool
 from smithers.temporal.workshop import Delivery, StepSettings, Workshop
 
@@ -105,7 +106,7 @@ class Process:
         self._stands = threading.Semaphore(0)
         self._thread: threading.Thread | None = None
         store: Any = Paced(machine.store, self)
-        plans = Plans(store, Code(machine.workflow), render_s=1e9)
+        plans = Plans(store, Code(machine.workflow), render_s=1e9, snapshots=Snapshots(store, every=7, aside=False))
         spool = Spool(machine.folder / "spool")
         self.shop = Workshop("p", store, Bodies(self), BodyTable(), spool, self.ring, {CODE: plans}, machine.settings)
 

@@ -75,9 +75,12 @@ class Planner:
         self.advance = Advance(self.tree)
 
     @classmethod
-    def build(cls, workflow: AnyWorkflow, run_id: str, entries: Iterable[Entry]) -> Planner:
-        """A cold start from the log. Raises `RenderError`, also for whatever the author's code raises."""
-        return cls(workflow, fold(State(run_id=run_id), entries))
+    def build(cls, workflow: AnyWorkflow, run_id: str, entries: Iterable[Entry], known: State | None = None) -> Planner:
+        """A cold start from the log, or from a state that is `known` and the entries that follow it.
+
+        Raises `RenderError`, also for whatever the author's code raises.
+        """
+        return cls(workflow, fold(known or State(run_id=run_id), entries))
 
     @property
     def position(self) -> int:

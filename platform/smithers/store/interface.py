@@ -84,12 +84,12 @@ class Store(ABC):
         """Pairs of a line's position (global, rising) and the line."""
 
     @abstractmethod
-    def write_snapshot(self, run_id: str, seq: int, version: int, state: Json) -> None:
-        """Keeps the two newest of a run."""
+    def write_snapshot(self, run_id: str, seq: int, version: int, state: bytes) -> None:
+        """Keeps the two newest of a run. Not synced: what is lost of it the log still has."""
 
     @abstractmethod
-    def snapshot(self, run_id: str, version: int) -> tuple[int, Json] | None:
-        """The newest of that version, as (seq, state)."""
+    def snapshot(self, run_id: str, version: int) -> tuple[int, bytes] | None:
+        """The newest of that version, as (seq, state): what a fold of the log up to `seq` gives."""
 
     @abstractmethod
     def due_runs(self) -> list[Run]:

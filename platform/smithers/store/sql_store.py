@@ -210,18 +210,18 @@ class SqlStore(Store):
 
         return self._database.read(work)
 
-    def write_snapshot(self, run_id: str, seq: int, version: int, state: Json) -> None:
-        packed = zlib.compress(dumps(state), 1)
+    def write_snapshot(self, run_id: str, seq: int, version: int, state: bytes) -> None:
+        packed = zlib.compress(state, 1)
 
         def work(connection: Connection) -> None:
             connection.execute(sql.INSERT_SNAPSHOT, (seq, version, packed, run_id))
             connection.execute(sql.PRUNE_SNAPSHOTS, (run_id, run_id))
 
-        self._database.write(work)
+        self._database.write(work, synced=False)
 
-    def snapshot(self, run_id: str, version: int) -> tuple[int, Json] | None:
+    def snapshot(self, run_id: str, version: int) -> tuple[int, bytes] | None:
         row = self._database.read(lambda connection: connection.execute(sql.SNAPSHOT, (run_id, version)).fetchone())
-        return None if row is None else (row[0], loads(zlib.decompress(row[1])))
+        return None if row is None else (row[0], zlib.decompress(row[1]))
 
     # Schedules ------------------------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from smithers.store.interface import Store
 from smithers.store.records import Append, Appended, PlanWrite
 from smithers.temporal.run_plans import RunPlans
 from smithers.temporal.running import Job, Superseded
+from smithers.temporal.snapshots import Snapshots
 from smithers.temporal.task_body import Code, by_value
 
 T = TypeVar("T")
@@ -60,8 +61,17 @@ class Combined:
 class Plans:
     """All runs of one digest in one process."""
 
-    def __init__(self, store: Store, code: Code, *, render_s: float = 10.0, kept: int = 200) -> None:
+    def __init__(
+        self,
+        store: Store,
+        code: Code,
+        *,
+        render_s: float = 10.0,
+        kept: int = 200,
+        snapshots: Snapshots | None = None,
+    ) -> None:
         self.store = store
+        self.snapshots = snapshots or Snapshots(store)
         self.code = code
         self.digest = code.digest
         self.render_s = render_s
@@ -136,14 +146,17 @@ class Plans:
         return True
 
     def rebuilt(self, run: RunPlans) -> Planner:
-        entries = self.store.entries(run.run_id)
+        known = self.snapshots.load(run.run_id)
+        entries = self.store.entries(run.run_id, after=0 if known is None else known.position)
         run.forget()
+        if known is not None:
+            run.begin_at(known)
         run.note(entries, self.digest)
         if run.waits_for_code:
             raise WaitsForCode
         if run.hung:
             raise self.slow()
-        run.planner = self.render(run, lambda: Planner.build(self.code.workflow, run.run_id, entries))
+        run.planner = self.render(run, lambda: Planner.build(self.code.workflow, run.run_id, entries, known))
         return run.planner
 
     def render(self, run: RunPlans, call: Callable[[], T]) -> T:
@@ -226,6 +239,7 @@ class Plans:
             return unplanned(new, appended)
         run.planner.stored(appended.entries, len(new))
         run.note(appended.entries, self.digest)
+        self.keep(run, run.planner, appended)
         facts = appended.entries[: len(new)]  # a plan is stored only if all of them were
         claimed = appended.outcomes[len(new) :] == ("stored",)
         positions = tuple(entry.seq for entry in facts)
@@ -262,10 +276,17 @@ class Plans:
             planner.stored(appended.entries)
             if planner.position >= appended.entries[-1].seq:
                 run.note(appended.entries, self.digest)
+                self.keep(run, planner, appended)
             self.follow_habits(run, plan, epoch)
             return True
         run.planner = run.mine = None
         return self.store.run(run.run_id).digest == self.digest
+
+    def keep(self, run: RunPlans, planner: Planner, appended: Appended) -> None:
+        """Writes down where the run stands, where that is worth it."""
+        if planner.position == appended.head and self.snapshots.is_due(planner.state, run.snapshot):
+            run.snapshot = planner.position
+            self.snapshots.write(planner.state)
 
     def follow_habits(self, run: RunPlans, plan: Plan, epoch: int) -> bool:
         """Answers what people have approved often enough. A crash before it leaves the question to people."""

@@ -14,6 +14,7 @@ from smithers.engine.entry import Entry, Fact, Json
 from smithers.engine.fold import UNPLANNED_KINDS
 from smithers.engine.frame import Plan
 from smithers.engine.plan import Planner
+from smithers.engine.state import State
 from smithers.temporal.order import Carried
 from smithers.temporal.running import Job
 
@@ -109,6 +110,8 @@ class RunPlans:
     """Ends of quick bodies that wait for whoever gets the lock next."""
     failed: set[int] = field(default_factory=set[int])
     """Positions whose plan failed with the code at hand."""
+    snapshot: int = 0
+    """Position of the newest snapshot, as far as is known."""
 
     @property
     def waits_for_code(self) -> bool:
@@ -118,6 +121,11 @@ class RunPlans:
     def covers(self) -> int:
         """Position that the last frame covers."""
         return self.frames[-1].covers if self.frames else 0
+
+    def begin_at(self, state: State) -> None:
+        """Takes a state for the log up to its position. What was open then, the store is asked."""
+        self.snapshot, self.numbers, self.last_fact = state.position, state.commands, state.last_fact
+        self.frames.append(Stored(state.planned, 0))
 
     def note(self, entries: Sequence[Entry], digest: str) -> None:
         for entry in entries:

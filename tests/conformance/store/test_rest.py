@@ -50,23 +50,23 @@ def test_log_lines_hold_any_text_and_drop_unknown_runs(run: Maker) -> None:
 
 def test_the_two_newest_snapshots_are_kept(run: Maker) -> None:
     for seq in (10, 20, 30):
-        run.store.write_snapshot(run.id, seq, 1, {"seq": seq})
-    assert run.store.snapshot(run.id, 1) == (30, {"seq": 30})
+        run.store.write_snapshot(run.id, seq, 1, b"%d" % seq)
+    assert run.store.snapshot(run.id, 1) == (30, b"30")
 
-    run.store.write_snapshot(run.id, 40, 2, {"seq": 40})
-    assert run.store.snapshot(run.id, 1) == (30, {"seq": 30})
-    assert run.store.snapshot(run.id, 2) == (40, {"seq": 40})
+    run.store.write_snapshot(run.id, 40, 2, b"40")
+    assert run.store.snapshot(run.id, 1) == (30, b"30")
+    assert run.store.snapshot(run.id, 2) == (40, b"40")
 
-    run.store.write_snapshot(run.id, 50, 2, {"seq": 50})
+    run.store.write_snapshot(run.id, 50, 2, b"50")
     assert run.store.snapshot(run.id, 1) is None
     assert run.store.snapshot("nobody", 1) is None
 
 
 def test_a_snapshot_is_replaced_at_its_position(run: Maker) -> None:
-    run.store.write_snapshot(run.id, 10, 1, {"old": True})
-    run.store.write_snapshot(run.id, 10, 2, {"new": True})
+    run.store.write_snapshot(run.id, 10, 1, b"old")
+    run.store.write_snapshot(run.id, 10, 2, b"new")
 
-    assert (run.store.snapshot(run.id, 1), run.store.snapshot(run.id, 2)) == (None, (10, {"new": True}))
+    assert (run.store.snapshot(run.id, 1), run.store.snapshot(run.id, 2)) == (None, (10, b"new"))
 
 
 def test_many_threads_append_each_fact_once_and_without_gaps(run: Maker) -> None:
