@@ -13,7 +13,10 @@ from typing import Final
 from scripts.benches.measure import Outcome, document
 from scripts.benches.place import Place, place
 
-NAMES: Final = ("sequence", "parallel", "compute", "flat", "hello", "memory", "stored", "wake", "takeover")
+NAMES: Final = (
+    *("sequence", "parallel", "compute", "flat", "hello", "memory", "stored", "wake", "takeover"),
+    *("waiting", "long", "poller"),
+)
 LEAST_ROUNDS: Final = 5
 
 

@@ -30,5 +30,10 @@ GOALS: Final[dict[str, Goal]] = {
     "wake.idle": Goal("ms", (Limit("median", 20.0), Limit("p95", 60.0))),
     "wake.busy": Goal("ms", (Limit("median", 50.0), Limit("p95", 150.0))),
     "wake.crowded": Goal("ms", (Limit("median", 50.0), Limit("p95", 150.0))),
+    "waiting.memory": Goal("MB", (Limit("max", 500.0),)),
+    "waiting.broadcast": Goal("s", (Limit("ratio", 1.5),), "as many hand-written workflows"),
+    "long.pause": Goal("ms", (Limit("max", 250.0),)),
+    "poller.flat": Goal("ms/pass", (Limit("ratio", 1.2),), "the first tenth of its passes"),
+    "poller.cold": Goal("s", (Limit("median", 1.0),)),
     "takeover": Goal("s", (Limit("median", 1.0), Limit("p95", 2.5))),
 }

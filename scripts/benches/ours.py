@@ -14,6 +14,7 @@ from typing import Any
 
 from scripts.benches.place import FLOWS, Place
 from smithers.engine.entry import Fact, NodeState, OpenRun
+from smithers.engine.inbox import Sent
 from smithers.store import open_store
 from smithers.store.interface import Store
 from smithers.store.records import Append, NewRun
@@ -77,6 +78,14 @@ class Ours:
         done = self.store.append(Append(run_id, (fact,)))
         if done.outcomes != ("stored",):
             raise RuntimeError(f"the decision about {node} was not stored: {done.outcomes}")
+        self.worker.ring(run_id)
+
+    def send(self, run_id: str, name: str, payload: Any = None, *, correlation: str | None = None) -> None:
+        """What `smithers signal` does: a fact, then the bell."""
+        sent = Sent(name, payload, correlation, "bench", time.time_ns())
+        done = self.store.append(Append(run_id, (sent.fact,)))
+        if done.outcomes != ("stored",):
+            raise RuntimeError(f"event {name!r} was not stored: {done.outcomes}")
         self.worker.ring(run_id)
 
     def cancel(self, run_id: str) -> None:

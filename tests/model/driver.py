@@ -93,7 +93,9 @@ def go(case: Case, state: State, driver: Driver) -> State:
     if driver.closing or not wanted or any(a.n == 0 for a in mine):
         return put(state, driver)
     above = 0 if driver.full and case.rules.safe_above else driver.mark
-    fetch = Act(driver.id, 0, driver.epoch, driver.id, above=above, settle=driver.settle, cancel=driver.cancel)
+    alone = (not mine or not case.rules.fetch_alone) and any(node.burst for node in case.flow)
+    order = {"settle": driver.settle, "cancel": driver.cancel, "alone": alone}
+    fetch = Act(driver.id, 0, driver.epoch, driver.id, above=above, **order)
     return put(schedule(state, fetch), driver._replace(bell=False, full=False, settle=NONE, cancel=NONE))
 
 

@@ -23,7 +23,8 @@ def moves(case: Case, state: State) -> Iterator[Move]:
 
 def excused(state: State, *execs: Exec) -> State:
     """Each body in flight, or about to begin, may run once more; so may the one a burst has gone on to by then."""
-    return state._replace(excuses=state.excuses + sum(e.pc in {"body", "look"} and e.n > 0 for e in execs))
+    begins = sum(e.pc == "body" or (e.pc == "look" and e.n > 0) or e.alone for e in execs)
+    return state._replace(excuses=state.excuses + begins)
 
 
 def crashes(case: Case, state: State) -> Iterator[Move]:

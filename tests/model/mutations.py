@@ -69,6 +69,7 @@ MUTATIONS = (
     Mutation("answers_since", "burst", ("zombie",), STUCK),
     Mutation("answer_snapshot", "chain", ("terminate",), STUCK, relies_on="sweep"),
     Mutation("newest_claim", "burst", ("zombie",), AGAIN),
+    Mutation("fetch_alone", "burst", ("spurious",), AGAIN),
     Mutation("burst_in_one", "burst", ("zombie",), AGAIN),
     Mutation("newer_delivery", "burst", ("zombie",), AGAIN),
     Mutation("attach_looks", "chain", ("redrive",), AGAIN),

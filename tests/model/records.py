@@ -70,6 +70,8 @@ class Rules(NamedTuple):
     """An answer is read from a position at which every fact is covered."""
     newest_claim: bool = True
     """A burst goes on only while its claim is the newest of its command."""
+    fetch_alone: bool = True
+    """A fetch goes on with short work that it has planned only if no step was in flight when it was sent."""
     burst_in_one: bool = True
     """A burst goes on only in the transaction that stored its fact and the frame."""
     newer_delivery: bool = True
@@ -193,6 +195,8 @@ class Act(NamedTuple):
     above: int = 0
     settle: Numbers = NONE
     cancel: Numbers = NONE
+    alone: bool = False
+    """A fetch that was sent while no other step of the driver was in flight."""
     answer: Answer | None = None
     cancelled: bool = False
 
@@ -220,6 +224,7 @@ class Exec(NamedTuple):
     above: int = 0
     settle: Numbers = NONE
     cancel: Numbers = NONE
+    alone: bool = False
 
     @property
     def place(self) -> tuple[int, int, int]:

@@ -22,6 +22,7 @@ FLOWS = {
         Node("c", after=("b",), burst=True),
     ),
     "approval": (Node("p", "approval"), Node("b", after=("p",))),
+    "short approval": (Node("p", "approval"), Node("b", after=("p",), burst=True)),
     "timer": (Node("t", "timer"), Node("b", after=("t",))),
     "child": (Node("c", "child"), Node("b", after=("c",))),
     "retry": (Node("a", attempts=2),),
@@ -43,7 +44,7 @@ FLOWS = {
         Node("e", after=("q",)),
     ),
 }
-LITTLE = ("chain", "burst", "long burst", "approval", "timer", "child", "retry")
+LITTLE = ("chain", "burst", "long burst", "approval", "short approval", "timer", "child", "retry")
 
 
 class Scenario(NamedTuple):

@@ -240,6 +240,8 @@ def plans(case: Case, state: State, e: Exec) -> Iterator[Move]:
     for seq in sorted({fact.seq for fact in view.facts if fact.seq >= e.mine} | {view.seq}):
         if state.log.at(seq).view.frames == view.frames:
             yield Move(("plan", seq, *where), partial(write, case, state, e._replace(seen=seq)))
+            if e.alone:
+                yield Move(("plan+burst", seq, *where), partial(write, case, state, e._replace(seen=seq), goes_on=True))
 
 
 def render_fails(state: State, e: Exec) -> State:
@@ -247,10 +249,10 @@ def render_fails(state: State, e: Exec) -> State:
     return put(state._replace(faults=state.faults.use("render")), e, append(state.log, entry)[0])
 
 
-def write(case: Case, state: State, e: Exec) -> State:
+def write(case: Case, state: State, e: Exec, *, goes_on: bool = False) -> State:
     """Stores what the log led to when it was `seen` long."""
     seen, view = state.log.at(e.seen).view, state.log.view
-    back = e._replace(pc="plan", seen=0)
+    back = e._replace(pc="plan", seen=0, alone=e.alone and not goes_on)
     frame = plan(case, seen, e.n)
     if frame is None or stale(case, view, e) or view.final or view.broken:
         return put(state, back)
@@ -259,7 +261,8 @@ def write(case: Case, state: State, e: Exec) -> State:
             return put(state, back)
         frame = renumbered(frame, view)
     log = state.log.add(frame_entry(frame, e))
-    following = None if case.rules.burst_in_one or e.n == 0 else next_of_burst(log.view, e)
+    goes_on = goes_on or not (case.rules.burst_in_one or e.n == 0)
+    following = next_of_burst(log.view, e) if goes_on else None
     return put(state, back, log) if following is None else begin(state, back, log, following)
 
 

@@ -43,7 +43,7 @@ def deliver(case: Case, state: State, act: Act) -> State:
 
 def arrives(state: State, act: Act) -> tuple[State, Exec]:
     state = drivers.schedule(drivers.without(state, act), act._replace(phase="running"))
-    e = Exec(*act.place, act.delivery, act.gen, above=act.above, settle=act.settle, cancel=act.cancel)
+    e = Exec(*act.place, act.delivery, act.gen, above=act.above, settle=act.settle, cancel=act.cancel, alone=act.alone)
     return state._replace(execs=tuple(sorted([*state.execs, e]))), e
 
 

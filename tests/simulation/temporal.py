@@ -75,6 +75,7 @@ class Driver:
             settle=tuple(self.unanswered),
             cancel=cancel,
             signals=tuple(self.signals),
+            alone=not self.plain,
         )
         self.rang = self.full = self.cancel_due = False
         self.unanswered, self.signals = [], []

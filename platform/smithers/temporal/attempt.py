@@ -119,14 +119,7 @@ class Attempt:
         return deaths > 0 or bool((self.command.payload or {}).get("isolated"))
 
     def by(self, *, alone: bool = False) -> Json:
-        delivery = self.delivery
-        return {
-            "owner": self.order.n,
-            "since": self.order.since,
-            "delivery": delivery.attempt,
-            "worker": delivery.worker,
-            **({"alone": True} if alone else {}),
-        }
+        return {**claimant(self.order, self.delivery), **({"alone": True} if alone else {})}
 
     def claimed(self, nth: int) -> Json:
         return {**facts.place(self.command), "nth": nth}
@@ -210,6 +203,11 @@ class Attempt:
         self.append(facts.claim_ended("released", self.claimed(running.nth), "its worker shuts down"))
         self.forget()
         raise HandOver
+
+
+def claimant(order: Order, delivery: Delivery) -> Json:
+    """Who claims: which delivery of which step, and where."""
+    return {"owner": order.n, "since": order.since, "delivery": delivery.attempt, "worker": delivery.worker}
 
 
 def failed(error: TaskError, ms: float) -> Ended:

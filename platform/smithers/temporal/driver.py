@@ -214,6 +214,7 @@ class Driver:
             settle=tuple(self.unanswered),
             cancel=workflow.info().run_id if self.cancel_due else "",
             signals=tuple(self.signals),
+            alone=not self.plain and self.planning is None,
         )
         self.rang = self.full = self.cancel_due = False
         self.unanswered, self.signals = [], []

@@ -5,31 +5,52 @@ the truth at one moment at which every fact was planned: a fact that was stored 
 planned after, would hide the commands that follow from it, and if its own step belonged to a driver that is gone,
 nobody would ever bring them. So it reads the facts behind the last frame after the commands, and all again if there
 are any.
+
+Where no step was in flight when it was sent, and the first plan asks for nothing but work that is known to be short, it
+goes on with that as a step would: a decision then costs one round with Temporal and not two. Its claim is stored with
+the frame. A fetch that is delivered again leaves such work to steps of their own, which find the claim.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
 from smithers.engine.command import Command
 from smithers.engine.entry import Fact
 from smithers.engine.fold import UNPLANNED_KINDS
+from smithers.engine.frame import Plan
+from smithers.engine.plan import Planner
 from smithers.errors import CommandNotFound, RunNotFound, StaleEpoch
 from smithers.store.records import Append, OpenCommandRow, Run
 from smithers.temporal import facts
+from smithers.temporal.attempt import claimant
 from smithers.temporal.claims import read_claims
 from smithers.temporal.order import FETCH, STALE, Answer, Carried, Order, code_queue
+from smithers.temporal.plans import FINAL, Onward
 from smithers.temporal.step import MOST_LOOKS, Step, answer_of
 from smithers.temporal.workshop import Delivery, Workshop
 
+ONWARD_S: Final = 0.1
+"""How long a fetch goes on with work: it has one of few slots."""
 
+
+@dataclass(slots=True, eq=False)
 class Fetch(Step):
+    onward: Onward | None = field(init=False, default=None)
+
     def answer(self) -> Answer:
         self.current()
+        if self.order.alone and not self.careful:
+            self.onward = Onward(self.claim_of)
         self.report()
         if self.order.child:
             self.shop.ring(self.order.run)
             return Answer()
         for _ in range(MOST_LOOKS):
             planned = self.plan_everything()
+            self.go_on()
             run = self.store.run(self.order.run)
             rows = self.store.open_commands(run.run_id, above=self.order.above)
             if not planned or not self.unplanned(run):
@@ -77,8 +98,11 @@ class Fetch(Step):
         return [*ended, facts.settled(command, last["nth"], why)]
 
     def unplanned(self, run: Run) -> bool:
-        """Whether a fact stands behind the frame that `run` had last."""
-        return any(entry.kind in UNPLANNED_KINDS for entry in self.store.entries(run.run_id, after=run.planned))
+        """Whether a fact stands behind the frame that `run` had last, and is still to be planned: of a run that was
+        over by then it never will be."""
+        return run.status not in FINAL and any(
+            entry.kind in UNPLANNED_KINDS for entry in self.store.entries(run.run_id, after=run.planned)
+        )
 
     def plan_everything(self) -> bool:
         """False if facts are left which this process cannot plan: it lacks the code, or rendering fails."""
@@ -89,7 +113,46 @@ class Fetch(Step):
         if self.plans is None:
             return False
         with self.plans.locked(run.run_id, self.delivery.job) as known:
-            return self.plan(self.plans, known)
+            if self.onward is None or not self.shop.onward.acquire(blocking=False):
+                return self.plan(self.plans, known)
+            try:
+                planned = self.plans.plan_all(known, FETCH, self.order.epoch, self.onward)
+                self.mine = known.covers
+            finally:
+                if not self.onward.claimed:
+                    self.shop.onward.release()
+                    self.onward = None
+            return planned is not None
+
+    # Going on
+
+    def claim_of(self, planner: Planner, plan: Plan) -> Fact | None:
+        """A claim on the first of the plan's commands, if they are all short work and nothing else is in flight."""
+        self.waiting = list(plan.commands)
+        if planner.in_flight or plan.status in FINAL or not self.bursts(self.waiting):
+            return None
+        return facts.claim(self.waiting[0], 1, claimant(self.order, self.delivery))
+
+    def go_on(self) -> None:
+        """Does what it has claimed, and what short work follows from that."""
+        if self.onward is None or not self.onward.claimed:
+            return
+        self.onward = None
+        command, self.waiting = self.waiting[0], self.waiting[1:]
+        following: Command | None = command
+        try:
+            while following is not None:
+                following = self.carry_out(following, claimed=True)
+        finally:
+            self.shop.onward.release()
+
+    def is_quick(self, candidates: Sequence[Command]) -> bool:
+        """Only what is known to be short: the slots of fetches are few."""
+        return all(map(self.shop.pace.is_short, candidates))
+
+    @property
+    def burst_s(self) -> float:
+        return min(self.shop.settings.burst_s, ONWARD_S)
 
     def reply_of(self, run: Run, rows: list[OpenCommandRow], elsewhere: bool) -> Answer:
         queue = code_queue(self.shop.project, run.digest)

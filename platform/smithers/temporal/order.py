@@ -93,6 +93,8 @@ class Order:
     """Queue of the code that the run is pinned to, as far as the driver knows: it names the code."""
     child: bool = False
     """The step runs in a workflow of its own: it stores and rings, and does not plan."""
+    alone: bool = False
+    """For a fetch: no step of this driver was in flight when it was sent, so it may go on with what it plans."""
 
     def wire(self) -> Json:
         signals = [[signal.key, signal.name, signal.value] for signal in self.signals]
@@ -107,6 +109,7 @@ class Order:
             signals=signals,
             code=self.code,
             child=self.child,
+            alone=self.alone,
         )
 
     @staticmethod

@@ -58,6 +58,16 @@ class Combined:
     """Whether the fact in `after` was stored."""
 
 
+@dataclass(slots=True)
+class Onward:
+    """Whether whoever plans goes on with what the plan asks for."""
+
+    wants: Callable[[Planner, Plan], Fact | None]
+    """The claim to be stored with the plan's frame, which the planner has not taken in yet."""
+    claimed: bool = False
+    """Whether the last frame was stored with such a claim."""
+
+
 class Plans:
     """All runs of one digest in one process."""
 
@@ -245,7 +255,7 @@ class Plans:
         positions = tuple(entry.seq for entry in facts)
         return Combined(appended.outcomes[: len(new)], positions, plan, facts[0].at_ms, claimed)
 
-    def plan_all(self, run: RunPlans, owner: int, epoch: int) -> Planner | None:
+    def plan_all(self, run: RunPlans, owner: int, epoch: int, onward: Onward | None = None) -> Planner | None:
         """Stores frames until no fact waits for one. None where the run waits for other code."""
         for _ in range(MOST_TRIES):
             try:
@@ -260,18 +270,24 @@ class Plans:
                 return None
             if plan is None:
                 return planner
-            if not self.commit(run, planner, plan, owner, epoch):
+            if not self.commit(run, planner, plan, owner, epoch, onward):
                 return None
         raise StoreError(f"Run {run.run_id!r}: {MOST_TRIES} plans in a row were overtaken.")
 
-    def commit(self, run: RunPlans, planner: Planner, plan: Plan, owner: int, epoch: int) -> bool:
+    def commit(
+        self, run: RunPlans, planner: Planner, plan: Plan, owner: int, epoch: int, onward: Onward | None
+    ) -> bool:
         """False where another digest is to plan. Overtaken plans are a reason to try again."""
-        request = Append(run.run_id, (), self.write_of(run, plan, owner, plan.covers), epoch, code=self.digest)
+        claim = None if onward is None or onward.claimed else onward.wants(planner, plan)
+        write = self.write_of(run, plan, owner, plan.covers)
+        request = Append(run.run_id, (), write, epoch, code=self.digest, after=(claim,) if claim else ())
         try:
             appended = self.store.append(request)
         except BaseException:
             run.planner = run.mine = None
             raise
+        if onward is not None and claim is not None:
+            onward.claimed = appended.outcomes == ("stored",)
         if appended.planned:
             planner.stored(appended.entries)
             if planner.position >= appended.entries[-1].seq:

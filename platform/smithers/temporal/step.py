@@ -247,16 +247,25 @@ class Step:
 
     def goes_on(self, run: RunPlans, attempt: Attempt, plan: Plan, candidates: list[Command]) -> bool:
         """Whether the burst goes on with the first of the candidates."""
-        if plan.status in FINAL or not candidates or time.monotonic() - self.began > self.shop.settings.burst_s:
+        if plan.status in FINAL or run.claims.get(attempt.command.n, attempt.nth) != attempt.nth:
             return False
-        if self.shop.settings.burst_s <= 0 or self.delivery.stopping() or self.delivery.superseded():
+        return self.bursts(candidates)
+
+    def bursts(self, candidates: Sequence[Command]) -> bool:
+        """Whether this is work to be done one after another here, and there is time left for it."""
+        if not candidates or self.burst_s <= 0 or time.monotonic() - self.began > self.burst_s:
             return False
-        if run.claims.get(attempt.command.n, attempt.nth) != attempt.nth:
+        if self.delivery.stopping() or self.delivery.superseded():
             return False
-        if not all(command.kind == "run" and command.burst for command in candidates):
-            return False
+        return all(command.kind == "run" and command.burst for command in candidates) and self.is_quick(candidates)
+
+    def is_quick(self, candidates: Sequence[Command]) -> bool:
         pace = self.shop.pace
         return not pace.is_long(candidates[0]) if len(candidates) == 1 else all(map(pace.is_short, candidates))
+
+    @property
+    def burst_s(self) -> float:
+        return self.shop.settings.burst_s
 
     def own(self, plan: Plan, at_ms: int) -> None:
         waiting = [Carried.from_command(c, self.order.n) for c in self.waiting if c.n not in plan.closed]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from smithers.engine.command import Command
 from smithers.flow.body import TaskBody
@@ -14,6 +15,9 @@ from smithers.temporal.pace import Pace
 from smithers.temporal.plans import Plans
 from smithers.temporal.running import BodyTable, Ended, Job
 from smithers.temporal.spool import Spool
+
+FETCHES_ONWARD: Final = 4
+"""Fewer than the slots for steps without a task, so that an approval never waits for bodies."""
 
 
 class HandOver(Exception):
@@ -75,3 +79,5 @@ class Workshop:
     """By name of its queue: the code that this process holds."""
     settings: StepSettings = StepSettings()
     pace: Pace = field(default_factory=Pace)
+    onward: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(FETCHES_ONWARD))
+    """Held by fetches that go on with short work."""

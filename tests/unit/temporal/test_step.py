@@ -94,6 +94,19 @@ def test_a_finished_run_is_answered_to_everybody(yard: Yard) -> None:
     assert yard.again().step(2, attempt=3).done == "finished"
 
 
+def test_a_fact_that_came_while_the_last_frame_was_planned_keeps_nobody_busy(yard: Yard) -> None:
+    yard.start(two)
+    yard.fetch()
+    yard.step(1)
+    yard.step(2)
+    assert yard.status() == "finished"
+    yard.store.append(Append("r", (Fact("signal", "signal:late:1", {"name": "late", "payload": None}),)))
+    yard.rung.clear()
+
+    assert yard.fetch().done == "finished"
+    assert yard.rung == []
+
+
 @pytest.mark.parametrize("attempt", [1, 2])
 def test_an_older_epoch_does_nothing(yard: Yard, attempt: int) -> None:
     yard.start(two)

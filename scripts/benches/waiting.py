@@ -1,0 +1,82 @@
+"""A thousand runs that wait on one worker: what memory they take, and how soon all of them go on after a broadcast.
+
+The same event goes to each run at the same time, from as many threads or coroutines on both sides; what counts is the
+moment at which the last run's next task has begun. By hand it is a workflow that waits for a signal, a thousand times.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from scripts.benches.commands import wait_until
+from scripts.benches.goals import GOALS
+from scripts.benches.handwritten import by_hand
+from scripts.benches.measure import Outcome
+from scripts.benches.memory import family, pss_bytes
+from scripts.benches.ours import Ours, ours
+from scripts.benches.place import Place
+from scripts.benches.rounds import interleaved
+
+RUNS = 1000
+SENDERS = 16
+PATIENCE_S = 300.0
+
+
+def run(place: Place) -> list[Outcome]:
+    count, events = place.sized(RUNS), place.rounds + 1
+    supervisor = place.server.supervisor_pid
+    with ours(place, "audience", bursts=True) as our:
+        runs = gathered(our, count, events, place)
+        megabytes = sum(pss_bytes(pid) for pid in family(os.getpid(), supervisor)) / 1e6
+        place.say(f"waiting.memory: {megabytes:.0f} MB with {count} runs")
+        memory = Outcome("waiting.memory", GOALS["waiting.memory"], (megabytes,))
+        with by_hand(place) as other:
+            waiting = other.waiting(count, events)
+            wanted = iter(range(events))
+            broadcast = interleaved(
+                "waiting.broadcast",
+                place.rounds,
+                lambda: told(our, runs, next(wanted)),
+                lambda: other.told(waiting, SENDERS),
+                place.say,
+            )
+    return [memory, broadcast]
+
+
+def gathered(our: Ours, count: int, events: int, place: Place) -> list[str]:
+    """Ids of runs that all wait for their first event."""
+
+    def start(_: int) -> str:
+        return our.start({"count": events})
+
+    with ThreadPoolExecutor(SENDERS) as threads:
+        runs = list(threads.map(start, range(count)))
+    place.say(f"waiting: {count} runs are started")
+    for run_id in runs:
+        our.wait(run_id, "waiting-event")
+    return runs
+
+
+def told(our: Ours, runs: list[str], number: int) -> float:
+    """Seconds from the first event sent until the last run's next task had begun."""
+
+    def send(run_id: str) -> None:
+        our.send(run_id, f"go{number}")
+
+    begun = time.time()
+    with ThreadPoolExecutor(SENDERS) as threads:
+        list(threads.map(send, runs))
+    found = dict.fromkeys(runs, 0.0)
+
+    def all_have_gone_on() -> bool:
+        for run_id in [run_id for run_id, at in found.items() if not at]:
+            output = our.output(run_id, f"then{number}")
+            if output is None:
+                return False
+            found[run_id] = output["seconds"]
+        return True
+
+    wait_until(all_have_gone_on, f"then{number} of all runs", PATIENCE_S)
+    return max(found.values()) - begun
