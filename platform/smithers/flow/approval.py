@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
 from pydantic import BaseModel
 
-from smithers.flow.element import Child, Element, check_id
+from smithers.flow.element import Child, Element, check_id, check_json, check_upstream
 from smithers.flow.policy import Duration, duration
 from smithers.flow.where import invalid
 
@@ -109,9 +108,12 @@ class Approval(Element):
     depends_on: tuple[str, ...] | list[str] = ()
     needs: Mapping[str, str] = field(default_factory=dict[str, str])
     """More ids to wait for, by any name."""
+    async_: bool = False
+    """What comes after it may go on while it is asked; who depends on it or reads its output does not."""
     continue_on_fail: bool = False
     skip_if: bool = False
     label: str = ""
+    """Shown instead of the title."""
     meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Shown with the request too; `metadata` wins where both have a key."""
 
@@ -129,6 +131,7 @@ class Approval(Element):
         check_people(self.allowed_scopes, f"{what}: allowed_scopes")
         check_quorum(self, what)
         check_json({**self.meta, **self.metadata}, f"{what}: metadata")
+        check_upstream(self.depends_on, self.needs, what)
         if self.timeout is not None:
             check_timeout(self.timeout, what)
 
@@ -189,10 +192,3 @@ def check_people(names: Iterable[object] | None, what: str) -> None:
 def check_timeout(timeout: Duration, what: str) -> None:
     if not duration(timeout, f"{what}: timeout"):
         raise invalid(f"{what}: timeout={timeout!r} leaves no time to answer.")
-
-
-def check_json(value: Mapping[str, Any], what: str) -> None:
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise invalid(f"{what} is not JSON: {error}.") from None

@@ -205,8 +205,3 @@ def test_a_condition_of_a_loop_that_raises_names_its_line() -> None:
     assert "Loop('l')" in error.message
     assert "ZeroDivisionError" in error.message
     assert line_of("# here it is raised") in error.message
-
-
-def test_an_unknown_property_is_refused_by_name() -> None:
-    with pytest.raises(TypeError, match="retrys"):
-        Task("a", output=Out, retrys=3)  # pyright: ignore[reportCallIssue]
