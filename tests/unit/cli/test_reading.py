@@ -83,6 +83,7 @@ def test_an_unknown_run_is_wrong_use_and_names_near_ones(waiting: Stage):
     assert "'abc1'" in answer.err
 
 
+@pytest.mark.feature("task.descriptor-id", "approvals.query")
 @pytest.mark.feature("cli.inspect.print")
 def test_inspect_shows_nodes_in_the_order_of_the_tree(waiting: Stage):
     document = waiting.call("inspect", "--json").json
@@ -157,6 +158,7 @@ def test_why_of_a_finished_run_waits_for_nothing(stage: Stage):
     assert stage.call("why", "--json").json["reasons"] == []
 
 
+@pytest.mark.feature("approvals.event")
 @pytest.mark.feature("cli.events.query", "cli.events.json")
 def test_events_are_typed_and_one_per_line(waiting: Stage):
     types = [event["type"] for event in waiting.call("events", "--json").records]

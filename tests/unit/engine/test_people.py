@@ -101,6 +101,7 @@ def test_a_denied_choice_is_asked_again_when_its_run_is_resumed(rebuild: bool) -
     assert [command.node for command in run.work] == ["after"]
 
 
+@pytest.mark.feature("props.approval.request")
 @pytest.mark.feature(
     "approval.options",
     "approval.request.metadata",
@@ -340,6 +341,7 @@ def test_approvals_of_earlier_runs_count(before: int, asked: bool) -> None:
     assert ended.waiting == (["ship"] if asked else [])
 
 
+@pytest.mark.feature("approvalgate.output")
 @pytest.mark.feature("approvalgate.when", "approvalgate.when-true", "approvalgate.when-false", "hitl.approvalgate")
 @pytest.mark.feature("approvalgate.expansion", "approvalgate.uniform-shape", "approvalgate.auto-never-fails")
 @pytest.mark.parametrize("risky", [True, False])
@@ -362,6 +364,13 @@ def test_a_gate_asks_only_where_it_is_needed(run: Any, risky: bool) -> None:
     assert ended.output(Decision, "gate") == expected
 
 
+@pytest.mark.feature("approvalgate.request")
+def test_a_gate_asks_with_title_summary_and_metadata() -> None:
+    (row,) = start(ApprovalGate("g", when=True, title="Go?", summary="All is well.", metadata={"cost": 7})).waiting
+
+    assert (row.label, row.detail) == ("Go?", {"title": "Go?", "summary": "All is well.", "metadata": {"cost": 7}})
+
+
 @pytest.mark.feature("approvalgate.skipIf", "approvalgate.continueOnFail", "approvalgate.onDeny", "approvalgate.id")
 def test_a_gate_takes_the_policies_of_an_approval() -> None:
     gates = Sequence[
@@ -379,6 +388,7 @@ def test_a_gate_takes_the_policies_of_an_approval() -> None:
     assert states == ["skipped", "skipped", "failed", "skipped", "finished"]
 
 
+@pytest.mark.feature("props.task.needsapproval")
 @pytest.mark.feature("task.needsApproval", "hitl.gate", "hitl.gate.deny", "hitl.gate.no-value")
 @pytest.mark.parametrize("approved", [True, False])
 def test_a_task_that_needs_an_approval_begins_after_it(run: Any, approved: bool) -> None:
@@ -463,6 +473,7 @@ def test_a_tree_has_three_forms_before_and_after_a_decision(said: bool | None, e
     assert [run.nodes[f"{command.node}:"].label for command in run.work] == expected
 
 
+@pytest.mark.feature("approval.output", "approval.decision.schema-export", "props.approval.decision")
 @pytest.mark.feature("hitl.deterministic", "approval.decision.decidedAt", "approvals.decision", "approvals.audit")
 def test_the_log_says_who_and_when_and_the_output_who() -> None:
     run = start(Approval("ship", title="?"))
