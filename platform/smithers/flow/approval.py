@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, get_args
 from pydantic import BaseModel
 
 from smithers.flow.element import Child, Element, check_id, check_json, check_upstream
-from smithers.flow.policy import Duration, duration
+from smithers.flow.policy import UNLIMITED, Duration, duration
 from smithers.flow.where import invalid
 
 ApprovalMode = Literal["approve", "select", "rank"]
@@ -105,6 +105,8 @@ class Approval(Element):
     """For each time it is asked; a durable timer."""
     on_timeout: OnTimeout = "fail"
     """`deny` means what `on_deny` says."""
+    retries: int = 0
+    """How often it is asked again after a denial, or no answer in time, that would fail it; `UNLIMITED` for no end."""
     depends_on: tuple[str, ...] | list[str] = ()
     needs: Mapping[str, str] = field(default_factory=dict[str, str])
     """More ids to wait for, by any name."""
@@ -130,6 +132,7 @@ class Approval(Element):
         check_people(self.allowed_users, f"{what}: allowed_users")
         check_people(self.allowed_scopes, f"{what}: allowed_scopes")
         check_quorum(self, what)
+        check_again(self, what)
         check_json({**self.meta, **self.metadata}, f"{what}: metadata")
         check_upstream(self.depends_on, self.needs, what)
         if self.timeout is not None:
@@ -177,6 +180,15 @@ def check_quorum(approval: Approval, what: str) -> None:
         raise invalid(f"{what}: quorum={approval.quorum} needs mode='approve': choices are not counted.")
     if approval.allowed_users is not None and len(set(approval.allowed_users)) < approval.quorum:
         raise invalid(f"{what}: quorum={approval.quorum} cannot be reached: fewer users than that are allowed.")
+
+
+def check_again(approval: Approval, what: str) -> None:
+    retries: Any = approval.retries
+    if isinstance(retries, bool) or not isinstance(retries, int) or retries < UNLIMITED:
+        raise invalid(f"{what}: retries={retries!r}: give how often it is asked again, 0 or more, or UNLIMITED.")
+    late = approval.timeout is not None and approval.on_timeout == "fail"
+    if retries and approval.on_deny != "fail" and not late:
+        raise invalid(f"{what}: retries={retries} is about failures, but no answer fails it: leave it out.")
 
 
 def check_people(names: Iterable[object] | None, what: str) -> None:

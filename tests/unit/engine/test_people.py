@@ -499,3 +499,66 @@ def test_each_step_asks_with_what_is_known_then() -> None:
     run.decide("qa")
 
     assert [(row.node, row.label) for row in run.waiting] == [("prod", "7 tests passed. Ship?")]
+
+
+# Asked again
+
+
+@pytest.mark.feature("approval.retries", "approvalgate.retries")
+@pytest.mark.parametrize("gate", [False, True])
+def test_a_denial_is_asked_again_as_often_as_its_author_bears(run: Any, gate: bool) -> None:
+    props: Any = {"title": "Ship?", "retries": 2}
+    tree = Sequence[ApprovalGate("ship", when=True, **props) if gate else Approval("ship", **props), task("after")]
+
+    given = run(tree, decisions={"ship": (False, False, True)})
+    denied = run(tree, decisions={"ship": False})
+
+    assert (given.status, given.started, given.output(Decision, "ship").approved) == ("finished", ["after"], True)
+    assert (denied.status, denied.error["code"]) == ("failed", "APPROVAL_DENIED")
+
+
+@pytest.mark.feature("approval.retries")
+def test_who_is_asked_again_is_told_why_and_has_the_whole_time(rebuild: bool) -> None:
+    run = start(Approval("ship", title="Ship?", timeout="1h", retries=2), rebuild)
+    run.decide("ship", approved=False, by="bob", note="not yet")
+    (second,) = run.waiting
+    (timer,) = run.work
+
+    assert (second.detail or {})["complaint"] == "bob denied 'Ship?': not yet"
+    assert (timer.attempt, run.due_ms[timer.n] - run.now_ms) == (2, pytest.approx(3_600_000, abs=5))
+    run.fire(timer.n)
+    (third,) = run.waiting
+    assert (third.detail or {})["complaint"] == "nobody answered 'Ship?' within 1h"
+    run.decide("ship", approved=False)
+    assert (run.status, run.work) == ("failed", [])
+
+
+def test_nobody_sees_the_denial_that_is_asked_again(rebuild: bool) -> None:
+    seen: list[Any] = []
+
+    def make(ctx: Context[Any]) -> Child:
+        def watch() -> Child:
+            seen.append(ctx.output_maybe(Decision, "ship"))
+            return None
+
+        return Parallel[Approval("ship", retries=1), watch]
+
+    run = start(make, rebuild)
+    before = len(seen)
+    run.decide("ship", approved=False)
+
+    assert set(seen[before + rebuild :][-1:]) == {None}
+    run.decide("ship")
+    assert (run.status, seen[-1].approved) == ("finished", True)
+
+
+def test_a_resumed_run_asks_as_often_again(rebuild: bool) -> None:
+    run = start(Approval("ship", retries=1), rebuild)
+    for _ in range(2):
+        run.decide("ship", approved=False)
+        run.decide("ship", approved=False)
+        assert run.status == "failed"
+        run.resume()
+
+    run.decide("ship")
+    assert run.status == "finished"

@@ -128,6 +128,8 @@ class Grower:
             "async_": self.dice.random() < 0.4,
             "continue_on_fail": self.dice.random() < 0.2,
         }
+        if props["on_deny"] == "fail":
+            props["retries"] = self.dice.choice([0, 1])
         read = self.dice.choice([*known, ""]) if plain else ""
 
         def make(ctx: Context[Any]) -> Child:
