@@ -35,7 +35,7 @@ class Written(type):
 
         def __call__(cls, *given: Any, **props: Any) -> Any:
             try:
-                return super().__call__(*given, **props)
+                return type.__call__(cls, *given, **props)
             except TypeError as error:
                 wrong = wrong_props(cls, given, props)
                 if wrong is None:
@@ -137,6 +137,8 @@ def check_id(id: object, component: str) -> None:
 
 def check_upstream(depends_on: object, needs: object, what: str) -> None:
     """Raises `InvalidElement` unless they name other nodes: a list of ids, and names with ids."""
+    if depends_on == () and needs == {}:  # as most are
+        return
     if isinstance(depends_on, str) or not isinstance(depends_on, list | tuple):
         raise invalid(f"{what}: depends_on={depends_on!r:.60}: give a list of ids, such as ['build'].")
     if not isinstance(needs, Mapping):

@@ -64,8 +64,10 @@ class Task(Element, Generic[M]):
         if self.async_ and not self.needs_approval:
             raise invalid(f"{what}: async_ is about waiting for a person: it needs needs_approval=True.")
         check_upstream(self.depends_on, self.needs, what)
-        check_deps(self.deps, what)
-        check_json(self.meta, f"{what}: meta")
+        if self.deps:
+            check_deps(self.deps, what)
+        if self.meta:
+            check_json(self.meta, f"{what}: meta")
 
     def __getitem__(self, children: Body[M]) -> Task[M]:
         body = cast("Child", children)
