@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from smithers import Task, Workflow, workflow
 from smithers.engine.entry import Fact
+from smithers.errors import InvalidElement
 from smithers.store.records import Append, LogLine
-from tests.unit.cli.flows import nap, polish, release
+from tests.unit.cli.flows import Text, nap, polish, release
 from tests.unit.cli.stage import Stage
 
 
@@ -234,3 +236,18 @@ def test_logs_show_lines_in_order_and_only_those_asked_for(waiting: Stage):
 def test_logs_of_an_unknown_run_or_node_are_wrong_use(waiting: Stage):
     assert waiting.call("logs", "nosuch").status == 4
     assert waiting.call("logs", "abc1", "--node", "nosuch").status == 4
+
+
+@pytest.mark.feature("workflow.name")
+def test_a_workflow_goes_by_its_name_wherever_its_runs_are_shown(stage: Stage):
+    named = Workflow("ship-it", lambda ctx: Task("a", output=Text)[Text()], None)
+    stage.start(named, "r1")
+
+    shown = [stage.call(command, "r1", "--json").json for command in ("inspect", "why")]
+    (listed,) = stage.call("ps", "--workflow", "ship-it", "--json").json["runs"]
+
+    assert (stage.store.run("r1").workflow, listed["workflow"]) == ("ship-it", "ship-it")
+    assert "ship-it" in str(shown[0])
+    assert release.name == "release"
+    with pytest.raises(InvalidElement, match="letters, digits, dots"):
+        workflow(name="ship it!")(lambda ctx: None)

@@ -216,7 +216,7 @@ def test_a_sequence_around_everything_changes_nothing() -> None:
     assert at_work(plain) == at_work(wrapped) == ["c"]
 
 
-@pytest.mark.feature("workflow.host", "workflow.name", "common.host-elements", "workflow.extract")
+@pytest.mark.feature("workflow.host", "common.host-elements", "workflow.extract")
 @pytest.mark.feature("parallel.id", "parallel.descriptor", "mergequeue.descriptor", "props.par.id", "props.par.max")
 def test_every_element_is_shown_by_its_kind_in_the_order_of_the_source() -> None:
     tree = Sequence(id="all")[
