@@ -4,6 +4,7 @@ SmithersError
 ├── AuthoringError            the author's file or tree is wrong; found before anything runs (exit 4)
 │   ├── WorkflowFileError     missing, syntax error, no workflow in it, several
 │   ├── InvalidElement        an element was written with props or children that make no sense
+│   │   └── WrongProperty     one that it does not have, or one missing that it needs
 │   └── RenderError           the tree as a whole is wrong: duplicate ids, unknown dependency, cycle, ...
 ├── InputError                the caller's input is wrong (exit 4)
 │   ├── InvalidInput          the run's input does not fit the workflow's input model
@@ -74,6 +75,10 @@ class InvalidElement(AuthoringError, ValueError):
     """An element makes no sense as it is written."""
 
     code = "INVALID_ELEMENT"
+
+
+class WrongProperty(InvalidElement, TypeError):
+    """An element was given a property that it does not have, or not given one that it needs."""
 
 
 class RenderError(AuthoringError):

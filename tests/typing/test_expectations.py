@@ -13,6 +13,7 @@ ROOT = HERE.parents[1]
 CASES = sorted(path.relative_to(ROOT).as_posix() for path in HERE.glob("*.py") if not path.name.startswith("test_"))
 
 
+@pytest.mark.feature("task.output.schema", "props.task.output.schema")
 @pytest.mark.timeout(120)
 def test_pyright_sees_what_authors_should_see() -> None:
     report = pyright(ROOT, CASES, CASES)

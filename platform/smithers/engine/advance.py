@@ -39,7 +39,7 @@ from smithers.engine.mounts import (
     Mount,
     PartGroup,
 )
-from smithers.engine.parts import put_back, render_again, render_dirty
+from smithers.engine.parts import goes_back, put_back, remount, render_again, render_dirty
 from smithers.engine.passes import go_on_loop, next_pass, start_loop
 from smithers.engine.people import ASKS, Settled, approves_itself, give_missing, take_answer
 from smithers.engine.state import Path
@@ -164,10 +164,14 @@ class Advance:
         touched = [self.tree.leaves[key] for key in self.touched if key in self.tree.leaves]
         elsewhere = [key for key in self.touched if key not in self.tree.leaves]
         self.touched.clear()
+        late = any(leaf.aside and self.has_failed(leaf) for leaf in touched)
+        if late or any(part.attached and goes_back(self, part) for part in rendered):
+            remount(self)  # before anything goes on whose turn has not come any more
+            return
         self.recall_failures([*touched, *fresh])
         for leaf in touched:
             self.changes.leaves[leaf.key] = leaf  # also one whose turn it is not: an async event may have set it back
-            if leaf.status == ACTIVE:
+            if leaf.status == ACTIVE and leaf.attached:
                 self.start(leaf)
         for key in elsewhere:
             self.wake(split_node_key(key)[0])
@@ -178,13 +182,7 @@ class Advance:
     def recall_failures(self, leaves: Iterable[Leaf]) -> None:
         """Marks groups in which something has failed before anything goes on, as it was when it failed."""
         state = self.tree.state
-        failed: list[Mount] = [
-            leaf
-            for leaf in leaves
-            if leaf.key in state.nodes
-            and judge(leaf.element, state.nodes[leaf.key]) == "failed"
-            and not getattr(leaf.element, "continue_on_fail", False)
-        ]
+        failed: list[Mount] = [leaf for leaf in leaves if self.has_failed(leaf)]
         for key, how in state.ended_loops.items():
             loop = self.tree.loops.get(key)
             if loop is not None and how == "max" and loop.loop.on_max_reached == "fail":
@@ -193,6 +191,12 @@ class Advance:
         self.tree.failed_before.clear()
         for mount in failed:
             self.recall(mount)
+
+    def has_failed(self, leaf: Leaf) -> bool:
+        """Whether a leaf has failed for good, and nobody tolerates it."""
+        memory = self.tree.state.nodes.get(leaf.key)
+        tolerated = getattr(leaf.element, "continue_on_fail", False)
+        return memory is not None and not tolerated and judge(leaf.element, memory) == "failed"
 
     def take_answers(self, leaves: Iterable[Leaf]) -> None:
         """Looks at what people have answered. Whoever reads it renders again."""
@@ -249,6 +253,7 @@ class Advance:
                 self.finish(leaf, DONE)
             case "running":
                 take_off(leaf)
+                self.let_pass(leaf)
             case "skipped" | "cancelled":
                 self.miss(leaf, verdict)
             case "failed":
@@ -283,6 +288,7 @@ class Advance:
         elif isinstance(leaf.element, Task):
             leaf.ready, leaf.order = True, leaf.path()
             self.changes.candidates.append(leaf)
+            self.let_pass(leaf)
         elif isinstance(leaf.element, WaitForEvent):
             begin_wait(self, leaf, leaf.element)
         else:
@@ -296,8 +302,14 @@ class Advance:
             return
         leaf.waiting, leaf.order = True, leaf.path()
         self.changes.asked.append(leaf)
+        self.let_pass(leaf)
 
-    # waits for events: see events.py
+    # what others may go past
+
+    def let_pass(self, leaf: Leaf) -> None:
+        """An async question stands aside while it is asked; a task that one is asked for, until it is done."""
+        if getattr(leaf.element, "async_", False):
+            self.step_aside(leaf)
 
     def step_aside(self, mount: Mount) -> None:
         """Lets what comes after go on, though this is not done. A group whose children are all done or aside stands
@@ -342,6 +354,8 @@ class Advance:
         if getattr(leaf.element, "continue_on_fail", False):
             self.be_absent(leaf, "failed")
             self.finish(leaf, DONE)
+        elif leaf.aside:
+            remount(self)  # what has gone past it looks at it again
         else:
             self.finish(leaf, FAILED)
 
@@ -460,7 +474,7 @@ class Advance:
                 self.finish(group, FAILED)
             else:
                 self.leave(group)
-        elif group.tolerant and group.parent is not None:
+        if group.tolerant and group.status == ACTIVE and group.parent is not None:
             self.queue(group.parent)
 
     def fail_around(self, group: Group) -> None:

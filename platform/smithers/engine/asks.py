@@ -17,7 +17,7 @@ from smithers.engine.entry import Json
 from smithers.engine.state import NodeMemory
 from smithers.flow.approval import Approval, Decision
 from smithers.flow.human import HumanTask, form_of
-from smithers.flow.policy import duration, milliseconds
+from smithers.flow.policy import UNLIMITED, duration, milliseconds
 from smithers.flow.task import Task
 
 Ask = Approval | HumanTask[Any]
@@ -97,6 +97,14 @@ def judge_ask(element: Ask, decision: Json) -> str:
 
 
 OUTCOMES: Final = {"fail": "failed", "continue": "finished", "skip": "skipped"}
+
+
+def asks_again(element: object, memory: NodeMemory | None) -> bool:
+    """Whether an answer that would fail an approval is not the last one."""
+    if not isinstance(element, Approval) or memory is None or memory.decision is None:
+        return False
+    left = element.retries == UNLIMITED or memory.refusals < element.retries
+    return left and judge_ask(element, memory.decision) == "failed"
 
 
 def why_failed(element: Ask, decision: Json) -> Json:

@@ -107,6 +107,8 @@ def describe(mount: Mount) -> Json:
                 found["label"] = label_of(ask)
             if isinstance(element, WaitForEvent):
                 found |= {"event": element.event, "correlation": element.correlation_id}
+            if element.meta:
+                found["meta"] = dict(element.meta)
             return {**found, "depends_on": list(element.upstream())}
         case LoopGroup():
             body = mount.children[0] if mount.children else None
@@ -124,7 +126,8 @@ def describe(mount: Mount) -> Json:
         case PartGroup() if mount.suspended is not None:
             return {"kind": "part", "id": "", "waits_for": mount.suspended.node, "children": []}
         case Group():
-            kind = "part" if isinstance(mount, PartGroup) else "parallel" if mount.parallel else "sequence"
-            return {"kind": kind, "id": "", "children": [describe(child) for child in mount.children]}
+            kind = mount.kind or ("part" if isinstance(mount, PartGroup) else "sequence")
+            cap = {"max_concurrency": mount.cap} if mount.parallel and mount.kind else {}
+            return {"kind": kind, "id": mount.id, **cap, "children": [describe(child) for child in mount.children]}
         case _:
             return {"kind": "unknown", "id": "", "children": []}

@@ -190,8 +190,10 @@ def rejected(state: State, data: Json) -> None:
 
 
 def ask_anew(state: State, key: str, news: Json) -> None:
-    """A plan has looked at an answer and not taken it."""
+    """A plan has looked at an answer and not taken it. A denial was an output until then."""
     memory = state.memory(key)
+    if memory.has_output:
+        ask_again(state, key)
     memory.decision = None
     memory.ask, memory.refusals, memory.complaint = news["ask"], news["refusals"], news["complaint"]
     memory.error = news.get("error")

@@ -41,7 +41,7 @@ class Mount:
     status: str = field(default=IDLE, kw_only=True)
     attached: bool = field(default=True, kw_only=True)
     aside: bool = field(default=False, kw_only=True)
-    """Waits for an event without holding up what comes after it; see `Advance.step_aside`."""
+    """Waits for an event or a person without holding up what comes after it; see `Advance.step_aside`."""
 
     def ancestors(self) -> Iterator[Group]:
         """Innermost first."""
@@ -94,6 +94,10 @@ class Leaf(Mount):
 class Group(Mount):
     """Children in sequence or in parallel."""
 
+    id: str = ""
+    """As the author has written it; parts have none."""
+    kind: str = ""
+    """What people see: sequence, parallel, merge-queue; empty for the others, which have elements of their own."""
     low: int = 0
     """Where its leaves' ordinals begin; see `Tree.adopt`."""
     step: int = WIDTH

@@ -61,6 +61,15 @@ def put_back(advance: Advance, part: PartGroup) -> None:
         advance.activate(part)
 
 
+def goes_back(advance: Advance, part: PartGroup) -> bool:
+    """Whether others have gone past the part, and it now has something to do."""
+    if part.status != DONE:
+        return part.aside
+    nodes = advance.tree.state.nodes
+    verdicts = (judge(leaf.element, nodes.get(leaf.key)) for leaf in part.leaves())
+    return any(verdict not in ("finished", "skipped") for verdict in verdicts)
+
+
 def reopen(advance: Advance, part: PartGroup) -> None:
     """A part that was over renders something again. Unless that is over as well, everything is looked at anew."""
     nodes = advance.tree.state.nodes

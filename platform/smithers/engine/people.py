@@ -10,11 +10,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from smithers.engine.asks import AUTOMATIC, EXHAUSTED, UNANSWERED, Ask, Unfit, exhausted, gate, label_of, taken
+from smithers.engine.asks import (
+    AUTOMATIC,
+    EXHAUSTED,
+    UNANSWERED,
+    Ask,
+    Unfit,
+    asks_again,
+    exhausted,
+    gate,
+    label_of,
+    taken,
+    why_failed,
+)
 from smithers.engine.entry import Json
 from smithers.engine.fold import ask_anew, produce
 from smithers.engine.mounts import Leaf, PartGroup
 from smithers.engine.reads import Skipped, Suspended
+from smithers.engine.state import NodeMemory
 from smithers.engine.tree import Tree
 from smithers.errors import RenderError, SmithersError
 from smithers.flow.approval import Approval
@@ -50,9 +63,11 @@ def ask_of(leaf: Leaf) -> Ask | None:
 
 
 def take_answer(tree: Tree, leaf: Leaf, settled: Settled) -> bool:
-    """Looks at an answer that no plan has looked at. Returns whether the node has an output by it."""
+    """Looks at an answer that no plan has looked at. Returns whether what others read of the node changes by it."""
     memory = tree.state.nodes.get(leaf.key)
     task = leaf.element
+    if isinstance(task, Approval) and memory is not None and asks_again(task, memory):
+        return ask_once_more(tree, leaf, task, memory, settled)
     if not isinstance(task, HumanTask) or memory is None or memory.has_output or memory.outcome:
         return False
     if memory.decision is None or not memory.decision["approved"]:
@@ -69,6 +84,17 @@ def take_answer(tree: Tree, leaf: Leaf, settled: Settled) -> bool:
     settled.asks[leaf.key] = news
     ask_anew(tree.state, leaf.key, news)
     return False
+
+
+def ask_once_more(tree: Tree, leaf: Leaf, approval: Approval, memory: NodeMemory, settled: Settled) -> bool:
+    """After a denial, or no answer in time, that its author bears. Returns whether there was an output to take back."""
+    assert memory.decision is not None
+    why = why_failed(approval, memory.decision)["message"]
+    news: Json = {"ask": memory.ask + 1, "refusals": memory.refusals + 1, "complaint": why, "again": True}
+    settled.asks[leaf.key] = news
+    had_output = memory.has_output
+    ask_anew(tree.state, leaf.key, news)
+    return had_output
 
 
 def give(tree: Tree, leaf: Leaf, output: Json, settled: Settled) -> None:

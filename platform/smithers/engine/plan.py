@@ -314,7 +314,7 @@ class Planner:
         key, asked = self.state.expiries[n]
         leaf = self.tree.leaves.get(key)
         ask = None if leaf is None else ask_of(leaf)
-        if ask is None or leaf is None or not leaf.waiting or not wait_ms(ask) or self.state.cancelled is not None:
+        if ask is None or leaf is None or not leaf.waiting or not wait_ms(ask):
             return False
         memory = self.state.nodes[key]
         return memory.ask == asked and memory.decision is None
@@ -450,7 +450,7 @@ def is_same(mine: Json, theirs: Json) -> bool:
 
 def timer_command(timer: Timer, iteration: str, n: int) -> Command:
     if timer.until is not None:
-        return Command(n, "timer", timer.id, iteration, due_ms=round(timer.until.timestamp() * 1000))
+        return Command(n, "timer", timer.id, iteration, due_ms=timer.due_ms)
     assert timer.duration is not None
     span = duration(timer.duration, "duration")
     return Command(n, "timer", timer.id, iteration, delay_ms=max(1, milliseconds(span)))
@@ -468,12 +468,14 @@ def row(
     attempt = 0 if memory is None else memory.attempt
     detail: Json = {"output": element.output.__name__} if isinstance(element, Task) else {}
     asks = ask_of(leaf)
+    if element.meta:
+        detail["meta"] = dict(element.meta)
     if asks is not None and state == "waiting-approval":
-        detail = request(asks, memory) | ({"mode": "gate"} if isinstance(element, Task) else {})
+        detail |= request(asks, memory) | ({"mode": "gate"} if isinstance(element, Task) else {})
     if output is not None:
         detail["value"] = output
     if isinstance(element, WaitForEvent):
-        detail = event_detail(element, state, memory, unfit)
+        detail |= event_detail(element, state, memory, unfit)
     if leaf.error is not None and state == "failed":
         detail["error"] = leaf.error
     if command is not None and command.kind != "cancel":

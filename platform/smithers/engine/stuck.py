@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from smithers.engine.entry import Json
 from smithers.engine.mounts import ACTIVE, Leaf, PartGroup
 from smithers.engine.tree import Tree
 from smithers.engine.waits import name, standing
+from smithers.flow.task import Task
 from smithers.flow.where import show
 
 
@@ -22,11 +26,36 @@ def why_stuck(tree: Tree) -> Json:
             "node": missing.node,
         }
     waiting = [leaf for leaf in tree.leaves.values() if leaf.status == ACTIVE]
+    unmet = next(unsatisfied(tree, waiting), None)
+    if unmet is not None:
+        return unmet
     lines = [f"{name(leaf)} waits for {', '.join(awaited(tree, leaf))}" for leaf in waiting]
     return {
         "code": "DEPENDENCY_DEADLOCK",
         "message": "Nothing can run: " + ("; ".join(lines) or "no task is ready") + ".",
     }
+
+
+def unsatisfied(tree: Tree, waiting: list[Leaf]) -> Iterator[Json]:
+    """Tasks that are to be given an output which nothing will bring (components-task: deps)."""
+    for leaf in waiting:
+        for key, id in handed_over(leaf):
+            if standing(tree, leaf, id) == "wait":
+                yield {
+                    "code": "DEP_NOT_SATISFIED",
+                    "message": f"{name(leaf)} is to be given {key!r}, the output of {id!r}: there is none and none "
+                    "will come, and nothing else is left to run. Check the id, or whether that node was left out.",
+                    "taskId": leaf.element.id,
+                    "depKey": key,
+                    "resolvedNodeId": id,
+                }
+
+
+def handed_over(leaf: Leaf) -> Iterator[tuple[str, str]]:
+    """The keys of a task's `deps`, with the ids of the nodes that bring them."""
+    if isinstance(leaf.element, Task):
+        task: Task[Any] = leaf.element
+        yield from ((key, task.needs.get(key, key)) for key in task.deps)
 
 
 def awaited(tree: Tree, leaf: Leaf) -> list[str]:

@@ -38,7 +38,7 @@ from smithers.flow.context import Context
 from smithers.flow.deadline import Deadline, Race, Timed
 from smithers.flow.element import Node, Part, captured, normalized
 from smithers.flow.event import Signal, WaitForEvent
-from smithers.flow.group import Parallel, Sequence
+from smithers.flow.group import MergeQueue, Parallel, Sequence
 from smithers.flow.guard import Guard, SagaStep
 from smithers.flow.human import HumanTask
 from smithers.flow.loop import Loop, Turn
@@ -167,7 +167,7 @@ class Tree:
         return group
 
     def mount_group(self, element: Sequence | Parallel, parent: Group, index: int) -> Group:
-        group = Group(parent, index, parent.scope)
+        group = Group(parent, index, parent.scope, id=element.id, kind=kind_of(element))
         share(group, parent)
         if isinstance(element, Parallel):
             group.parallel, group.cap, group.fail_fast = True, element.max_concurrency, element.fail_fast
@@ -196,7 +196,7 @@ class Tree:
         key = node_key(element.id, scope.iteration)
         twin = self.leaves.get(key)
         if twin is not None:
-            raise duplicate(element.id, twin.element.where, element.where)
+            raise duplicate(element.id, twin.element.where, element.where, type(element).__name__)
         ordinal = parent.low + index * parent.step
         leaf = self.leaves[key] = Leaf(parent, index, scope, element=element, key=key, ordinal=ordinal)
         self.mounted += 1
@@ -230,9 +230,11 @@ class Tree:
         )
 
     def mount_loop(self, loop: Loop, parent: Group, index: int) -> LoopGroup:
+        if not loop.id:
+            raise RenderError(f"Loop at {show(loop.where)} has nothing in it: write Loop(until=...)[body].")
         key = node_key(loop.id, parent.scope.iteration)
         if key in self.loops:
-            raise duplicate(loop.id, self.loops[key].loop.where, loop.where)
+            raise duplicate(loop.id, self.loops[key].loop.where, loop.where, "Loop")
         group = self.loops[key] = LoopGroup(parent, index, parent.scope, loop=loop, key=key)
         share(group, parent)
         if not loop.skip_if:
@@ -252,7 +254,7 @@ class Tree:
     def mount_guard(self, guard: Guard, parent: Group, index: int) -> GuardGroup:
         key = node_key(name_of(guard), parent.scope.iteration)
         if key in self.guards:
-            raise duplicate(guard.name, self.guards[key].guard.where, guard.where)
+            raise duplicate(guard.name, self.guards[key].guard.where, guard.where, guard.kind)
         group = self.guards[key] = GuardGroup(parent, index, parent.scope, guard=guard, key=key)
         share(group, parent)
         record = self.state.stages.get(key)
@@ -319,6 +321,13 @@ class Tree:
         self.render(part)
 
 
+def kind_of(element: Sequence | Parallel) -> str:
+    """What people see."""
+    if isinstance(element, MergeQueue):
+        return "merge-queue"
+    return "parallel" if isinstance(element, Parallel) else "sequence"
+
+
 def share(group: Group, parent: Group | None) -> None:
     """Gives a group its part of its parent's ordinals."""
     group.low, group.step = (0, WIDTH) if parent is None else (parent.low + group.index * parent.step, parent.step)
@@ -382,12 +391,14 @@ def run_input(workflow: AnyWorkflow, state: State) -> Any:
     return state.input if workflow.input is None else workflow.input.model_validate(state.input)
 
 
-def duplicate(id: str, first: Where, second: Where) -> RenderError:
+def duplicate(id: str, first: Where, second: Where, kind: str) -> RenderError:
     return RenderError(
-        f"Duplicate Task id detected: {id!r} stands at {show(first)} and at {show(second)}. "
+        f"Duplicate {kind} id detected: {id!r} stands at {show(first)} and at {show(second)}. "
         "Ids must be unique in the tree; put a loop's variable or a parent's id into them.",
         code="DUPLICATE_ID",
         node=id,
+        id=id,
+        kind=kind.lower(),
     )
 
 

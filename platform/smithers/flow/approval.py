@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
 from pydantic import BaseModel
 
-from smithers.flow.element import Child, Element, check_id
-from smithers.flow.policy import Duration, duration
+from smithers.flow.element import Child, Element, check_id, check_json, check_upstream
+from smithers.flow.policy import UNLIMITED, Duration, duration
 from smithers.flow.where import invalid
 
 ApprovalMode = Literal["approve", "select", "rank"]
@@ -106,12 +105,17 @@ class Approval(Element):
     """For each time it is asked; a durable timer."""
     on_timeout: OnTimeout = "fail"
     """`deny` means what `on_deny` says."""
+    retries: int = 0
+    """How often it is asked again after a denial, or no answer in time, that would fail it; `UNLIMITED` for no end."""
     depends_on: tuple[str, ...] | list[str] = ()
     needs: Mapping[str, str] = field(default_factory=dict[str, str])
     """More ids to wait for, by any name."""
+    async_: bool = False
+    """What comes after it may go on while it is asked; who depends on it or reads its output does not."""
     continue_on_fail: bool = False
     skip_if: bool = False
     label: str = ""
+    """Shown instead of the title."""
     meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Shown with the request too; `metadata` wins where both have a key."""
 
@@ -128,7 +132,9 @@ class Approval(Element):
         check_people(self.allowed_users, f"{what}: allowed_users")
         check_people(self.allowed_scopes, f"{what}: allowed_scopes")
         check_quorum(self, what)
+        check_again(self, what)
         check_json({**self.meta, **self.metadata}, f"{what}: metadata")
+        check_upstream(self.depends_on, self.needs, what)
         if self.timeout is not None:
             check_timeout(self.timeout, what)
 
@@ -176,6 +182,15 @@ def check_quorum(approval: Approval, what: str) -> None:
         raise invalid(f"{what}: quorum={approval.quorum} cannot be reached: fewer users than that are allowed.")
 
 
+def check_again(approval: Approval, what: str) -> None:
+    retries: Any = approval.retries
+    if isinstance(retries, bool) or not isinstance(retries, int) or retries < UNLIMITED:
+        raise invalid(f"{what}: retries={retries!r}: give how often it is asked again, 0 or more, or UNLIMITED.")
+    late = approval.timeout is not None and approval.on_timeout == "fail"
+    if retries and approval.on_deny != "fail" and not late:
+        raise invalid(f"{what}: retries={retries} is about failures, but no answer fails it: leave it out.")
+
+
 def check_people(names: Iterable[object] | None, what: str) -> None:
     """Raises `InvalidElement` for a single text, which would be read letter by letter, and for nobody at all."""
     if names is None:
@@ -189,10 +204,3 @@ def check_people(names: Iterable[object] | None, what: str) -> None:
 def check_timeout(timeout: Duration, what: str) -> None:
     if not duration(timeout, f"{what}: timeout"):
         raise invalid(f"{what}: timeout={timeout!r} leaves no time to answer.")
-
-
-def check_json(value: Mapping[str, Any], what: str) -> None:
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise invalid(f"{what} is not JSON: {error}.") from None

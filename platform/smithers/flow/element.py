@@ -7,12 +7,14 @@ there names the author's line; at render time the line is gone.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import FunctionType
-from typing import Any, Final, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
+from smithers.flow.props import wrong_props
 from smithers.flow.where import Where, author_line, invalid
 
 Child = Any
@@ -23,8 +25,26 @@ It cannot be spelled out: a recursive union of callables and iterables makes typ
 ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@+-]{0,199}")
 
 
+class Written(type):
+    """Calls for elements: what a component does not know, or has to be given, is refused by name where it is written.
+
+    Python's own `TypeError` names it as well, but with the line of the platform that noticed, and without a guess.
+    """
+
+    if not TYPE_CHECKING:
+
+        def __call__(cls, *given: Any, **props: Any) -> Any:
+            try:
+                return type.__call__(cls, *given, **props)
+            except TypeError as error:
+                wrong = wrong_props(cls, given, props)
+                if wrong is None:
+                    raise
+                raise wrong from error
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Element:
+class Element(metaclass=Written):
     """A node of the tree that an author returns."""
 
     children: tuple[Node, ...] = ()
@@ -48,7 +68,7 @@ Node = Element | Part
 E = TypeVar("E", bound=Element)
 
 
-class Bracketed(type):
+class Bracketed(Written):
     """Lets `Sequence[a, b]` stand for `Sequence()[a, b]`."""
 
     def __getitem__(cls: type[E], children: Child) -> E:  # pyright: ignore[reportGeneralTypeIssues]
@@ -113,3 +133,27 @@ def check_id(id: object, component: str) -> None:
             f"{component}({id!r}): an id is 1 to 200 letters, digits or any of _ . : / @ + -, "
             "and starts with a letter, digit or underscore."
         )
+
+
+def check_upstream(depends_on: object, needs: object, what: str) -> None:
+    """Raises `InvalidElement` unless they name other nodes: a list of ids, and names with ids."""
+    if depends_on == () and needs == {}:  # as most are
+        return
+    if isinstance(depends_on, str) or not isinstance(depends_on, list | tuple):
+        raise invalid(f"{what}: depends_on={depends_on!r:.60}: give a list of ids, such as ['build'].")
+    if not isinstance(needs, Mapping):
+        raise invalid(f"{what}: needs={needs!r:.60}: give names with ids, such as {{'draft': 'write'}}.")
+    ids: list[object] = [*depends_on, *cast("Mapping[object, object]", needs).values()]
+    for id in ids:
+        if not isinstance(id, str) or not id:
+            raise invalid(f"{what} depends on {id!r:.60}: give the id of a node, as text.")
+
+
+def check_json(value: Mapping[str, Any], what: str) -> None:
+    """Raises `InvalidElement` unless people and programs can be shown it."""
+    if not value:
+        return
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise invalid(f"{what} is not JSON: {error}.") from None

@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, Literal, TypeVar, get_args
 
 from pydantic import BaseModel
 
-from smithers.flow.element import Child, Element, Part, captured, check_id
+from smithers.flow.element import Child, Element, Part, captured, check_id, check_json, check_upstream
 from smithers.flow.policy import Duration, duration
 from smithers.flow.task import is_model
 from smithers.flow.where import invalid
@@ -61,6 +61,8 @@ class WaitForEvent(Element, Generic[M]):
             check_name(self.correlation_id, f"{what}: correlation_id")
         if not is_model(self.output):
             raise invalid(f"{what}: output={self.output!r} is not a pydantic model class.")
+        check_upstream(self.depends_on, self.needs, what)
+        check_json(self.meta, f"{what}: meta")
         if self.timeout is not None:
             duration(self.timeout, f"{what}: timeout")
         if self.on_timeout not in get_args(OnTimeout):

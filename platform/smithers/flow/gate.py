@@ -23,6 +23,7 @@ def ApprovalGate(  # noqa: N802  reads as an element  # shape: parameters: the r
     on_deny: OnDeny = "fail",
     timeout: Duration | None = None,
     on_timeout: OnTimeout = "fail",
+    retries: int = 0,
     continue_on_fail: bool = False,
     skip_if: bool = False,
 ) -> Approval | Task[Decision]:
@@ -38,6 +39,7 @@ def ApprovalGate(  # noqa: N802  reads as an element  # shape: parameters: the r
         on_deny=on_deny,
         timeout=timeout,
         on_timeout=on_timeout,
+        retries=retries,
         continue_on_fail=continue_on_fail,
         skip_if=skip_if,
     )

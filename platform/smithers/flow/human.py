@@ -10,8 +10,8 @@ from typing import Any, Final, Generic, Literal, TypeVar
 from pydantic import BaseModel
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 
-from smithers.flow.approval import check_json, check_people, check_timeout, check_word
-from smithers.flow.element import Child, Element, check_id
+from smithers.flow.approval import check_people, check_timeout, check_word
+from smithers.flow.element import Child, Element, check_id, check_json, check_upstream
 from smithers.flow.policy import Duration
 from smithers.flow.task import is_model
 from smithers.flow.where import invalid
@@ -43,6 +43,8 @@ class HumanTask(Element, Generic[M]):
     depends_on: tuple[str, ...] | list[str] = ()
     needs: Mapping[str, str] = field(default_factory=dict[str, str])
     """More ids to wait for, by any name."""
+    async_: bool = False
+    """What comes after it may go on while it is asked; who depends on it or reads its output does not."""
     continue_on_fail: bool = False
     skip_if: bool = False
     label: str = ""
@@ -63,6 +65,7 @@ class HumanTask(Element, Generic[M]):
         check_people(self.allowed_users, f"{what}: allowed_users")
         check_people(self.allowed_scopes, f"{what}: allowed_scopes")
         check_json(self.meta, f"{what}: meta")
+        check_upstream(self.depends_on, self.needs, what)
         if self.timeout is not None:
             check_timeout(self.timeout, what)
         try:

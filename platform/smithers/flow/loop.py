@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
 
 from smithers.flow.deadline import Timed
-from smithers.flow.element import check_id
+from smithers.flow.element import Child, check_id
+from smithers.flow.guard import first_id
 from smithers.flow.where import invalid
 
 
@@ -26,7 +27,8 @@ class Loop(Timed):
     The body is elements, or a function of the pass. Reads inside body and `until` are scoped to that pass.
     """
 
-    id: str = field(kw_only=False)
+    id: str = field(default="", kw_only=False)
+    """Without one, the loop is named after the first node in it, `<node>:loop`."""
     until: bool | Callable[[], bool] | Callable[[Turn], bool]
     max_iterations: int | None = 5
     """None is endless."""
@@ -35,12 +37,26 @@ class Loop(Timed):
     label: str = ""
 
     def __post_init__(self) -> None:
-        check_id(self.id, "Loop")
+        if self.id:
+            check_id(self.id, "Loop")
+        if not (isinstance(self.until, bool) or callable(self.until)):
+            raise invalid(f"Loop({self.id!r}): until={self.until!r:.60}: give a function, True or False.")
         self.check_timeout()
         if self.max_iterations is not None and self.max_iterations < 1:
             raise invalid(f"Loop({self.id!r}): max_iterations={self.max_iterations}: give 1 or more, or None.")
         if self.on_max_reached not in ("fail", "return-last"):
             raise invalid(f"Loop({self.id!r}): on_max_reached={self.on_max_reached!r}: use fail or return-last.")
+
+    def __getitem__(self, children: Child) -> Self:
+        written = super(Loop, self).__getitem__(children)
+        if written.id:
+            return written
+        first = first_id(written.children)
+        if not first:
+            raise invalid(
+                'Loop begins with a function, so it needs an id of its own: Loop("...", until=...).', self.where
+            )
+        return replace(written, id=f"{first}:loop")
 
 
 Ralph = Loop

@@ -22,6 +22,8 @@ def duration(value: Duration, what: str) -> timedelta:
     """Reads `"30s"`, `"5m"`, `"1h30m"` or a timedelta. Raises `InvalidElement` for anything else and for negatives."""
     if isinstance(value, timedelta):
         span = value
+    elif not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]  an author may be wrong
+        raise invalid(f'{what}={value!r:.60} has no unit: write a timedelta, or text such as "30s", "5m".')
     else:
         pieces = DURATION.findall(value)
         if not pieces or DURATION.sub("", value).strip():
@@ -58,6 +60,8 @@ class RetryPolicy:
             raise invalid(f"backoff={self.backoff!r} is unknown: use one of {', '.join(GROWTH)}.")
         duration(self.initial_delay, "initial_delay")
         duration(self.max_delay, "max_delay")
+        if not 0 <= self.jitter <= 1:
+            raise invalid(f"jitter={self.jitter!r}: give the share of the delay that may be added, 0 to 1.")
 
     def delay_ms(self, failures: int, chance: float) -> int:
         """Milliseconds before the attempt that follows `failures` failed ones; `chance` is in [0, 1)."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 from pydantic import BaseModel
 
 from smithers.flow.call import Call
-from smithers.flow.element import Child, Element, captured, check_id
+from smithers.flow.element import Child, Element, captured, check_id, check_json, check_upstream
 from smithers.flow.policy import UNLIMITED, Duration, RetryPolicy, duration
 from smithers.flow.where import invalid
 
 M = TypeVar("M", bound=BaseModel)
+RETRIES: Final = 3
 Body = Callable[..., M | Awaitable[M]] | Call[M] | M
 
 
@@ -31,8 +32,10 @@ class Task(Element, Generic[M]):
     needs: Mapping[str, str] = field(default_factory=dict[str, str])
     """Where a key of `deps` is not the producer's id: `{key: id}`. Keys without a `deps` entry only order."""
     depends_on: tuple[str, ...] | list[str] = ()
-    retries: int = 3
+    retries: int = RETRIES
     """Attempts after the first; `UNLIMITED` for no end."""
+    no_retry: bool = False
+    """The same as `retries=0`."""
     retry: RetryPolicy = RetryPolicy()
     timeout: Duration | None = None
     """For each attempt."""
@@ -40,6 +43,9 @@ class Task(Element, Generic[M]):
     skip_if: bool = False
     needs_approval: bool = False
     """Wait until a person approves, then begin; a denial fails the task. For a decision to branch on, an `Approval`."""
+    async_: bool = False
+    """With `needs_approval`: what comes after it may go on until it is done; who depends on it or reads its output does
+    not."""
     isolated: bool = False
     """Run in a process of its own, which can be stopped."""
     label: str = ""
@@ -51,10 +57,17 @@ class Task(Element, Generic[M]):
         check_id(self.id, "Task")
         if not is_model(self.output):
             raise invalid(f"Task({self.id!r}): output={self.output!r} is not a pydantic model class.")
-        if self.retries < UNLIMITED:
-            raise invalid(f"Task({self.id!r}): retries={self.retries}: give 0 or more, or UNLIMITED.")
-        if self.timeout is not None:
-            duration(self.timeout, f"Task({self.id!r}): timeout")
+        what = f"Task({self.id!r})"
+        check_retries(self, what)
+        if self.timeout is not None and not duration(self.timeout, f"{what}: timeout"):
+            raise invalid(f"{what}: timeout={self.timeout!r} leaves no time at all: give more, or None for no limit.")
+        if self.async_ and not self.needs_approval:
+            raise invalid(f"{what}: async_ is about waiting for a person: it needs needs_approval=True.")
+        check_upstream(self.depends_on, self.needs, what)
+        if self.deps:
+            check_deps(self.deps, what)
+        if self.meta:
+            check_json(self.meta, f"{what}: meta")
 
     def __getitem__(self, children: Body[M]) -> Task[M]:
         body = cast("Child", children)
@@ -87,6 +100,24 @@ class Task(Element, Generic[M]):
 
 def is_model(thing: object) -> bool:
     return isinstance(thing, type) and issubclass(thing, BaseModel)
+
+
+def check_retries(task: Task[Any], what: str) -> None:
+    retries: Any = task.retries
+    if isinstance(retries, bool) or not isinstance(retries, int) or retries < UNLIMITED:
+        raise invalid(f"{what}: retries={retries!r}: give 0 or more, or UNLIMITED.")
+    if task.no_retry and retries not in (0, RETRIES):
+        raise invalid(f"{what}: no_retry contradicts retries={retries}: give one of them.")
+    if task.no_retry:
+        object.__setattr__(task, "retries", 0)
+    if not isinstance(task.retry, RetryPolicy):  # pyright: ignore[reportUnnecessaryIsInstance]  an author may be wrong
+        raise invalid(f"{what}: retry={task.retry!r:.60}: give a RetryPolicy(...).")
+
+
+def check_deps(deps: Mapping[str, object], what: str) -> None:
+    for name, model in deps.items():
+        if not is_model(model):
+            raise invalid(f"{what}: deps[{name!r}]={model!r:.60} is not a pydantic model class: give {{id: Model}}.")
 
 
 def check_static(task: Task[Any], value: BaseModel) -> None:

@@ -59,6 +59,7 @@ def hurried(ctx: Context[None]):
 """
 
 
+@pytest.mark.feature("humantask.no-poll")
 @pytest.mark.feature("humantask.suspend", "cli.human.answer-resume", "humantask.invalid-retry", "hitl.channels")
 def test_a_run_in_the_background_goes_on_with_each_answer(shell: Shell) -> None:
     shell.write("flow.py", FLOW)
@@ -80,6 +81,7 @@ def test_a_run_in_the_background_goes_on_with_each_answer(shell: Shell) -> None:
     assert shell.call("output", "r1", "told", "--json").json == {"text": "4 none safe"}
 
 
+@pytest.mark.feature("hitl.multi-step.resume", "approvals.no-memory-wait")
 @pytest.mark.feature("humantask.durable", "approvals.suspend")
 def test_with_nothing_running_answers_are_kept_for_whoever_goes_on(shell: Shell) -> None:
     shell.write("flow.py", FLOW)
@@ -107,3 +109,17 @@ def test_the_end_of_a_wait_is_kept_while_nothing_runs(shell: Shell) -> None:
     assert (late.status, late.error["code"]) == (4, "ALREADY_DECIDED")
     shell.call("stop")
     assert shell.result(started, 20).status == 0
+
+
+@pytest.mark.feature("hitl.crash", "approvals.no-memory-wait")
+def test_everything_may_be_killed_while_a_person_is_asked(shell: Shell) -> None:
+    shell.write("flow.py", FLOW)
+    shell.call("up", "flow.py", "--detach", "--run-id", "r1")
+    shell.until(lambda: shell.status("r1") == "waiting-approval", "the human task waits")
+
+    shell.close()
+    answered = shell.call("human", "answer", "r1", "--value", '{"score": 2}', "--json")
+    done = shell.call("up", "--resume", "r1")
+
+    assert (answered.status, answered.json["woken"]) == (0, False)
+    assert (done.status, "smithers approve r1 plan" in done.err) == (3, True)

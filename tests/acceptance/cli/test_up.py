@@ -135,6 +135,7 @@ def test_waiting_for_a_person_exits_3_and_says_how_to_answer_and_go_on(shell: Sh
     assert "smithers up --resume r1" in result.err
 
 
+@pytest.mark.feature("hitl.gate.cli", "workflow.resumable")
 @pytest.mark.feature("cli.approve.record", "cli.up.resume")
 def test_an_approved_run_goes_on_and_only_its_new_tasks_run(shell: Shell):
     shell.write("flow.py", GATE)
@@ -170,6 +171,7 @@ def test_a_denied_run_fails_and_keeps_the_note(shell: Shell):
     assert "not yet" in result.err
 
 
+@pytest.mark.feature("timer.restart-safe")
 @pytest.mark.feature("cli.global.progress.timer")
 def test_a_timer_is_waited_for_unless_told_not_to(shell: Shell):
     shell.write("flow.py", flow('Sequence[Timer("nap", duration="1s"), Task("a", output=Text)[call(say, "up")]]'))

@@ -131,11 +131,16 @@ def test_what_a_callback_raises_comes_out_and_the_run_stays(place: Place) -> Non
     assert place.status(named(place, "r")) not in ("failed", "cancelled")
 
 
-@pytest.mark.feature("run.wait.returns", "run.status.waitapproval")
+@pytest.mark.feature("run.wait.returns", "run.status.waitapproval", "approvals.notify", "approvals.event")
 def test_a_run_that_waits_for_a_person_returns_and_goes_on_when_it_is_answered(place: Place) -> None:
+    told: list[tuple[str, str]] = []
+
+    def on_event(event: Event) -> None:
+        told.append((event.type, event.node))
+
     async def body() -> Result:
         async with await start(flow("asking"), {"folder": str(place.folder)}, **options(place)) as handle:
-            waiting = await handle.result()
+            waiting = await handle.result(on_event=on_event)
             assert waiting.status == "waiting-approval"
             with pytest.raises(RunWaiting):
                 waiting.finished()
@@ -146,6 +151,7 @@ def test_a_run_that_waits_for_a_person_returns_and_goes_on_when_it_is_answered(p
 
     result: Result = go(place, body)
 
+    assert ("ApprovalRequested", "ok") in told
     assert (result.status, result.outputs["ok"]["decidedBy"], place.lines("ran")) == ("finished", "ann", ["after"])
 
 

@@ -35,6 +35,7 @@ def test_parallel_tasks_run_once_each(place: Place) -> None:
     assert len(place.entries(run, "claim")) == 31
 
 
+@pytest.mark.feature("approval.resolver", "timer.fired")
 def test_a_decision_wakes_the_run_and_a_timer_fires(place: Place) -> None:
     worker = place.work("asking")
     run = place.start("asking")

@@ -125,6 +125,7 @@ def test_calls_that_do_not_fit_name_the_function_and_are_not_retried() -> None:
     assert outcome.error["data"]["where"] == f"{__file__}:{with_all.__code__.co_firstlineno}"
 
 
+@pytest.mark.feature("task.outputSchema.infer")
 @pytest.mark.feature("exec.static.validate")
 @pytest.mark.parametrize(
     ("value", "message"),
@@ -275,6 +276,7 @@ def late() -> CancelFlag:
     return flag
 
 
+@pytest.mark.feature("task.timeoutMs")
 @pytest.mark.feature("exec.compute.timeout", "err.TASK_TIMEOUT", "task.timeoutMs.compute")
 @pytest.mark.parametrize("ending", ["value", "error", "raise_if_cancelled"])
 def test_a_body_that_stops_at_its_deadline_has_timed_out_whatever_it_does_then(ending: str) -> None:

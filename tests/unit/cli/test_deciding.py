@@ -18,6 +18,7 @@ def waiting(stage: Stage) -> Stage:
     return stage
 
 
+@pytest.mark.feature("approvals.key")
 @pytest.mark.feature("cli.approve.record", "cli.deny.record", "cli.approve.by", "cli.approve.note")
 @pytest.mark.feature("approval.cli.approve", "approval.cli.deny", "approvals.cli", "resume.approval.cli")
 @pytest.mark.parametrize(("command", "approved"), [("approve", True), ("deny", False)])
@@ -207,3 +208,26 @@ def test_a_finished_task_is_never_run_again(stage: Stage):
 
     assert answer.status == 4
     assert "its output is kept" in answer.err
+
+
+@pytest.mark.feature("approvals.lifecycle", "approvals.request-record", "approvals.storage", "approvals.key")
+def test_what_is_kept_of_an_approval_from_its_request_to_the_decision(stage: Stage):
+    def state() -> str:
+        return stage.store.node("r1", "publish").state
+
+    stage.start(release, "r1")
+    seen = [state()]
+    stage.end("r1", "build")
+    seen.append(state())
+    asked = stage.store.node("r1", "publish")
+    assert ((asked.detail or {})["title"], asked.first_ms > 0) == ("Ship it?", True)
+    assert stage.store.entries_by_key("r1", "decided:") == []
+
+    stage.call("approve", "r1", "publish", "--by", "bob", "--note", "fine")
+    (decided,) = stage.store.entries_by_key("r1", "decided:")
+    stage.plan("r1")
+
+    assert [*seen, state()] == ["pending", "waiting-approval", "finished"]
+    assert (decided.data["node"], decided.data["iteration"], decided.at_ms >= asked.first_ms) == ("publish", "", True)
+    assert (decided.data["approved"], decided.data["by"], decided.data["note"]) == (True, "bob", "fine")
+    assert stage.store.run("r1").status == "running"

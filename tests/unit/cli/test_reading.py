@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from smithers import Task, Workflow, workflow
 from smithers.engine.entry import Fact
+from smithers.errors import InvalidElement
 from smithers.store.records import Append, LogLine
-from tests.unit.cli.flows import nap, polish, release
+from tests.unit.cli.flows import Text, nap, polish, release
 from tests.unit.cli.stage import Stage
 
 
@@ -83,6 +85,7 @@ def test_an_unknown_run_is_wrong_use_and_names_near_ones(waiting: Stage):
     assert "'abc1'" in answer.err
 
 
+@pytest.mark.feature("task.descriptor-id", "approvals.query")
 @pytest.mark.feature("cli.inspect.print")
 def test_inspect_shows_nodes_in_the_order_of_the_tree(waiting: Stage):
     document = waiting.call("inspect", "--json").json
@@ -157,6 +160,7 @@ def test_why_of_a_finished_run_waits_for_nothing(stage: Stage):
     assert stage.call("why", "--json").json["reasons"] == []
 
 
+@pytest.mark.feature("approvals.event")
 @pytest.mark.feature("cli.events.query", "cli.events.json")
 def test_events_are_typed_and_one_per_line(waiting: Stage):
     types = [event["type"] for event in waiting.call("events", "--json").records]
@@ -232,3 +236,18 @@ def test_logs_show_lines_in_order_and_only_those_asked_for(waiting: Stage):
 def test_logs_of_an_unknown_run_or_node_are_wrong_use(waiting: Stage):
     assert waiting.call("logs", "nosuch").status == 4
     assert waiting.call("logs", "abc1", "--node", "nosuch").status == 4
+
+
+@pytest.mark.feature("workflow.name")
+def test_a_workflow_goes_by_its_name_wherever_its_runs_are_shown(stage: Stage):
+    named = Workflow("ship-it", lambda ctx: Task("a", output=Text)[Text()], None)
+    stage.start(named, "r1")
+
+    shown = [stage.call(command, "r1", "--json").json for command in ("inspect", "why")]
+    (listed,) = stage.call("ps", "--workflow", "ship-it", "--json").json["runs"]
+
+    assert (stage.store.run("r1").workflow, listed["workflow"]) == ("ship-it", "ship-it")
+    assert "ship-it" in str(shown[0])
+    assert release.name == "release"
+    with pytest.raises(InvalidElement, match="letters, digits, dots"):
+        workflow(name="ship it!")(lambda ctx: None)

@@ -189,6 +189,7 @@ def test_a_later_child_reads_an_earlier_one_s_output(run: Any) -> None:
     assert run(tree, results={"one": Out(n=4)}).output(Out, "two").n == 5
 
 
+@pytest.mark.feature("workflow.extract")
 @pytest.mark.feature("sequence.ordinals")
 def test_ordinals_follow_the_source() -> None:
     run = start(Sequence[task("z"), Parallel[task("y"), Sequence[task("x")]], task("a")])
@@ -225,6 +226,7 @@ def test_a_cap_is_filled_up_as_soon_as_a_task_ends(rebuild: bool) -> None:
     assert most == [2, 2, 2, 1, 0]
 
 
+@pytest.mark.feature("props.ralph")
 @pytest.mark.feature("loop.alias")
 def test_ralph_is_the_older_name_of_loop() -> None:
     assert Ralph is Loop

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from pydantic import BaseModel
 
 from smithers import Child, Context, Parallel, Sequence, Task, Timer, Workflow
@@ -53,6 +54,27 @@ def test_a_run_of_which_only_a_withdrawn_timer_is_left_is_stuck_and_says_so(rebu
     finish(run, "look")
 
     assert (run.status, run.error and run.error["code"]) == ("failed", "DEPENDENCY_DEADLOCK")
+
+
+@pytest.mark.feature("task.deps.unsatisfied", "err.DEP_NOT_SATISFIED")
+def test_a_task_whose_dependency_left_the_tree_says_which(rebuild: bool) -> None:
+    def make(ctx: Context[Any]) -> Child:
+        def flip() -> Child:
+            return None if ctx.output_maybe(Out, "a") else task("source")
+
+        return Parallel[
+            task("a"),
+            Sequence[task("first", depends_on=["a"]), flip],
+            Task("b", output=Out, deps={"in_": Out}, needs={"in_": "source"})[lambda in_: in_],
+        ]
+
+    run = InMemoryRun(Workflow("flips", make, None), rebuild=rebuild)
+    finish(run, "a")
+    finish(run, "first")
+
+    error = run.error or {}
+    assert (run.status, error["code"]) == ("failed", "DEP_NOT_SATISFIED")
+    assert (error["taskId"], error["depKey"], error["resolvedNodeId"]) == ("b", "in_", "source")
 
 
 def test_a_timer_that_fires_before_its_place_is_reached_again_is_shown_as_finished(rebuild: bool) -> None:

@@ -51,6 +51,7 @@ def test_a_human_task_shows_what_is_to_be_done_and_its_form() -> None:
     assert detail["metadata"] == {"humanTask": True, "maxAttempts": 10, "prompt": "How good is it?", "team": "x"}
 
 
+@pytest.mark.feature("humantask.outputSchema")
 @pytest.mark.feature("humantask.invalid-retry")
 def test_what_does_not_fit_the_form_is_refused_at_once_naming_the_fields() -> None:
     run = start(HumanTask("review", output=Review, prompt="?"))
@@ -190,3 +191,12 @@ def test_a_cancelled_run_keeps_what_was_answered_before(rebuild: bool) -> None:
 
     assert (run.status, run.nodes["review:"].state, run.work) == ("cancelled", "finished", [])
     assert run.output(Review, "review").score == 2
+
+
+@pytest.mark.feature("humantask.submit.precedence")
+def test_a_value_outweighs_what_the_note_of_the_same_answer_says(run: Any) -> None:
+    both = Answer(True, "ann", note='{"score": 2}', value={"score": 4})
+
+    ended = run(HumanTask("review", output=Review, prompt="?"), decisions={"review": both})
+
+    assert ended.output(Review, "review").score == 4

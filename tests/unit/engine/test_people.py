@@ -101,6 +101,7 @@ def test_a_denied_choice_is_asked_again_when_its_run_is_resumed(rebuild: bool) -
     assert [command.node for command in run.work] == ["after"]
 
 
+@pytest.mark.feature("props.approval.request")
 @pytest.mark.feature(
     "approval.options",
     "approval.request.metadata",
@@ -340,6 +341,7 @@ def test_approvals_of_earlier_runs_count(before: int, asked: bool) -> None:
     assert ended.waiting == (["ship"] if asked else [])
 
 
+@pytest.mark.feature("approvalgate.output")
 @pytest.mark.feature("approvalgate.when", "approvalgate.when-true", "approvalgate.when-false", "hitl.approvalgate")
 @pytest.mark.feature("approvalgate.expansion", "approvalgate.uniform-shape", "approvalgate.auto-never-fails")
 @pytest.mark.parametrize("risky", [True, False])
@@ -362,6 +364,13 @@ def test_a_gate_asks_only_where_it_is_needed(run: Any, risky: bool) -> None:
     assert ended.output(Decision, "gate") == expected
 
 
+@pytest.mark.feature("approvalgate.request")
+def test_a_gate_asks_with_title_summary_and_metadata() -> None:
+    (row,) = start(ApprovalGate("g", when=True, title="Go?", summary="All is well.", metadata={"cost": 7})).waiting
+
+    assert (row.label, row.detail) == ("Go?", {"title": "Go?", "summary": "All is well.", "metadata": {"cost": 7}})
+
+
 @pytest.mark.feature("approvalgate.skipIf", "approvalgate.continueOnFail", "approvalgate.onDeny", "approvalgate.id")
 def test_a_gate_takes_the_policies_of_an_approval() -> None:
     gates = Sequence[
@@ -379,6 +388,7 @@ def test_a_gate_takes_the_policies_of_an_approval() -> None:
     assert states == ["skipped", "skipped", "failed", "skipped", "finished"]
 
 
+@pytest.mark.feature("props.task.needsapproval")
 @pytest.mark.feature("task.needsApproval", "hitl.gate", "hitl.gate.deny", "hitl.gate.no-value")
 @pytest.mark.parametrize("approved", [True, False])
 def test_a_task_that_needs_an_approval_begins_after_it(run: Any, approved: bool) -> None:
@@ -463,6 +473,7 @@ def test_a_tree_has_three_forms_before_and_after_a_decision(said: bool | None, e
     assert [run.nodes[f"{command.node}:"].label for command in run.work] == expected
 
 
+@pytest.mark.feature("approval.output", "approval.decision.schema-export", "props.approval.decision")
 @pytest.mark.feature("hitl.deterministic", "approval.decision.decidedAt", "approvals.decision", "approvals.audit")
 def test_the_log_says_who_and_when_and_the_output_who() -> None:
     run = start(Approval("ship", title="?"))
@@ -488,3 +499,66 @@ def test_each_step_asks_with_what_is_known_then() -> None:
     run.decide("qa")
 
     assert [(row.node, row.label) for row in run.waiting] == [("prod", "7 tests passed. Ship?")]
+
+
+# Asked again
+
+
+@pytest.mark.feature("approval.retries", "approvalgate.retries")
+@pytest.mark.parametrize("gate", [False, True])
+def test_a_denial_is_asked_again_as_often_as_its_author_bears(run: Any, gate: bool) -> None:
+    props: Any = {"title": "Ship?", "retries": 2}
+    tree = Sequence[ApprovalGate("ship", when=True, **props) if gate else Approval("ship", **props), task("after")]
+
+    given = run(tree, decisions={"ship": (False, False, True)})
+    denied = run(tree, decisions={"ship": False})
+
+    assert (given.status, given.started, given.output(Decision, "ship").approved) == ("finished", ["after"], True)
+    assert (denied.status, denied.error["code"]) == ("failed", "APPROVAL_DENIED")
+
+
+@pytest.mark.feature("approval.retries")
+def test_who_is_asked_again_is_told_why_and_has_the_whole_time(rebuild: bool) -> None:
+    run = start(Approval("ship", title="Ship?", timeout="1h", retries=2), rebuild)
+    run.decide("ship", approved=False, by="bob", note="not yet")
+    (second,) = run.waiting
+    (timer,) = run.work
+
+    assert (second.detail or {})["complaint"] == "bob denied 'Ship?': not yet"
+    assert (timer.attempt, run.due_ms[timer.n] - run.now_ms) == (2, pytest.approx(3_600_000, abs=5))
+    run.fire(timer.n)
+    (third,) = run.waiting
+    assert (third.detail or {})["complaint"] == "nobody answered 'Ship?' within 1h"
+    run.decide("ship", approved=False)
+    assert (run.status, run.work) == ("failed", [])
+
+
+def test_nobody_sees_the_denial_that_is_asked_again(rebuild: bool) -> None:
+    seen: list[Any] = []
+
+    def make(ctx: Context[Any]) -> Child:
+        def watch() -> Child:
+            seen.append(ctx.output_maybe(Decision, "ship"))
+            return None
+
+        return Parallel[Approval("ship", retries=1), watch]
+
+    run = start(make, rebuild)
+    before = len(seen)
+    run.decide("ship", approved=False)
+
+    assert set(seen[before + rebuild :][-1:]) == {None}
+    run.decide("ship")
+    assert (run.status, seen[-1].approved) == ("finished", True)
+
+
+def test_a_resumed_run_asks_as_often_again(rebuild: bool) -> None:
+    run = start(Approval("ship", retries=1), rebuild)
+    for _ in range(2):
+        run.decide("ship", approved=False)
+        run.decide("ship", approved=False)
+        assert run.status == "failed"
+        run.resume()
+
+    run.decide("ship")
+    assert run.status == "finished"

@@ -41,6 +41,7 @@ def refusal(make: Callable[[Context[Any]], Child]) -> RenderError:
     return caught.value
 
 
+@pytest.mark.feature("task.id.duplicate")
 def test_duplicate_ids_name_both_lines() -> None:
     error = refusal(lambda ctx: Sequence[task("a"), Parallel[task("b"), task("a")]])
 
@@ -133,6 +134,7 @@ def test_an_exception_of_the_authors_code_keeps_its_line() -> None:
     assert re.search(rf"{HERE}:\d+", error.message)
 
 
+@pytest.mark.feature("task.children.required")
 def test_a_task_without_a_body_is_refused() -> None:
     assert "has no body" in refusal(lambda ctx: Task("a", output=Out)).message
 
@@ -205,8 +207,3 @@ def test_a_condition_of_a_loop_that_raises_names_its_line() -> None:
     assert "Loop('l')" in error.message
     assert "ZeroDivisionError" in error.message
     assert line_of("# here it is raised") in error.message
-
-
-def test_an_unknown_property_is_refused_by_name() -> None:
-    with pytest.raises(TypeError, match="retrys"):
-        Task("a", output=Out, retrys=3)  # pyright: ignore[reportCallIssue]

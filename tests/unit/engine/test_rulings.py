@@ -57,6 +57,7 @@ def test_parallel_children_start_together_and_what_follows_waits_for_all() -> No
     assert [c.node for c in run.work] == ["after"]
 
 
+@pytest.mark.feature("props.par.max")
 @pytest.mark.feature(
     "parallel.maxConcurrency", "parallel.maxConcurrency.queue", "parallel.unit", "sequence.in-parallel"
 )
@@ -106,6 +107,7 @@ def test_fail_fast_cancels_running_siblings() -> None:
     assert (run.status, run.nodes["long:"].state) == ("failed", "cancelled")
 
 
+@pytest.mark.feature("task.retries.zero", "props.task.retries")
 @pytest.mark.feature("task.retries", "task.compute.throw", "exec.retry.count")
 @pytest.mark.parametrize(("retries", "attempts"), [(0, 1), (1, 2), (3, 4)])
 def test_retries_are_attempts_after_the_first(run: Any, retries: int, attempts: int) -> None:
@@ -118,6 +120,7 @@ def test_three_retries_by_default(run: Any) -> None:
     assert len(run(task("a"), results={"a": fails()}).started) == 4
 
 
+@pytest.mark.feature("task.retryPolicy.default")
 @pytest.mark.feature("task.retryPolicy.exponential", "task.retryPolicy.cap")
 def test_backoff_doubles_from_one_second_up_to_five_minutes() -> None:
     run = start(task("a", retries=12))
@@ -131,6 +134,7 @@ def test_backoff_doubles_from_one_second_up_to_five_minutes() -> None:
         assert least <= delay <= least * 1.1
 
 
+@pytest.mark.feature("props.task.continueonfail")
 @pytest.mark.feature("task.continueOnFail")
 def test_a_tolerated_failure_lets_the_run_go_on_and_skips_who_needs_its_output(run: Any) -> None:
     ended = run(
@@ -146,6 +150,7 @@ def test_a_tolerated_failure_lets_the_run_go_on_and_skips_who_needs_its_output(r
     assert (ended.state("bad"), ended.state("needs")) == ("failed", "skipped")
 
 
+@pytest.mark.feature("props.task.skipif")
 @pytest.mark.feature("task.skipIf", "sequence.skipIf", "parallel.skipIf", "loop.skipIf")
 def test_skipped_nodes_count_as_done(run: Any) -> None:
     ended = run(
@@ -161,6 +166,7 @@ def test_skipped_nodes_count_as_done(run: Any) -> None:
     assert (ended.status, ended.started, ended.state("a")) == ("finished", ["e"], "skipped")
 
 
+@pytest.mark.feature("props.task.deps")
 @pytest.mark.feature("task.deps", "task.deps.same-id", "task.deps.via-needs", "task.needs", "task.dependsOn")
 def test_dependencies_order_tasks_and_hand_over_typed_outputs(run: Any) -> None:
     def add(left: Out, right: Out) -> Out:
@@ -178,6 +184,7 @@ def test_dependencies_order_tasks_and_hand_over_typed_outputs(run: Any) -> None:
     assert ended.output(Out, "sum").n == 5
 
 
+@pytest.mark.feature("props.loop.until", "workflow.auto-columns")
 @pytest.mark.feature(
     "loop.until", "loop.ctx-iteration", "loop.per-iteration-rows", "loop.latest", "loop.rerender-drive"
 )
@@ -200,6 +207,7 @@ def test_until_is_looked_at_before_the_first_pass(run: Any) -> None:
     assert run(Sequence[Loop("l", until=True)[task("never")], task("a")]).started == ["a"]
 
 
+@pytest.mark.feature("props.loop.max", "props.loop.onmax.fail", "props.loop.onmax.last")
 @pytest.mark.feature("loop.maxIterations", "loop.onMaxReached.return-last", "loop.onMaxReached.fail")
 @pytest.mark.feature("controlflow.max.return-last", "controlflow.max.fail")
 @pytest.mark.parametrize(("on_max", "status"), [("return-last", "finished"), ("fail", "failed")])
@@ -247,6 +255,7 @@ def test_a_read_without_iteration_means_this_pass_inside_a_loop_and_the_latest_o
     assert seen[-1] == 30
 
 
+@pytest.mark.feature("props.approval.ondeny.fail", "approvals.deny.fail")
 @pytest.mark.feature("approval.pause", "approval.decision.shape", "approval.onDeny.fail", "approval.onDeny.continue")
 @pytest.mark.parametrize(
     ("on_deny", "status", "after"), [("fail", "failed", 0), ("continue", "finished", 1), ("skip", "finished", 1)]
@@ -296,6 +305,7 @@ def test_a_cancelled_run_waits_for_what_is_in_flight_and_keeps_outputs() -> None
     assert (run.status, run.output(Out, "a").n) == ("cancelled", 7)
 
 
+@pytest.mark.feature("workflow.resumable")
 def test_a_resumed_run_goes_on_from_the_failed_task_with_outputs_kept() -> None:
     run = start(Sequence[task("a"), task("b", retries=0), task("c")])
 

@@ -109,6 +109,7 @@ class Grower:
             "isolated": dice.random() < 0.1,
             "needs_approval": dice.random() < 0.1,
         }
+        props["async_"] = props["needs_approval"] and dice.random() < 0.5
         if known and dice.random() < 0.2:
             props["depends_on"] = [dice.choice(known)]
         return lambda ctx: Task(id, output=Out, **props)[work]
@@ -124,8 +125,11 @@ class Grower:
             "on_timeout": self.dice.choice(["fail", "continue", "skip", "deny"] if plain else ["fail", "skip", "deny"]),
             "timeout": self.dice.choice([None, "1h"]),
             "quorum": self.dice.choice([1, 1, 2]) if plain else 1,
+            "async_": self.dice.random() < 0.4,
             "continue_on_fail": self.dice.random() < 0.2,
         }
+        if props["on_deny"] == "fail":
+            props["retries"] = self.dice.choice([0, 1])
         read = self.dice.choice([*known, ""]) if plain else ""
 
         def make(ctx: Context[Any]) -> Child:
@@ -144,6 +148,7 @@ class Grower:
             "max_attempts": self.dice.randint(1, 3),
             "timeout": self.dice.choice([None, "1h"]),
             "on_timeout": self.dice.choice(["fail", "skip"]),
+            "async_": self.dice.random() < 0.4,
             "continue_on_fail": self.dice.random() < 0.2,
         }
         return lambda ctx: HumanTask(id, output=Even, prompt="A number?", **props)

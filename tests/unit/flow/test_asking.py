@@ -32,6 +32,8 @@ class Out(BaseModel):
         (lambda: Approval("a", timeout="0s"), "leaves no time"),
         (lambda: Approval("a", metadata={"x": object()}), "metadata is not JSON"),
         (lambda: Approval("a", on_timeout="wait"), "on_timeout='wait'"),  # type: ignore[arg-type]
+        (lambda: Approval("a", retries=-2), "retries=-2"),
+        (lambda: Approval("a", retries=1, on_deny="skip"), "no answer fails it"),
         (lambda: AutoApprove(after=0), "AutoApprove(after=0)"),
         (lambda: HumanTask("a", output=int, prompt="?"), "is not a pydantic model class"),  # type: ignore[type-var]
         (lambda: HumanTask("a", output=Out, prompt=" "), "say in words"),

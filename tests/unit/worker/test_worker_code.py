@@ -220,6 +220,7 @@ def test_errors_of_elements_come_through(write: Write) -> None:
         load(write(flow="from smithers import Task\nTask('a', output=int)\n"))
 
 
+@pytest.mark.feature("common.builder-export", "workflow.root")
 def test_none_and_several_workflows_are_errors_that_name_them(write: Write) -> None:
     second = "\n@workflow\ndef land(ctx):\n    return None\n"
 

@@ -91,7 +91,8 @@ def more_lines(store: Store, run: Run, row: NodeRow, due_ms: int = 0) -> list[st
     if detail.get("metadata") and mode_of(detail) != "human":
         lines += [f"  {name}: {value}" for name, value in detail["metadata"].items()]
     if detail.get("complaint"):
-        lines.append(f"the last answer did not fit: {detail['complaint']}")
+        human = detail.get("mode") == "human"
+        lines.append(f"{'the last answer did not fit' if human else 'it is asked again'}: {detail['complaint']}")
     quorum = int(detail.get("quorum") or 1)
     if quorum > 1:
         votes = [str(vote["by"]) for vote in said(store, run.run_id, row).votes]

@@ -147,7 +147,8 @@ def people(entry: Entry) -> Iterator[Event]:
         yield Event(entry.seq, entry.at_ms, "NodeFinished", *split_node_key(key))
     for key, news in entry.data.get("asks", {}).items():
         why = {"why": news.get("complaint")}
-        yield Event(entry.seq, entry.at_ms, "AnswerRefused", *split_node_key(key), fields=why)
+        if not news.get("again"):
+            yield Event(entry.seq, entry.at_ms, "AnswerRefused", *split_node_key(key), fields=why)
         for type in () if news.get("error") else NODE_EVENTS["waiting-approval"]:
             yield Event(entry.seq, entry.at_ms, type, *split_node_key(key))
         if news.get("error"):

@@ -41,6 +41,8 @@ def told(child: Json) -> str:
     if kind == "loop":
         most = child.get("max_iterations")
         words.append(f"at most {most} times" if most else "without end")
+    if child.get("max_concurrency"):
+        words.append(f"{child['max_concurrency']} at a time")
     if child.get("label"):
         words.append(f'"{child["label"]}"')
     if child.get("depends_on"):
@@ -77,7 +79,7 @@ class Chart:
     def draw(self, child: Json, before: list[str]) -> list[str]:
         kind = child["kind"]
         inner: list[Json] = child.get("children", [])
-        if kind == "parallel":
+        if kind in ("parallel", "merge-queue"):
             return [end for one in inner for end in self.draw(one, before)]
         if kind == "sequence" or (kind == "part" and inner):
             return self.sequence(inner, before)

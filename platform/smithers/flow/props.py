@@ -1,0 +1,65 @@
+"""What is wrong with the properties that an element was given: names that it does not know, or has to be given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields
+from difflib import get_close_matches
+from typing import Any, Final
+
+from smithers.errors import WrongProperty
+from smithers.flow.where import author_line, show
+
+INSTEAD: Final = {
+    "every": "a timer fires once. Put it in a Loop, or start runs with `smithers cron`.",
+    "continue_as_new_every": "a loop needs none: it goes on for as long as it likes, in one run.",
+    "async": "`async` is a word of Python's own: write async_=True.",
+}
+"""Properties that are not there on purpose, and what to do."""
+CODES: Final = {("Task", "id"): "TASK_ID_REQUIRED", ("Task", "output"): "TASK_MISSING_OUTPUT"}
+
+
+def wrong_props(component: type[Any], given: tuple[object, ...], props: Mapping[str, object]) -> WrongProperty | None:
+    """The error for the first unknown or missing property; None where neither is what is wrong."""
+    name = component.__name__
+    known: dict[str, Field[Any]] = {one.name: one for one in fields(component) if one.init}
+    for prop in props:
+        if prop not in known:
+            return wrong(f"{named(name, given)} has no property {prop!r}: {guess(prop, known)}")
+    positional = [one for one in known.values() if not one.kw_only]
+    if len(given) > len(positional):
+        first = ", ".join(one.name for one in positional) or "none"
+        return wrong(
+            f"{name} got {len(given)} values without a name, but takes {len(positional)} ({first}): "
+            f"write the others as name=value, and children in brackets, {name}(...)[children]."
+        )
+    told = {one.name for one in positional[: len(given)]} | set(props)
+    for one in known.values():
+        if one.name not in told and one.default is MISSING and one.default_factory is MISSING:
+            code = {"code": CODES[name, one.name]} if (name, one.name) in CODES else {}
+            return wrong(f"{named(name, given)} is missing its {one.name}: write {name}({example(one)})", **code)
+    return None
+
+
+def wrong(message: str, **data: str) -> WrongProperty:
+    line = show(author_line())
+    return WrongProperty(f"{message.rstrip('.')} ({line}).", where=line, **data)
+
+
+def named(component: str, given: tuple[object, ...]) -> str:
+    return f"{component}({given[0]!r:.60})" if given else component
+
+
+def example(one: Field[Any]) -> str:
+    return f"{one.name}=..." if one.kw_only else '"..."'
+
+
+def guess(prop: str, known: Mapping[str, object]) -> str:
+    """The nearest name that is known. The reference's own spelling, such as `dependsOn`, finds ours."""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", prop).lower()
+    if snake in INSTEAD:
+        return INSTEAD[snake]
+    public = [name for name in known if name not in ("children", "where", "captured", "body")]
+    near = get_close_matches(snake.removesuffix("_ms"), public, 1) or get_close_matches(snake, public, 1)
+    return f"did you mean {near[0]!r}?" if near else f"it has {', '.join(public)}."
