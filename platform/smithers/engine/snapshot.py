@@ -38,7 +38,7 @@ def unpack(data: Json) -> State:
         if memory.has_output:
             node, iteration = split_node_key(key)
             path = path_of(iteration)
-            state.finished[node, path] = path
+            state.finished.setdefault((node, path), path)
     return state
 
 
