@@ -85,7 +85,7 @@ class HostedCodes:
             if self._closed:
                 return
             self._note_ends()
-            wanted = self._wanted(runs)
+            wanted = self.wanted(runs)
             now = time.monotonic()
             for digest, guest in self.guests.items():
                 if digest in wanted:
@@ -112,7 +112,7 @@ class HostedCodes:
             guest.thread.join(max(0.0, deadline - time.monotonic()))
             guest.guard.close()
 
-    def _wanted(self, runs: Sequence[Run]) -> dict[str, str]:
+    def wanted(self, runs: Sequence[Run]) -> dict[str, str]:
         """Digests with their sources, the most urgent first, no more than there are places."""
         held = holders(self.project).keys() - self.guests.keys()
         pinned = [run for run in runs if run.digest not in held and run.digest not in self.own()]

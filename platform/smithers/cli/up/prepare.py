@@ -86,7 +86,7 @@ def resumed(project: Project, order: Order) -> Prepared:
         if run.status == "failed":
             run = reopen(store, run, order.by)
         if code.digest != run.digest:
-            follow(store, run, code)
+            follow(store, run, code, order.by)
         return Prepared(run.run_id, run.workflow, run.created_ms, before, code, notes)
     finally:
         store.close()
@@ -193,10 +193,10 @@ def reopen(store: Store, run: Run, by: str) -> Run:
     return store.run(run.run_id)
 
 
-def follow(store: Store, run: Run, code: LoadedCode) -> None:
+def follow(store: Store, run: Run, code: LoadedCode, by: str = "") -> None:
     """Pins the run to other code from here on. Old code can be followed again later: the key holds the position."""
     keep(store, code)
-    data = {"digest": code.digest, "source": str(code.source)}
+    data = {"digest": code.digest, "source": str(code.source), "from": run.digest, "by": by}
     fact = Fact("follow", f"follow:{run.head}:{code.digest[:12]}", data, OpenRun())
     if store.append(Append(run.run_id, (fact,))).outcomes[0] == "rejected":
         raise WrongState(
