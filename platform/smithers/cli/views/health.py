@@ -159,7 +159,7 @@ def look_at(store: Store, run: Run, workers: list[LocalWorker]) -> list[Check]:
 
 def old_code(project: Project, store: Store, run: Run) -> list[Check]:
     """Runs that are pinned to other code than their file holds."""
-    name, code = f"run {run.run_id}", code_of(project, store, run)
+    name, code = f"code of {run.run_id}", code_of(project, store, run)
     advice = f"`smithers follow {run.run_id}` moves it to the new code."
     if code.standing == "hosted" and not code.is_on_disk:
         found = [Check(name, "note", f"goes by the code {code.text}", advice)]
