@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SHORT = 12
 
 
-def command(  # shape: parameters: one per option
+def command(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Run id, or a unique beginning of one.")],
     file: Annotated[str, typer.Argument(metavar="[FILE]", help="Workflow file. Default: the run's own.")] = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
