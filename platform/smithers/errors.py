@@ -27,6 +27,7 @@ SmithersError
 │   ├── StoreMissing          nothing has been stored here yet, and the caller only reads
 │   ├── StoreVersion          its schema is newer than this code
 │   ├── StoreDamaged          the file or a blob in it cannot be read
+│   ├── SourcesMissing        the code that a digest stands for has not been kept
 │   └── StaleEpoch            the run has been resumed or driven again; this writer must end
 └── ServerError
     ├── TemporalUnavailable   no server answers
@@ -254,6 +255,12 @@ class StoreDamaged(StoreError):
     """The store cannot be read."""
 
     code = "STORE_DAMAGED"
+
+
+class SourcesMissing(StoreError, LookupError):
+    """The sources of a code are not in the store."""
+
+    code = "SOURCES_MISSING"
 
 
 class StaleEpoch(StoreError):

@@ -57,6 +57,8 @@ class Order:
     """Go on with a run that is there, instead of making one."""
     follow: bool = False
     """Let the run follow the code as it is now."""
+    pinned: bool = False
+    """Go on with the code that the run is pinned to, also where its file has changed."""
     by: str = ""
 
 

@@ -30,6 +30,8 @@ from smithers.store.database import Connection
 from smithers.store.records import Append, Appended, PlanWrite
 from smithers.store.texts import Encoder, clean, dumps
 
+PINNED = frozenset({"claim", "render_failed"})
+"""Like frames, these come only from workers of the code that the run is pinned to; the ends of bodies from any."""
 FINAL = frozenset({"finished", "failed", "cancelled"})
 _CommandRow = tuple[Command, str | None]
 _NodeRow = tuple[NodeRow, str | None]
@@ -182,6 +184,12 @@ class Log:
             case EndedRun(statuses):
                 return "" if self.status in statuses else f"the run is {self.status}, not {' or '.join(statuses)}"
 
+    def other_code(self, kind: Kind, code: str) -> str:
+        """Why a writer of this code may not say such a thing; empty if it may, or if its code is not known."""
+        if kind not in PINNED or code in ("", self.digest):
+            return ""
+        return f"the run is pinned to the code {self.digest[:12]}, this is {code[:12]}"
+
     def _closed(self, n: int) -> str:
         """Why command `n` is not open; empty if it is."""
         if n in self._made:
@@ -284,7 +292,7 @@ def append(connection: Connection, prepared: Prepared, now_ms: int) -> Appended:
 
 def _put_fact(log: Log, text: Text, request: Append) -> str:
     fact = text.fact
-    objection = log.objection(fact.needs)
+    objection = log.objection(fact.needs) or log.other_code(fact.kind, request.code)
     if not objection and log.put(fact.kind, fact.key, fact.data, text.text, request.code):
         log.take(fact)
         return "stored"

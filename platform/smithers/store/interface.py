@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from smithers.engine.entry import Entry, Json
 from smithers.engine.frame import NodeRow
-from smithers.store.records import Append, Appended, LogLine, NewRun, OpenCommandRow, Run, Schedule, Search
+from smithers.store.records import Append, Appended, LogLine, NewRun, OpenCommandRow, Run, Schedule, Search, Sources
 
 
 class Store(ABC):
@@ -74,6 +74,17 @@ class Store(ABC):
     @abstractmethod
     def blob(self, sha256: str) -> bytes:
         """Raises `StoreDamaged` if it is not there or does not match its hash."""
+
+    @abstractmethod
+    def write_sources(self, sources: Sources) -> None:
+        """Keeps the code that a digest stands for, each file once by its content. The second time nothing happens."""
+
+    @abstractmethod
+    def has_sources(self, digest: str) -> bool: ...
+
+    @abstractmethod
+    def sources(self, digest: str) -> Sources:
+        """Raises `SourcesMissing`, and `StoreDamaged` if a file of it is not there or does not match its hash."""
 
     @abstractmethod
     def write_log_lines(self, lines: Sequence[LogLine]) -> None:

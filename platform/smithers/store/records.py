@@ -41,6 +41,19 @@ def started(new: NewRun) -> Json:
 
 
 @dataclass(frozen=True, slots=True)
+class Sources:
+    """The code that a digest stands for."""
+
+    digest: str
+    entry: str
+    """The workflow file's name in `files`."""
+    files: Mapping[str, bytes] = field(repr=False)
+    """By path below the folder that holds all of them, with slashes."""
+    environment: Json = field(default_factory=dict[str, Any])
+    """`{"python": version, "packages": {name: version}}` of the process that kept them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     run_id: str
     workflow: str

@@ -143,6 +143,15 @@ blobs = Table(
     Column("data", LargeBinary, nullable=False),
 )
 
+sources = Table(
+    "sources",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("data", Text, nullable=False),
+    Column("kept_ms", Big, nullable=False),
+)
+"""What a digest is made of: names of files with the blobs that hold them, and the environment they ran in."""
+
 snapshots = Table(
     "snapshots",
     metadata,

@@ -64,6 +64,10 @@ INSERT_CODE = "INSERT INTO codes (digest) VALUES (?) ON CONFLICT (digest) DO NOT
 BLOB = "SELECT data FROM blobs WHERE sha256 = ?"
 INSERT_BLOB = "INSERT INTO blobs (sha256, size_bytes, data) VALUES (?, ?, ?) ON CONFLICT (sha256) DO NOTHING"
 
+SOURCES = "SELECT data FROM sources WHERE digest = ?"
+SOURCES_EXIST = "SELECT 1 FROM sources WHERE digest = ?"
+INSERT_SOURCES = "INSERT INTO sources (digest, data, kept_ms) VALUES (?, ?, ?) ON CONFLICT (digest) DO NOTHING"
+
 # Projections --------------------------------------------------------------------------------------------------------
 
 _COMMAND = (

@@ -15,6 +15,7 @@ from smithers.errors import (
     RunExists,
     RunNotFound,
     ScheduleNotFound,
+    SourcesMissing,
     WrongState,
 )
 from smithers.store import read, sql
@@ -23,9 +24,20 @@ from smithers.store.codes import Codes
 from smithers.store.database import Connection, Database, T
 from smithers.store.interface import Store
 from smithers.store.marks import marks_of
-from smithers.store.records import Append, Appended, LogLine, NewRun, OpenCommandRow, Run, Schedule, Search, started
+from smithers.store.records import (
+    Append,
+    Appended,
+    LogLine,
+    NewRun,
+    OpenCommandRow,
+    Run,
+    Schedule,
+    Search,
+    Sources,
+    started,
+)
 from smithers.store.searching import searched
-from smithers.store.texts import Encoder, clean, dumps, loads, read_blob
+from smithers.store.texts import Encoder, clean, decode, dumps, loads, read_blob
 
 ALL = 2**62
 """As a limit: no limit. PostgreSQL takes no negative one."""
@@ -182,6 +194,38 @@ class SqlStore(Store):
 
     def blob(self, sha256: str) -> bytes:
         return self._database.read(lambda connection: read_blob(connection, sha256))
+
+    def write_sources(self, sources: Sources) -> None:
+        if self.has_sources(sources.digest):
+            return
+        encoder = Encoder()
+        files = {name: encoder.blob(data) for name, data in sources.files.items()}
+        text = encoder.text({"entry": sources.entry, "files": files, "environment": sources.environment})
+
+        def work(connection: Connection) -> None:
+            encoder.write(connection)
+            connection.execute(sql.INSERT_SOURCES, (sources.digest, text, self._now_ms()))
+
+        self._database.write(work)
+
+    def has_sources(self, digest: str) -> bool:
+        row = self._database.read(lambda connection: connection.execute(sql.SOURCES_EXIST, (digest,)).fetchone())
+        return row is not None
+
+    def sources(self, digest: str) -> Sources:
+        def work(connection: Connection) -> Sources:
+            row = connection.execute(sql.SOURCES, (digest,)).fetchone()
+            if row is None:
+                raise SourcesMissing(
+                    f"The sources of the code {digest[:12]} are not in the store: no run was started with it here, or "
+                    "the one that was is older than the keeping of sources.",
+                    digest=digest,
+                )
+            data = decode(connection, row[0])
+            files = {name: read_blob(connection, sha256) for name, sha256 in data["files"].items()}
+            return Sources(digest, data["entry"], files, data["environment"])
+
+        return self._database.read(work)
 
     def write_log_lines(self, lines: Sequence[LogLine]) -> None:
         ids = sorted({line.run_id for line in lines})

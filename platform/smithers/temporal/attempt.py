@@ -50,6 +50,8 @@ class Attempt:
     """Our last one, as it was stored."""
     spooled: bool = field(default=False, init=False)
     """Whether the result is on disk."""
+    outdated: bool = field(default=False, init=False)
+    """Whether the run follows other code by now: this body must not begin here."""
     work: Callable[[], Ended] | None = field(default=None, init=False)
     """What is to be done on this thread; None where we attach to a body that runs already."""
 
@@ -93,6 +95,7 @@ class Attempt:
             if self.claim:
                 return self.start(found.nth, alone=alone)
             if appended.outcomes == ("rejected",):
+                self.outdated = self.shop.store.run(self.order.run).digest != self.digest
                 return None
             self.careful = True
             found = self.claims().look()
@@ -141,7 +144,8 @@ class Attempt:
                 time.sleep(LOOK_EVERY_S)
 
     def append(self, fact: Fact, *, synced: bool = True) -> Appended:
-        return self.shop.store.append(Append(self.order.run, (fact,), epoch=self.order.epoch, synced=synced))
+        request = Append(self.order.run, (fact,), epoch=self.order.epoch, code=self.digest, synced=synced)
+        return self.shop.store.append(request)
 
     # The body
 

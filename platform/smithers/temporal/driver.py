@@ -54,6 +54,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -357,6 +358,8 @@ class Driver:
             if not answer.unheld:
                 return answer
             self.at_home = False
+        if order.code != self.queue:  # the run has followed other code meanwhile
+            order = replace(order, code=self.queue)
         return await step(order, f"step-{order.n}-code", queue=order.code)
 
     async def carry_out_child(self, order: Order) -> Answer:

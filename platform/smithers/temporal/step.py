@@ -99,6 +99,8 @@ class Step:
     owned: tuple[Carried, ...] | None = field(init=False, default=None)
     """The open commands we own, where that is known without asking the store."""
     done: Done = field(init=False, default="")
+    outdated: bool = field(init=False, default=False)
+    """The run follows other code by now, and a body of ours could not begin. It is as if we did not hold the code."""
 
     def __post_init__(self) -> None:
         self.store = self.shop.store
@@ -126,8 +128,8 @@ class Step:
             command, claimed = self.carry_out(command, claimed), True
         if self.order.child:
             self.shop.ring(self.order.run)
-            return Answer()
-        return self.reply()
+            return Answer(unheld=self.outdated)
+        return Answer(unheld=True) if self.outdated else self.reply()
 
     def command_at_hand(self) -> Command | None:
         """As this process has planned it. Whether it is still open the claim asks anyway."""
@@ -164,6 +166,7 @@ class Step:
         self.careful = attempt.careful
         if ended is None:
             self.mine = UNKNOWN
+            self.outdated = attempt.outdated
             return None
         self.shop.pace.note(command, ended["ms"])
         following = self.end(attempt, ended)

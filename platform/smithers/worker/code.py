@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import shutil
-import tempfile
 import threading
 import traceback
 from collections.abc import Mapping
@@ -17,6 +15,7 @@ from typing import Any, Final, cast
 from smithers.errors import AuthoringError, WorkflowFileError
 from smithers.flow.workflow import AnyWorkflow, Workflow
 from smithers.worker import modules, sources
+from smithers.worker.copies import written
 from smithers.worker.sources import Territory
 
 lock: Final = threading.Lock()
@@ -56,28 +55,9 @@ class LoadedCode:
 
         Copies are made once per digest, below `copies`.
         """
-        return self.source if self._is_unchanged() else self._copied(copies / self.digest[:12])
-
-    def _is_unchanged(self) -> bool:
-        base = self.source.parents[self.entry.count("/")]
-        prompts = {file.relative_to(base).as_posix() for file in sources.prompt_files(self.source.parent)}
-        try:
-            return prompts <= self.files.keys() and all((base / n).read_bytes() == d for n, d in self.files.items())
-        except OSError:
-            return False
-
-    def _copied(self, folder: Path) -> Path:
-        if not folder.is_dir():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))
-            for name, data in self.files.items():
-                (fresh / name).parent.mkdir(parents=True, exist_ok=True)
-                (fresh / name).write_bytes(data)
-            try:
-                fresh.rename(folder)
-            except OSError:  # another process was first
-                shutil.rmtree(fresh)
-        return folder / self.entry
+        if sources.is_unchanged(self.source, self.entry, self.files):
+            return self.source
+        return written(copies, self.digest, self.entry, self.files, self.source)
 
 
 def load(path: Path) -> LoadedCode:

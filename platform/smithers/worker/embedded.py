@@ -31,6 +31,7 @@ from smithers.temporal.workshop import Workshop
 from smithers.worker.bodies import LocalBodies
 from smithers.worker.code import LoadedCode
 from smithers.worker.heartbeat import CancelLook, Heartbeats
+from smithers.worker.held import Held
 from smithers.worker.lines import LineBuffer
 from smithers.worker.loop import new_loop
 from smithers.worker.scheduling import Scheduler, keep_for_schedules
@@ -62,13 +63,13 @@ class EmbeddedWorker:
         settings: WorkerSettings | None = None,
         *,
         store: Store | None = None,
-        on_code_wanted: Callable[[str, str], None] = lambda _digest, _source: None,
+        on_open_runs: Callable[[Sequence[Run]], None] = lambda _runs: None,
         schedules: bool = False,
     ) -> None:
-        """`on_code_wanted` is told, again and again, of the digest and the source of each open run. `schedules` has it
-        start what falls due, with the code as it is then."""
+        """`on_open_runs` is told, again and again, of all open runs. `schedules` has it start what falls due, with the
+        code as it is then."""
         self.project = project
-        self.on_code_wanted = on_code_wanted
+        self.on_open_runs = on_open_runs
         self.codes = {one.digest: one for one in ([code] if isinstance(code, LoadedCode) else code)}
         self.settings = settings or WorkerSettings.read()
         self.identity = str(identity.own())
@@ -77,6 +78,7 @@ class EmbeddedWorker:
         self.scheduler = Scheduler(self.store, self.hold) if schedules else None
         self._owns_store = store is None
         self._ledger = Ledger(project)
+        self._held = Held(project)
         self._lines = LineBuffer(self.store)
         self._pulse = Heartbeats(self._ledger)
         self._cancels = CancelLook(self.store, self.table)
@@ -132,6 +134,7 @@ class EmbeddedWorker:
         self._prepare(code)
         if self._loop is not None and self._serving is not None:
             self._loop.call_soon_threadsafe(self._serving.serve_code, code.digest)
+            self._held.say(self.codes.values())
 
     def stop(self, drain_s: float | None = None) -> None:
         """Takes nothing new. Bodies may go on for `drain_s`, then they are asked to stop, and handed over."""
@@ -153,6 +156,7 @@ class EmbeddedWorker:
         self._cancels.stop()
         self._lines.stop()
         self._ledger.close()
+        self._held.close()
         if self._owns_store:
             self.store.close()
 
@@ -207,13 +211,14 @@ class EmbeddedWorker:
         ended = asyncio.Event()
         serving = Serving(client, self.shop, self._pulse, self.identity, self.settings, self._draining.is_set, ended)
         bell = Bell(self.project, self._ring)
-        sweeper = Sweeper(self.project, self.store, client, self._ring, self.on_code_wanted)
+        sweeper = Sweeper(self.project, self.store, client, self._ring, self.on_open_runs)
         pulse = asyncio.create_task(self._pulse.run())
         try:
             serving.serve_drivers()
             for digest in self.codes:
                 serving.serve_code(digest)
             self._serving = serving
+            self._held.say(self.codes.values())
             if self.scheduler is not None:
                 await self._serve_schedules(server, serving, self.scheduler)
             await bell.open()

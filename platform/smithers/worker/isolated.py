@@ -26,6 +26,7 @@ from smithers.flow.call import Call
 from smithers.flow.policy import duration, milliseconds
 from smithers.flow.task import Task
 from smithers.flow.task_context import CancelFlag, LineSink, TaskContext
+from smithers.worker import copies
 from smithers.worker.code import LoadedCode, load
 from smithers_activities import capture, compute, failure
 from smithers_activities.isolate import Job
@@ -36,14 +37,14 @@ if TYPE_CHECKING:
 SET_PDEATHSIG: Final = 1
 
 
-def job_of(body: TaskBody, context: TaskContext, n: int, code: LoadedCode, copies: Path, store: str) -> Job:
-    """What the child is told of a body. `n` is its command, `store` the URL of the log, `copies` see `LoadedCode.home`.
+def job_of(body: TaskBody, context: TaskContext, n: int, code: LoadedCode, folder: Path, store: str) -> Job:
+    """What the child is told of a body. `n` is its command, `store` the URL of the log, `folder` see `LoadedCode.home`.
 
     A body that is only found by rendering needs a store that another process can open.
     """
     limit = body.task.timeout
     return {
-        "source": str(code.home(copies)),
+        "source": str(code.home(folder)),
         "digest": code.digest,
         "store": store,
         "n": n,
@@ -214,6 +215,7 @@ def die_with(parent: int, pipe: int) -> None:
 def carry_out(job: Job, sink: LineSink) -> compute.Outcome:
     deadline = None if job["deadline"] is None else datetime.fromtimestamp(job["deadline"], UTC)
     stopper = Stopper(deadline)
+    copies.settle(Path(job["source"]))
     code = load(Path(job["source"]))
     if code.digest != job["digest"]:
         raise TaskError(

@@ -64,8 +64,11 @@ def checked(request: Request) -> tuple[LoadedCode, Json]:
 def create(store: Store, request: Request, code: LoadedCode, input: Json) -> Run:
     """The run, or the one that was made for the same idempotency key. Raises `RunExists`, `IdempotencyConflict`."""
     run_id = request.run_id or new_run_id()
+    from smithers.worker.kept import keep
+
     source, options, tags = str(code.source), request.options, request.tags
     new = NewRun(run_id, code.workflow.name, input, code.digest, source, options, tags, request.idempotency_key)
+    keep(store, code)
     try:
         run = store.create_run(new)
     except RunExists as error:

@@ -16,7 +16,9 @@ NAMES: Final = {
     "SMITHERS_GRACE_S": "grace_s",
     "SMITHERS_SLOTS": "slots",
     "SMITHERS_CACHED_RUNS": "cached_runs",
+    "SMITHERS_HOSTED_CODES": "hosted_codes",
 }
+INTEGERS: Final = ("slots", "cached_runs", "hosted_codes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,8 @@ class WorkerSettings:
     """Steps without a task that run at the same time: approvals never wait behind tasks."""
     cached_runs: int = 1000
     """Drivers kept in memory, 70 KB each."""
+    hosted_codes: int = 4
+    """Old codes that have a process of their own at the same time, for runs that are pinned to them."""
     drain_s: float = 10.0
 
     @property
@@ -46,7 +50,7 @@ class WorkerSettings:
         for variable, name in NAMES.items():
             if text := source.get(variable):
                 try:
-                    found[name] = int(text) if name in ("slots", "cached_runs") else float(text)
+                    found[name] = int(text) if name in INTEGERS else float(text)
                 except ValueError:
                     raise InputError(f"{variable}={text!r} is not a number.") from None
         return cls(**found)  # type: ignore[arg-type]

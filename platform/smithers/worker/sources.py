@@ -19,7 +19,9 @@ from typing import Final
 
 from smithers.errors import WorkflowFileError
 
-MARKERS: Final = ("pyproject.toml", "setup.py", "setup.cfg", ".git")
+COPY: Final = ".smithers-sources"
+"""A file at the top of a copy, see `copies.py`."""
+MARKERS: Final = (COPY, "pyproject.toml", "setup.py", "setup.cfg", ".git")
 INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
 PLATFORM: Final = ("smithers", "smithers_activities", "smithers_sandboxes", "smithers_observability")
 
@@ -128,6 +130,22 @@ def check_hidden(name: str, path: Path, importer: Path) -> None:
             f"{loaded}. Rename the file.",
             file=str(importer),
         )
+
+
+def is_installed(place: Path) -> bool:
+    """Whether a folder that modules are found in is no part of a project, wherever it lies."""
+    in_environment = sys.prefix != sys.base_prefix and place.is_relative_to(sys.prefix)
+    return in_environment or not INSTALLED.isdisjoint(place.parts) or any((place / name).is_dir() for name in PLATFORM)
+
+
+def is_unchanged(source: Path, entry: str, files: Mapping[str, bytes]) -> bool:
+    """Whether the files around a workflow file are these, and there are no other prompts. Imports nothing."""
+    base = source.parents[entry.count("/")]
+    prompts = {file.relative_to(base).as_posix() for file in prompt_files(source.parent)}
+    try:
+        return prompts <= files.keys() and all((base / name).read_bytes() == data for name, data in files.items())
+    except OSError:
+        return False
 
 
 def prompt_files(folder: Path) -> list[Path]:

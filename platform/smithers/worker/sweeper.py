@@ -20,7 +20,7 @@ import fcntl
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -61,8 +61,8 @@ class Sweeper:
     store: Store
     client: Client
     ring: Callable[[str], Awaitable[None]]
-    look_for_code: Callable[[str, str], None]
-    """Told of the digest and source of each open run."""
+    look_at: Callable[[Sequence[Run]], None]
+    """Told of all open runs, in every round and in every worker: some may want code that nobody holds."""
     notices: Notices = field(init=False)
     _rung: dict[str, Rung] = field(default_factory=dict[str, Rung])
     _lock: int | None = None
@@ -108,8 +108,7 @@ class Sweeper:
 
     async def sweep(self) -> None:
         runs = await asyncio.to_thread(self.store.due_runs)
-        for run in runs:
-            await asyncio.to_thread(self.look_for_code, run.digest, run.source)
+        await asyncio.to_thread(self.look_at, runs)
         if not self.is_ours():
             return
         await take_over(self.project, self.client, [run.run_id for run in runs])

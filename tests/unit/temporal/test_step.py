@@ -313,14 +313,59 @@ def test_a_child_stores_and_rings_and_does_not_plan(yard: Yard) -> None:
     assert kinds(yard.fetch()) == [(2, "run")]
 
 
-def test_the_code_of_another_digest_does_not_plan(yard: Yard) -> None:
+def test_a_body_of_code_that_the_run_does_not_follow_any_more_does_not_begin(yard: Yard) -> None:
+    """The driver takes it for a step that no worker could take: it settles the command, and the new code plans it."""
     yard.start(two)
     yard.fetch()
     yard.store.append(Append("r", (follow("e" * 64),)))
+    assert yard.step(1) == Answer(unheld=True)
+    assert yard.step(1, attempt=2, child=True) == Answer(unheld=True)
+    assert (yard.bodies.ran, yard.entries("claim")) == ([], [])
+    yard.hold(two, "e" * 64)
+    assert kinds(yard.fetch(settle=(1,))) == [(2, "run")]
+    assert kinds(yard.step(2, code="smithers-p-" + "e" * 12)) == [(3, "run")]
+    assert yard.bodies.names == ["a"]
+
+
+def test_a_body_that_has_begun_ends_though_the_run_follows_other_code_and_the_other_code_plans(yard: Yard) -> None:
+    @workflow
+    def moving(ctx: Context[dict[str, int]]) -> Child:
+        return Sequence[Task("a", output=Out)[call(work_and_follow)], Task("b", output=Out)[call(work, 2)]]
+
+    def work_and_follow() -> Out:
+        yard.store.append(Append("r", (follow("e" * 64),)))
+        return Out(n=1)
+
+    yard.start(moving)
+    yard.fetch()
     answer = yard.step(1)
     assert (answer.elsewhere, answer.queue, answer.commands) == (True, "smithers-p-" + "e" * 12, ())
-    yard.hold(two, "e" * 64)
+    assert yard.kinds() == ["started", "frame", "claim", "follow", "ended"]
+    yard.hold(moving, "e" * 64)
     assert kinds(yard.fetch()) == [(2, "run")]
+    assert [entry.code[:1] for entry in yard.entries("frame", "ended")] == ["d", "d", "e"]
+
+
+def test_old_code_that_does_not_render_any_more_does_not_make_the_run_wait(yard: Yard) -> None:
+    broken = []
+
+    @workflow
+    def breaks(ctx: Context[dict[str, int]]) -> Child:
+        if broken:
+            raise ValueError("old")
+        return Sequence[Task("a", output=Out)[call(work, 1)], Task("b", output=Out)[call(break_and_follow)]]
+
+    def break_and_follow() -> Out:
+        broken.append(True)
+        yard.store.append(Append("r", (follow("e" * 64),)))
+        return Out(n=1)
+
+    yard.start(breaks)
+    yard.fetch()
+    yard.step(1)
+    yard.step(2)
+    assert yard.entries("render_failed") == []
+    assert yard.status() == "running"
 
 
 def follow(digest: str) -> Fact:

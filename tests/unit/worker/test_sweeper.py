@@ -63,7 +63,7 @@ def swept(yard: Yard, *driven: str, times: int = 1) -> list[str]:
 
     async def go() -> None:
         project = Project(yard.folder)
-        sweeper = Sweeper(project, yard.store, Temporal(*driven), ring, lambda _digest, _source: None)  # type: ignore[arg-type]
+        sweeper = Sweeper(project, yard.store, Temporal(*driven), ring, lambda _runs: None)  # type: ignore[arg-type]
         for _ in range(times):
             await sweeper.sweep()
         await sweeper.stop()

@@ -13,6 +13,7 @@ from smithers.cli.session import Session, session
 from smithers.cli.times import ago, local, now_ms
 from smithers.cli.views.approvals import pending
 from smithers.cli.views.asking import approval_wire, due_times, how_to_answer, more_lines, request_id, what_waits
+from smithers.cli.views.codes import SHORT, code_of
 from smithers.cli.views.nodes import named, node_wire, told_error
 from smithers.cli.views.runs import run_details
 from smithers.cli.views.signals import Filter, event_wire, open_events, received, send_command
@@ -51,11 +52,12 @@ def show(here: Session, run: Run, most: int) -> None:
         events = [event_wire(row) for row in open_events(nodes)]
         here.out.document(
             run_details(run)
+            | {"code": code_of(here.project, here.store, run).wire()}
             | {"nodes": [node_wire(row) for row in nodes], "pendingApprovals": approvals, "pendingEvents": events}
             | {"signals": [one.wire() for one in received(here.store, run.run_id, Filter())]}
         )
         return
-    here.out.lines(head(run))
+    here.out.lines(head(here, run))
     if nodes:
         here.out.line()
         here.out.lines(rows(nodes[-most:]))
@@ -76,15 +78,17 @@ def show(here: Session, run: Run, most: int) -> None:
         here.out.line(f"  smithers why {run.run_id}")
 
 
-def head(run: Run) -> list[str]:
+def head(here: Session, run: Run) -> list[str]:
     now = now_ms()
+    is_over = run.status in ("finished", "cancelled")
+    code = run.digest[:SHORT] if is_over else code_of(here.project, here.store, run).text
     return [
         f"run       {run.run_id}",
         f"workflow  {run.workflow}  ({run.source})",
         f"status    {run.status}",
         f"started   {local(run.created_ms)}  ({ago(run.created_ms, now)})",
         f"changed   {local(run.updated_ms)}  ({ago(run.updated_ms, now)})",
-        f"code      {run.digest[:12]}",
+        f"code      {code}",
     ]
 
 

@@ -14,6 +14,7 @@ from smithers.cli.output import Form
 from smithers.cli.searching import input_values, parse_moment
 from smithers.cli.session import Session, session
 from smithers.cli.times import ago, now_ms
+from smithers.cli.views.codes import SHORT, held_digests
 from smithers.cli.views.runs import run_wire
 from smithers.cli.watching import repeat
 from smithers.engine.entry import Json
@@ -81,7 +82,8 @@ def show(here: Session, search: Search) -> None:
     more, runs = len(runs) > search.limit, runs[: search.limit]
     steps = {run.run_id: step(here, run) for run in runs}
     if here.out.is_json:
-        found = [wire(run, steps[run.run_id]) for run in runs]
+        held = held_digests(here.project)
+        found = [wire(run, steps[run.run_id]) | code_wire(run, held) for run in runs]
         here.out.document({"runs": found, "more": more, "next": runs[-1].run_id if more else None})
         return
     if not runs:
@@ -90,7 +92,7 @@ def show(here: Session, search: Search) -> None:
             "There are no such runs." if is_narrow else "There are no runs here yet. `smithers up FILE` starts one."
         )
         return
-    here.out.lines(rows(runs, steps))
+    here.out.lines(rows(runs, steps, codes(here, runs)))
     if more:
         here.out.note(f"... and older ones: --before {runs[-1].run_id}, --limit {search.limit * 5}, or --all.")
 
@@ -110,11 +112,35 @@ def wire(run: Run, at: str) -> Json:
     return run_wire(run) | {"step": at or None}
 
 
-def rows(runs: list[Run], steps: dict[str, str]) -> list[str]:
+def code_wire(run: Run, held: frozenset[str]) -> Json:
+    return {"digest": run.digest, "codeHeld": run.digest in held}
+
+
+def codes(here: Session, runs: list[Run]) -> dict[str, str]:
+    """By which code each run goes, where runs of one workflow go by different ones; else empty."""
+    if len({(run.workflow, run.digest) for run in runs}) == len({run.workflow for run in runs}):
+        return {}
+    held = held_digests(here.project)
+    return {
+        run.run_id: run.digest[:SHORT] + ("" if run.status not in OPEN or run.digest in held else " (not held)")
+        for run in runs
+    }
+
+
+def rows(runs: list[Run], steps: dict[str, str], codes: dict[str, str]) -> list[str]:
     now = now_ms()
     tagged = any(run.tags for run in runs)
     return table(
-        ("RUN", "WORKFLOW", "STATUS", "STARTED", "CHANGED", "STEP", *(("TAGS",) if tagged else ())),
+        (
+            "RUN",
+            "WORKFLOW",
+            "STATUS",
+            "STARTED",
+            "CHANGED",
+            "STEP",
+            *(("CODE",) if codes else ()),
+            *(("TAGS",) if tagged else ()),
+        ),
         [
             (
                 run.run_id,
@@ -123,6 +149,7 @@ def rows(runs: list[Run], steps: dict[str, str]) -> list[str]:
                 ago(run.created_ms, now),
                 ago(run.updated_ms, now),
                 steps[run.run_id],
+                *((codes[run.run_id],) if codes else ()),
                 *((" ".join(f"{name}={value}" for name, value in run.tags.items()),) if tagged else ()),
             )
             for run in runs

@@ -25,8 +25,9 @@ def command(
 ) -> int:
     """Keeps a worker for the project in the foreground, until Ctrl-C or SIGTERM; then it drains.
 
-    It goes on with every open run whose workflow file is still as it was, and starts the local Temporal server if none
-    runs. A worker that a task takes down is started again.
+    It goes on with every open run, also where its workflow file has changed: the code that a run is pinned to is then
+    hosted from the store. It starts the local Temporal server if none runs. A worker that a task takes down is started
+    again.
     """
     paths = [existing(path) for path in files or []]
     project = find_project()
@@ -47,9 +48,9 @@ def existing(path: Path) -> Path:
 
 def guarded(project: Project, files: list[Path]) -> int:
     """Returns 128 plus the number of the signal that ended it, or the worker's own status."""
-    from smithers.worker.host import Guard
+    from smithers.worker.host import guard_of
 
-    guard = Guard(project, files)
+    guard = guard_of(project, files)
     signals: list[int] = []
 
     def stop(number: int, _frame: object) -> None:

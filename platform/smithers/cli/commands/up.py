@@ -31,6 +31,9 @@ def command(  # shape: parameters: one per option
         str | None, typer.Option("--resume", metavar="[RUN]", help="Go on with this run; alone: the newest unfinished.")
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", help="With --resume: go on with the code as it is now.")] = False,
+    pinned: Annotated[
+        bool, typer.Option("--pinned", help="With --resume: go on with the run's own code, wherever its file has gone.")
+    ] = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Leave (exit 3) as soon as the run waits.")] = False,
     most: Annotated[
         int | None, typer.Option("--max-concurrency", "-c", min=1, max=1000, help="At most so many tasks at once.")
@@ -55,11 +58,15 @@ def command(  # shape: parameters: one per option
     if resume is not None:
         refuse_with_resume(input=input, max_concurrency=most, tag=tag or None, idempotency_key=key)
         wanted = run if resume == LATEST and run else resume
-        order = Order(str(project.root), file or "", resumed_id(project, wanted), resume=True, follow=follow)
+        if follow and pinned:
+            raise InputError("--follow goes on with the new code, --pinned with the old one: give one of them.")
+        run_id = resumed_id(project, wanted)
+        order = Order(str(project.root), file or "", run_id, resume=True, follow=follow, pinned=pinned)
     elif file is None:
         raise InputError("`smithers up` needs a workflow file, or --resume RUN.")
-    elif follow:
-        raise InputError("--follow is about a run that is there: `smithers up --resume RUN --follow`.")
+    elif follow or pinned:
+        option = "--follow" if follow else "--pinned"
+        raise InputError(f"{option} is about a run that is there: `smithers up --resume RUN {option}`.")
     else:
         tags = pairs(tag or [], "--tag")
         order = Order(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from smithers.cli.guard import Order
 from smithers.cli.views.plan_text import told_difference
@@ -13,11 +14,15 @@ from smithers.errors import WorkflowFileError, WrongState
 from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.records import Append, Run
+from smithers.worker.kept import is_on_disk, keep
 from smithers.worker.new_run import Request, checked, create
 
 if TYPE_CHECKING:
     from smithers.store.interface import Store
     from smithers.worker.code import LoadedCode
+
+MOST_NAMED: Final = 5
+"""Changed files; the document has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,8 @@ class Prepared:
     """Position of the log behind which everything is new."""
     code: LoadedCode | None
     """None for a run that is over: there is nothing to host."""
+    notes: tuple[str, ...] = ()
+    """What a person is to know first: what the code that is followed changes, or what the old one comes from."""
 
     def wire(self) -> Json:
         return {
@@ -58,7 +65,7 @@ def started(project: Project, order: Order) -> Prepared:
         if run.status in ("finished", "failed", "cancelled"):
             code = None
         elif run.digest != code.digest:
-            code = code_of(store, run, replace(order, run_id=run.run_id))
+            code = code_of(store, run, replace(order, run_id=run.run_id)).code
     finally:
         store.close()
     return Prepared(run.run_id, run.workflow, run.created_ms, 0, code)
@@ -72,25 +79,47 @@ def resumed(project: Project, order: Order) -> Prepared:
         before = run.head
         if run.status in ("finished", "cancelled"):
             return Prepared(run.run_id, run.workflow, run.created_ms, run.head, None)
-        code = code_of(store, run, order)
+        chosen = code_of(store, run, order)
+        code, notes = chosen.code, chosen.notes
+        if code.digest != run.digest:
+            notes = following(run, code, told_difference(code.workflow, run, store.entries(run.run_id)))
         if run.status == "failed":
             run = reopen(store, run, order.by)
         if code.digest != run.digest:
-            follow(store, run, code)
-        return Prepared(run.run_id, run.workflow, run.created_ms, before, code)
+            follow(store, run, code, order.by)
+        return Prepared(run.run_id, run.workflow, run.created_ms, before, code, notes)
     finally:
         store.close()
 
 
-def code_of(store: Store, run: Run, order: Order) -> LoadedCode:
-    """The code to host. Raises `WrongState` where it is not the run's and nobody asked to follow it."""
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The code to go on with."""
+
+    code: LoadedCode
+    notes: tuple[str, ...] = ()
+
+
+def code_of(store: Store, run: Run, order: Order) -> Chosen:
+    """The code to host. Raises `WrongState` where the file is not the run's code and nobody said what to do then."""
+    if order.pinned:
+        return pinned(store, run, order)
+    code = code_on_disk(run, order.file)
+    if code.digest != run.digest and not order.follow:
+        raise changed_code(store, run, code)
+    return Chosen(code)
+
+
+def code_on_disk(run: Run, file: str = "") -> LoadedCode:
+    """Raises `WorkflowFileError` where it is gone, and `WrongState` for another workflow."""
     from smithers.worker.code import load
 
-    path = Path(order.file or run.source)
-    if not path.exists() and not order.file:
+    path = Path(file or run.source)
+    if not path.exists() and not file:
         raise WorkflowFileError(
             f"The workflow file of run {run.run_id} is gone: {path}. Where is it now? "
-            f"`smithers up FILE --resume {run.run_id}`.",
+            f"`smithers up FILE --resume {run.run_id}`. To go on with the code as it was when the run started: "
+            f"`smithers up --resume {run.run_id} --pinned`.",
             file=str(path),
         )
     code = load(path)
@@ -99,25 +128,62 @@ def code_of(store: Store, run: Run, order: Order) -> LoadedCode:
             f"{path} holds the workflow {code.workflow.name!r}, but run {run.run_id} is of {run.workflow!r}.",
             run_id=run.run_id,
         )
-    if code.digest != run.digest and not order.follow:
-        raise changed_code(store, run, code, path)
     return code
 
 
-def changed_code(store: Store, run: Run, code: LoadedCode, path: Path) -> WrongState:
+def pinned(store: Store, run: Run, order: Order) -> Chosen:
+    """The code that the run is pinned to: its file while that is unchanged, else the sources in the store.
+
+    Raises `WrongState` where neither is there.
+    """
+    from smithers.worker.code import load
+    from smithers.worker.kept import changes, load_kept
+
+    source = Path(order.file or run.source)
+    if not store.has_sources(run.digest):  # of a run that was started before sources were kept
+        code = code_on_disk(run, order.file)
+        if code.digest != run.digest:
+            raise changed_code(store, run, code)
+        return Chosen(code)
+    kept = store.sources(run.digest)
+    if is_on_disk(kept, source):
+        code = load(source)
+        if code.digest == run.digest:
+            return Chosen(code)
+    code = load_kept(store, run.digest, source, Path(order.root) / ".smithers" / "code")
+    said = f"{run.source} has changed: run {run.run_id} goes on with its own code {run.digest[:12]}, from the store."
+    return Chosen(code, (said, *(f"! {line}" for line in changes(kept.environment))))
+
+
+def following(run: Run, code: LoadedCode, difference: list[str]) -> tuple[str, ...]:
+    return (f"⟳ Run {run.run_id} follows the code {code.digest[:12]} now:", *(f"  {line}" for line in difference))
+
+
+def changed_code(store: Store, run: Run, code: LoadedCode) -> WrongState:
     difference = told_difference(code.workflow, run, store.entries(run.run_id))
     shown = "\n".join(f"  {line}" for line in difference)
+    is_kept = store.has_sources(run.digest)
+    names = changed_files(store.sources(run.digest).files, code.files) if is_kept else []
+    where = f" ({', '.join(names[:MOST_NAMED])})" if names else ""
+    old = f"smithers up --resume {run.run_id} --pinned" if is_kept else "put the file back as it was."
     return WrongState(
-        f"{path} has changed since run {run.run_id} began: its code is {run.digest[:12]}, this is {code.digest[:12]}.\n"
+        f"{code.source} has changed since run {run.run_id} began{where}: its code is {run.digest[:12]}, this is "
+        f"{code.digest[:12]}.\n"
         f"What the new code would change in this run:\n{shown}\n"
         f"To go on with the new code: smithers up --resume {run.run_id} --follow\n"
-        "To go on with the old code: put the file back as it was.",
+        f"To go on with the old code: {old}",
         code="CODE_CHANGED",
         run_id=run.run_id,
         digest=run.digest,
         new_digest=code.digest,
         difference=difference,
+        pinned=is_kept,
+        changed_files=names,
     )
+
+
+def changed_files(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[str]:
+    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
 
 
 def reopen(store: Store, run: Run, by: str) -> Run:
@@ -127,9 +193,10 @@ def reopen(store: Store, run: Run, by: str) -> Run:
     return store.run(run.run_id)
 
 
-def follow(store: Store, run: Run, code: LoadedCode) -> None:
+def follow(store: Store, run: Run, code: LoadedCode, by: str = "") -> None:
     """Pins the run to other code from here on. Old code can be followed again later: the key holds the position."""
-    data = {"digest": code.digest, "source": str(code.source)}
+    keep(store, code)
+    data = {"digest": code.digest, "source": str(code.source), "from": run.digest, "by": by}
     fact = Fact("follow", f"follow:{run.head}:{code.digest[:12]}", data, OpenRun())
     if store.append(Append(run.run_id, (fact,))).outcomes[0] == "rejected":
         raise WrongState(

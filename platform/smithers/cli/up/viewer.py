@@ -194,7 +194,7 @@ class Viewer:
         if data["after"]:
             self.model.describe(store.nodes(run.run_id))
             self.model.reader.status = run.status
-        self.order = replace(self.order, run_id=run.run_id, resume=True, follow=False)
+        self.order = replace(self.order, run_id=run.run_id, resume=True, follow=False, pinned=True)
         if self.keyboard is not None:
             self.keyboard.open()
         self.screen.begin(self.model)

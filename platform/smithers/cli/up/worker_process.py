@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 import traceback
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -29,8 +30,10 @@ from smithers.project import Project
 from smithers.worker import watchdog
 
 if TYPE_CHECKING:
+    from smithers.store.records import Run
     from smithers.worker.code import LoadedCode
     from smithers.worker.embedded import EmbeddedWorker
+    from smithers.worker.hosted import HostedCodes
 
 DRAIN_S: Final = 10.0
 LOOK_EVERY_S: Final = 1.0
@@ -92,6 +95,8 @@ def serve(line: Line, order: Order) -> None:
     try:
         prepared = prepare(project, order)
         line.say({"ready": prepared.wire()})
+        for note in prepared.notes:
+            line.say({"note": note})
         if prepared.code is not None:
             host(line, project, prepared.run_id, prepared.code)
     except SmithersError as error:
@@ -111,13 +116,45 @@ def host(line: Line, project: Project, run_id: str, code: LoadedCode) -> None:
     from smithers.worker.embedded import EmbeddedWorker
 
     worker = EmbeddedWorker(project, code, None)
+    beside = Beside(worker, run_id)
+    worker.on_open_runs = beside.look
     with boot():
         worker.start()
     ring(worker, run_id)
-    worker.stop(obey(line, worker, run_id))
+    drain_s = obey(line, worker, run_id)
+    beside.ask_to_stop()
+    worker.stop(drain_s)
+    beside.close()
     # The SDK's native objects must go while the interpreter is whole: otherwise it may crash while it exits.
-    del worker
+    del worker, beside
     gc.collect()
+
+
+class Beside:
+    """Hosts the code that our run follows since we began, should somebody have it follow another one."""
+
+    def __init__(self, worker: EmbeddedWorker, run_id: str) -> None:
+        self.worker = worker
+        self.run_id = run_id
+        self.hosted: HostedCodes | None = None
+
+    def look(self, runs: Sequence[Run]) -> None:
+        ours = [run for run in runs if run.run_id == self.run_id]
+        if self.hosted is None and any(run.digest not in self.worker.codes for run in ours):
+            from smithers.worker.hosted import HostedCodes
+
+            worker = self.worker
+            self.hosted = HostedCodes(worker.project, worker.store, worker.codes.keys, 1)
+        if self.hosted is not None:
+            self.hosted.look(ours)
+
+    def ask_to_stop(self) -> None:
+        if self.hosted is not None:
+            self.hosted.ask_to_stop()
+
+    def close(self) -> None:
+        if self.hosted is not None:
+            self.hosted.close()
 
 
 def obey(line: Line, worker: EmbeddedWorker, run_id: str) -> float:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from smithers.cli.times import ago, now_ms, span
+from smithers.cli.views.codes import code_of
 from smithers.cli.views.why import due_facts
 from smithers.cli.views.workers import LocalWorker, local_workers
 from smithers.engine.entry import Json
@@ -128,7 +130,11 @@ def stored(project: Project, workers: list[LocalWorker]) -> list[Check]:
         newest = store.runs(limit=1)
         last = f", the newest from {ago(newest[0].created_ms, now_ms())}" if newest else ""
         text = f"{where.removeprefix('/') if where.startswith('//') else where}: {len(open_runs)} open runs{last}"
-        found = [check for run in open_runs[:MOST_RUNS] for check in look_at(store, run, workers)]
+        found = [
+            check
+            for run in open_runs[:MOST_RUNS]
+            for check in [*look_at(store, run, workers), *old_code(project, store, run)]
+        ]
         if len(open_runs) > MOST_RUNS:
             found.append(Check("runs", "note", f"{len(open_runs) - MOST_RUNS} more open runs were not looked at"))
         return [Check("store", "ok", text), *found]
@@ -149,6 +155,23 @@ def look_at(store: Store, run: Run, workers: list[LocalWorker]) -> list[Check]:
         text = f"something was stored {span(waited_ms)} ago ({due[-1].kind}), and nobody has acted upon it"
         return [Check(name, "problem", text, f"smithers doctor --redrive {run.run_id}")]
     return idle_tasks(store, run, name) if workers else []
+
+
+def old_code(project: Project, store: Store, run: Run) -> list[Check]:
+    """Runs that are pinned to other code than their file holds."""
+    name, code = f"code of {run.run_id}", code_of(project, store, run)
+    advice = f"`smithers follow {run.run_id}` moves it to the new code."
+    if code.standing == "hosted" and not code.is_on_disk:
+        found = [Check(name, "note", f"goes by the code {code.text}", advice)]
+    elif code.standing == "kept":
+        hosting = f"`smithers start` or `smithers up --resume {run.run_id} --pinned` hosts the old code; {advice}"
+        found = [Check(name, "note", f"goes by the code {code.text}", hosting)]
+    elif code.standing == "unknown" and not Path(run.source).exists():
+        text = f"its workflow file {run.source} is gone, and its sources are not in the store"
+        found = [Check(name, "problem", text, f"smithers up FILE --resume {run.run_id} --follow")]
+    else:
+        return []
+    return [*found, *(Check(name, "note", line, "Its tasks may behave differently.") for line in code.changes)]
 
 
 def idle_tasks(store: Store, run: Run, name: str) -> list[Check]:

@@ -9,6 +9,7 @@ from smithers.cli.times import ago, iso, local, now_ms, span
 from smithers.cli.views.approvals import pending, told_decision
 from smithers.cli.views.asking import due_times, how_to_answer, more_lines, what_waits
 from smithers.cli.views.attempts import Attempt, attempts_of, node_entries
+from smithers.cli.views.codes import RunCode
 from smithers.cli.views.nodes import named, shown_iteration
 from smithers.cli.views.signals import event_wire, open_events, send_command, told_event
 from smithers.engine.entry import Entry, Json, node_key
@@ -26,7 +27,7 @@ class Reason:
     """One thing that the run waits for, or died of."""
 
     kind: str
-    """approval, timer, event, task, queue, backoff, plan, worker, code, cancel, failure, more."""
+    """approval, timer, event, task, queue, backoff, plan, worker, code, old-code, cancel, failure, more."""
     text: str
     since_ms: int = 0
     unblock: str = ""
@@ -49,6 +50,8 @@ class Why:
     run: Run
     summary: str
     reasons: tuple[Reason, ...]
+    code: RunCode | None = None
+    """By which code it goes; None where nobody has looked, or where it is over."""
 
     def wire(self) -> Json:
         return {
@@ -57,11 +60,12 @@ class Why:
             "summary": self.summary,
             "reasons": [reason.wire() for reason in self.reasons],
             "error": self.run.error,
+            **({"code": self.code.wire()} if self.code is not None else {}),
         }
 
 
-def explain(store: Store, run: Run, *, has_worker: bool) -> Why:
-    """Reads the store only."""
+def explain(store: Store, run: Run, *, has_worker: bool, code: RunCode | None = None) -> Why:
+    """Reads the store only; `code` is what is known of who holds the run's code."""
     match run.status:
         case "finished":
             return Why(run, f"It finished {ago(run.updated_ms, now_ms())} and waits for nothing.", ())
@@ -70,17 +74,18 @@ def explain(store: Store, run: Run, *, has_worker: bool) -> Why:
         case "failed":
             return Why(run, "It failed.", (failure(store, run),))
         case _:
-            return open_run(store, run, has_worker=has_worker)
+            return open_run(store, run, has_worker, code)
 
 
-def open_run(store: Store, run: Run, *, has_worker: bool) -> Why:
+def open_run(store: Store, run: Run, has_worker: bool, held: RunCode | None) -> Why:
     awaited = events(store, run)
-    reasons = [*cancel_request(store, run), *code(store, run), *people(store, run), *awaited, *work(store, run)]
+    old = old_code(run, held)
+    reasons = [*cancel_request(store, run), *code(store, run), *old, *people(store, run), *awaited, *work(store, run)]
     unplanned = due_facts(store, run)
     if unplanned:
         reasons.append(Reason("plan", told_facts(unplanned), unplanned[-1].at_ms))
-    needs_worker = any(reason.kind not in ("approval", "event", "code") for reason in reasons)
-    if not has_worker and (needs_worker or not reasons):
+    needs_worker = any(reason.kind not in ("approval", "event", "code", "old-code") for reason in reasons)
+    if not has_worker and not old and (needs_worker or not reasons):
         reasons.append(
             Reason(
                 "worker",
@@ -89,7 +94,24 @@ def open_run(store: Store, run: Run, *, has_worker: bool) -> Why:
                 command=f"smithers up --resume {run.run_id}",
             )
         )
-    return Why(run, summary(reasons), tuple(reasons))
+    return Why(run, summary(reasons), tuple(reasons), held)
+
+
+def old_code(run: Run, held: RunCode | None) -> list[Reason]:
+    """The run is pinned to code that the file does not hold any more, and nobody here hosts it."""
+    if held is None or held.standing != "kept":
+        return []
+    text = f"It goes by the code {run.digest[:12]}. {run.source} is other code now, and nobody here hosts the old one."
+    return [
+        Reason(
+            "old-code",
+            "\n".join([text, *(f"{line}." for line in held.changes)]),
+            unblock=f"`smithers start` hosts it, and so does the command below; `smithers follow {run.run_id}` moves "
+            "the run to the new code",
+            command=f"smithers up --resume {run.run_id} --pinned",
+            data={"digest": run.digest, "source": run.source},
+        )
+    ]
 
 
 def summary(reasons: list[Reason]) -> str:
@@ -108,6 +130,7 @@ WAITS: Final = {
     "event": "an event",
     "code": "a workflow file that renders",
     "worker": "a worker",
+    "old-code": "a worker with its code",
 }
 
 

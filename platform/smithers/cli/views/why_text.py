@@ -14,6 +14,7 @@ SYMBOLS: Final = {
     "timer": "⏱",
     "failure": "✗",
     "code": "✗",
+    "old-code": "!",
     "worker": "!",
     "plan": "○",
     "more": " ",
@@ -24,6 +25,8 @@ UNTIMED: Final = ("task", "failure")
 
 def told(why: Why) -> list[str]:
     lines = [f"{why.run.run_id} ({why.run.workflow}): {why.summary}"]
+    if why.code is not None and why.code.standing == "hosted":
+        lines += ["", f"code {why.code.text}"]
     for reason in why.reasons:
         lines += ["", *told_reason(reason)]
     return lines
