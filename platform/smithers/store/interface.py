@@ -39,9 +39,14 @@ class Store(ABC):
         """The only way to write to a log. Raises `RunNotFound`, and `StaleEpoch` if `request.epoch` is not current."""
 
     @abstractmethod
-    def redrive(self, run_id: str, by: str = "") -> int:
+    def redrive(self, run_id: str, by: str = "", *, least: int = 0) -> int:
         """Raises the epoch and says so in the log (`redriven`), so that drivers and steps of the old one end.
-        Returns the new epoch. Raises `RunNotFound`, and `WrongState` if the run has ended."""
+        Returns the new epoch, not below `least`. Raises `RunNotFound`, and `WrongState` if the run has ended."""
+
+    @abstractmethod
+    def raise_epochs(self, least: int, by: str = "") -> list[str]:
+        """After the store was set back: drives every open run again, as `redrive` does, and returns their ids. The
+        epoch of a run that is over is raised, too, for it may be resumed."""
 
     @abstractmethod
     def entries(self, run_id: str, after: int = 0, limit: int | None = None) -> list[Entry]:

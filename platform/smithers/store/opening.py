@@ -84,6 +84,8 @@ def _check_sqlite(url: str, path: Path) -> None:
                 raise StoreError(f"{path} is another program's database. Give another file.")
             make_tables(connection)
         row = connection.execute(sql.REVISION).fetchone()
+        if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            connection.execute("PRAGMA journal_mode = WAL")  # a copy that was put here is not
     finally:
         connection.close()
     if is_older(row[0] if row else None, str(path)):

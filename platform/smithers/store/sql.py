@@ -37,6 +37,13 @@ CHANGE_RUN = "UPDATE runs SET epoch = ?, status = ?, digest = ?, source = ?, err
 """Apart from the other: naming the status alone makes SQLite write the index of live runs again."""
 
 
+RAISE_CLOSED = (
+    "UPDATE runs SET epoch = CASE WHEN epoch < ? THEN ? ELSE epoch + 1 END "
+    "WHERE status IN ('finished', 'failed', 'cancelled')"
+)
+"""After a restore: see `backup.py`."""
+
+
 def newest_runs(conditions: Sequence[str]) -> str:
     """The newest runs that fit all conditions, see `searching.py`."""
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""

@@ -88,7 +88,7 @@ class SqlStore(Store):
 
         return self._database.read(work)
 
-    def redrive(self, run_id: str, by: str = "") -> int:
+    def redrive(self, run_id: str, by: str = "", *, least: int = 0) -> int:
         def work(connection: Connection) -> int:
             log = Log(connection, run_id, self._now_ms())
             if log.status in FINAL:
@@ -98,13 +98,20 @@ class SqlStore(Store):
                     run_id=run_id,
                     status=log.status,
                 )
-            log.epoch += 1
+            log.epoch = max(log.epoch + 1, least)
             data: Json = {"epoch": log.epoch, "by": by}
             log.put("redriven", f"redriven:{log.epoch}", data, dumps(data).decode())
             log.save()
             return log.epoch
 
         return self._write_log(run_id, work)
+
+    def raise_epochs(self, least: int, by: str = "") -> list[str]:
+        runs = [run.run_id for run in self.due_runs()]
+        for run_id in runs:
+            self.redrive(run_id, by, least=least)
+        self._database.write(lambda connection: connection.execute(sql.RAISE_CLOSED, (least, least)) and None)
+        return runs
 
     # The log --------------------------------------------------------------------------------------------------------
 

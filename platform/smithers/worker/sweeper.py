@@ -8,6 +8,7 @@ rings
     - open runs with a command that nobody has begun for a while (a delivery which Temporal had given up may have
       planned it: nobody listens to its answer)
     - runs that are over while their driver is still open (the same)
+    - drivers of runs that the store does not know (it was restored, or they were deleted): they end then
 A ring without need costs one fetch; each run is rung ever more rarely as long as nothing changes.
 
 It also hands on the work of dead processes (`temporal/takeover.py`), and tells people that a run waits for them.
@@ -26,11 +27,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from smithers.engine.fold import UNPLANNED_KINDS
-from smithers.errors import SmithersError
+from smithers.errors import RunNotFound, SmithersError
 from smithers.project import Project
 from smithers.store.interface import Store
 from smithers.store.records import Run
-from smithers.temporal.order import TASK, driver_queue
+from smithers.temporal import drivers
 from smithers.temporal.takeover import take_over
 from smithers.worker.notices import Notices
 
@@ -122,9 +123,7 @@ class Sweeper:
 
     async def driven(self) -> set[str]:
         """Runs with an open driver. Temporal's index lags behind by a moment."""
-        query = f"ExecutionStatus='Running' AND TaskQueue='{driver_queue(self.project.name)}'"
-        found = self.client.list_workflows(query)
-        return {workflow.id async for workflow in found if workflow.workflow_type != TASK}
+        return await drivers.open_drivers(self.client, self.project.name)
 
     def wants_ring(self, run: Run, is_driven: bool) -> bool:
         if run.status == "waiting-code" and is_driven:
@@ -164,6 +163,17 @@ class Sweeper:
         """Runs that are over, and whose driver has not noticed."""
         for run_id in sorted(driven)[:CLOSED_LOOKED_AT]:
             with suppress(SmithersError):
-                run = await asyncio.to_thread(self.store.run, run_id)
+                try:
+                    run = await asyncio.to_thread(self.store.run, run_id)
+                except RunNotFound:
+                    await self.ring_unknown(run_id)
+                    continue
                 if time.time() * 1000 - run.updated_ms > OLD_MS:
                     await self.ring_again(run)
+
+    async def ring_unknown(self, run_id: str) -> None:
+        """Its driver looks for the run, does not find it, and ends."""
+        last, now = self._rung.get(run_id), time.monotonic()
+        if last is None or now - last.at >= last.pause_s:
+            self._rung[run_id] = Rung(0, now, LONGEST_PAUSE_S)
+            await drivers.ring_only(self.client, run_id)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from smithers.cli.times import ago, now_ms, span
+from smithers.cli.views.parted import look_for_parted, reached
 from smithers.cli.views.why import due_facts
 from smithers.cli.views.workers import LocalWorker, local_workers
 from smithers.engine.entry import Json
@@ -131,9 +132,29 @@ def stored(project: Project, workers: list[LocalWorker]) -> list[Check]:
         found = [check for run in open_runs[:MOST_RUNS] for check in look_at(store, run, workers)]
         if len(open_runs) > MOST_RUNS:
             found.append(Check("runs", "note", f"{len(open_runs) - MOST_RUNS} more open runs were not looked at"))
-        return [Check("store", "ok", text), *found]
+        parted = guarded("drivers", lambda: driven(project, store, workers))
+        told = {check.name for check in found}
+        return [
+            Check("store", "ok", text),
+            *found,
+            *[one for one in parted if one.state == "problem" or one.name not in told],
+        ]
     finally:
         store.close()
+
+
+def driven(project: Project, store: Store, workers: list[LocalWorker]) -> list[Check]:
+    """Whether Temporal drives what is open, and nothing else. Only a server that is there is asked."""
+    address = reached(project)
+    if address is None:
+        return []
+    found: list[Check] = []
+    for one in look_for_parted(project, store, address):
+        # Without a worker nobody has looked yet: the next one to start drives what has no driver.
+        waits = one.why == "undriven" and not workers
+        advice = "`smithers start` drives it from its log." if waits else "smithers doctor --redrive"
+        found.append(Check(f"run {one.run_id}", "note" if waits else "problem", one.text, advice))
+    return found
 
 
 def look_at(store: Store, run: Run, workers: list[LocalWorker]) -> list[Check]:
