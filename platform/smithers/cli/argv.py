@@ -12,7 +12,7 @@ from typing import Final
 
 SOURCES: Final = (".py", ".dot")
 FLAGS: Final = frozenset(
-    {"--detach", "--follow", "--watch", "--all", "--no-wait", "--attempts", "--mermaid", "--progress"}
+    {"--detach", "--follow", "--watch", "--all", "--no-wait", "--attempts", "--mermaid", "--progress", "--dry-run"}
 )
 TRUTH: Final = {"true": True, "false": False}
 LATEST: Final = "latest"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from smithers.engine.entry import Entry, Json
 from smithers.engine.frame import NodeRow
-from smithers.store.records import Append, Appended, LogLine, NewRun, OpenCommandRow, Run, Schedule, Search
+from smithers.store.records import Append, Appended, Deleted, LogLine, NewRun, OpenCommandRow, Run, Schedule, Search
 
 
 class Store(ABC):
@@ -95,6 +95,16 @@ class Store(ABC):
     @abstractmethod
     def snapshot(self, run_id: str, version: int) -> tuple[int, Json] | None:
         """The newest of that version, as (seq, state)."""
+
+    @abstractmethod
+    def delete_run(self, run_id: str) -> Deleted:
+        """With everything that is kept for it, and blobs that no other run has. Its id and its idempotency key are
+        free again. Raises `RunNotFound`, and `WrongState` for a run that has not ended."""
+
+    @abstractmethod
+    def give_back_space(self) -> int:
+        """Returns what deleted runs have left empty to the file system, bit by bit; the bytes that are still empty,
+        and will be used again first. A database on a server does this by itself: 0."""
 
     @abstractmethod
     def due_runs(self) -> list[Run]:

@@ -66,6 +66,7 @@ def _make_sqlite(path: Path, *, create: bool) -> None:
 
 def make_tables(connection: sqlite3.Connection) -> None:
     """Makes and stamps the newest schema in an empty database, unless another process has just done so."""
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before anything is in the file
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN IMMEDIATE")
     if not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():

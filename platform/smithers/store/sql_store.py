@@ -21,9 +21,21 @@ from smithers.store import read, sql
 from smithers.store.appending import FINAL, Log, append, prepare
 from smithers.store.codes import Codes
 from smithers.store.database import Connection, Database, T
+from smithers.store.deleting import delete
 from smithers.store.interface import Store
 from smithers.store.marks import marks_of
-from smithers.store.records import Append, Appended, LogLine, NewRun, OpenCommandRow, Run, Schedule, Search, started
+from smithers.store.records import (
+    Append,
+    Appended,
+    Deleted,
+    LogLine,
+    NewRun,
+    OpenCommandRow,
+    Run,
+    Schedule,
+    Search,
+    started,
+)
 from smithers.store.searching import searched
 from smithers.store.texts import Encoder, clean, dumps, loads, read_blob
 
@@ -112,6 +124,12 @@ class SqlStore(Store):
             self.redrive(run_id, by, least=least)
         self._database.write(lambda connection: connection.execute(sql.RAISE_CLOSED, (least, least)) and None)
         return runs
+
+    def delete_run(self, run_id: str) -> Deleted:
+        return self._write_log(run_id, lambda connection: delete(connection, run_id))
+
+    def give_back_space(self) -> int:
+        return self._database.give_back_space()
 
     # The log --------------------------------------------------------------------------------------------------------
 

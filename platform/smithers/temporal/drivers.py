@@ -62,3 +62,10 @@ async def ring_only(client: Client, run_id: str) -> None:
     except RPCError as error:
         if error.status != RPCStatusCode.NOT_FOUND:
             raise
+
+
+def refusals() -> tuple[type[Exception], ...]:
+    """What the functions above raise where the server does not answer as it should."""
+    from temporalio.service import RPCError
+
+    return (RPCError,)

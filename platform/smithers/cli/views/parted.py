@@ -53,8 +53,6 @@ def look_for_parted(project: Project, store: Store, address: str) -> list[Parted
 
 
 async def _look(project: Project, store: Store, address: str) -> list[Parted]:
-    from temporalio.service import RPCError
-
     from smithers.temporal import drivers
     from smithers.temporal.client import connect
 
@@ -70,8 +68,8 @@ async def _look(project: Project, store: Store, address: str) -> list[Parted]:
                 found.append(Parted(run_id, "unknown", "Temporal drives it, but the store does not have it"))
             elif run_id in runs:
                 found += compared(store, run, await drivers.driver(client, run_id))
-    except RPCError as error:
-        raise ServerError(f"The Temporal server at {address} did not say what it drives: {error.message}.") from error
+    except drivers.refusals() as error:
+        raise ServerError(f"The Temporal server at {address} did not say what it drives: {error}.") from error
     return sorted([*found, *undriven(list(runs.values()), driven)], key=lambda one: one.run_id)
 
 
