@@ -84,7 +84,7 @@ class Host:
         """When the file of a digest was last found to hold something else: its time of change."""
         codes = [load(file) for file in files]
         self.worker = EmbeddedWorker(
-            project, codes, WorkerSettings.read(), on_code_wanted=self.look_for, schedules=True
+            project, codes, WorkerSettings.of(project), on_code_wanted=self.look_for, schedules=True
         )
 
     def start(self) -> None:

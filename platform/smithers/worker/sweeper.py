@@ -11,7 +11,8 @@ rings
     - drivers of runs that the store does not know (it was restored, or they were deleted): they end then
 A ring without need costs one fetch; each run is rung ever more rarely as long as nothing changes.
 
-It also hands on the work of dead processes (`temporal/takeover.py`), and tells people that a run waits for them.
+It also hands on the work of dead processes (`temporal/takeover.py`), tells people that a run waits for them, and
+deletes runs that ended longer ago than the project's `retention` says.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import logging
+import math
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -29,11 +31,14 @@ from typing import TYPE_CHECKING, Final
 from smithers.engine.fold import UNPLANNED_KINDS
 from smithers.errors import RunNotFound, SmithersError
 from smithers.project import Project
+from smithers.store.deleting import Old, prune
 from smithers.store.interface import Store
 from smithers.store.records import Run
 from smithers.temporal import drivers
 from smithers.temporal.takeover import take_over
+from smithers.worker.configuration import RetentionSection, configured
 from smithers.worker.notices import Notices
+from smithers.worker.spans import parse_span
 
 if TYPE_CHECKING:
     from smithers.temporal.client import Client
@@ -44,6 +49,8 @@ OLD_MS: Final = 5000
 """Younger trouble is probably being dealt with."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 3.0, 300.0
 CLOSED_LOOKED_AT: Final = 50
+PRUNE_EVERY_S: Final = 600.0
+PRUNED_AT_ONCE: Final = 20
 IN_FLIGHT: Final = ("run", "child", "timer")
 
 
@@ -65,12 +72,17 @@ class Sweeper:
     look_for_code: Callable[[str, str], None]
     """Told of the digest and source of each open run."""
     notices: Notices = field(init=False)
+    retention: RetentionSection = field(init=False)
+    _pruned: float = -math.inf
+    """When old runs were looked for last."""
     _rung: dict[str, Rung] = field(default_factory=dict[str, Rung])
     _lock: int | None = None
     _task: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
-        self.notices = Notices(self.project, self.store)
+        values = configured(self.project).values
+        self.notices = Notices(self.project, self.store, values.notices.command, values.notices.url)
+        self.retention = values.retention
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run())
@@ -120,6 +132,19 @@ class Sweeper:
                 await self.ring_again(run)
         await self.ring_closed(driven - {run.run_id for run in runs})
         await asyncio.to_thread(self.notices.look, runs)
+        await asyncio.to_thread(self.prune)
+
+    def prune(self) -> None:
+        """Deletes runs that the project does not want to keep: some at a time, so that a round stays short."""
+        if not self.retention.older_than or time.monotonic() - self._pruned < PRUNE_EVERY_S:
+            return
+        before_ms = round(time.time() * 1000) - parse_span(self.retention.older_than, "retention.older_than")
+        gone = prune(self.store, Old(before_ms, tuple(self.retention.statuses)), most=PRUNED_AT_ONCE)
+        if len(gone) < PRUNED_AT_ONCE:
+            self._pruned = time.monotonic()
+        if gone:
+            self.store.give_back_space()
+            log.info("deleted %d runs that ended more than %s ago", len(gone), self.retention.older_than)
 
     async def driven(self) -> set[str]:
         """Runs with an open driver. Temporal's index lags behind by a moment."""

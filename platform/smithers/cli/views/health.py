@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,15 +35,24 @@ class Check:
     """ok, note (nothing is wrong, but a person may want to know), problem."""
     text: str
     advice: str = ""
+    settings: Json | None = None
+    """Of the check of the configuration: value and origin by path."""
 
     def wire(self) -> Json:
-        return {"name": self.name, "state": self.state, "text": self.text, "advice": self.advice or None}
+        about = {"name": self.name, "state": self.state, "text": self.text, "advice": self.advice or None}
+        return about if self.settings is None else {**about, "settings": self.settings}
 
 
 def checks(project: Project) -> list[Check]:
     """Looks only: starts nothing, makes nothing."""
     workers = local_workers(project)
-    found = [folder(project), temporal_binary(project), temporal_server(project), at_work(workers)]
+    found = [
+        folder(project),
+        *guarded("configuration", lambda: configuration(project)),
+        temporal_binary(project),
+        temporal_server(project),
+        at_work(workers),
+    ]
     return [*found, *guarded("store", lambda: stored(project, workers))]
 
 
@@ -58,6 +68,17 @@ def guarded(name: str, look: Callable[[], list[Check]]) -> list[Check]:
 def folder(project: Project) -> Check:
     version = ".".join(map(str, sys.version_info[:3]))
     return Check("project", "ok", f"{project.name} in {project.root}, Python {version}")
+
+
+def configuration(project: Project) -> list[Check]:
+    """Every setting that is not a default, and where it comes from."""
+    from smithers.worker.configuration import configured
+
+    found = list(configured(project).settings())
+    lines = [f"{path} = {json.dumps(value)} ({origin})" for path, value, origin in found if origin != "default"]
+    text = "all defaults" if not lines else f"{len(lines)} of {len(found)} settings are not defaults"
+    settings = {path: {"value": value, "origin": origin} for path, value, origin in found}
+    return [Check("configuration", "ok", "\n".join([text, *lines]), settings=settings)]
 
 
 def temporal_binary(project: Project) -> Check:
