@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from smithers.cli.times import ago, now_ms, span
+from smithers.cli.views.clocks import told_schedules
 from smithers.cli.views.parted import look_for_parted, reached
 from smithers.cli.views.why import due_facts
 from smithers.cli.views.workers import LocalWorker, local_workers
@@ -154,6 +155,7 @@ def stored(project: Project, workers: list[LocalWorker]) -> list[Check]:
         if len(open_runs) > MOST_RUNS:
             found.append(Check("runs", "note", f"{len(open_runs) - MOST_RUNS} more open runs were not looked at"))
         parted = guarded("drivers", lambda: driven(project, store, workers))
+        parted += guarded("schedules", lambda: scheduled(project, store, workers))
         told = {check.name for check in found}
         return [
             Check("store", "ok", text),
@@ -176,6 +178,17 @@ def driven(project: Project, store: Store, workers: list[LocalWorker]) -> list[C
         advice = "`smithers start` drives it from its log." if waits else "smithers doctor --redrive"
         found.append(Check(f"run {one.run_id}", "note" if waits else "problem", one.text, advice))
     return found
+
+
+def scheduled(project: Project, store: Store, workers: list[LocalWorker]) -> list[Check]:
+    known = store.schedules()
+    told = told_schedules(project, known, reached(project), served=bool(workers))
+    checks = [Check(f"schedule {name}", state, text, advice) for name, state, text, advice in told]
+    if not known:
+        return checks
+    fine = {one.name for one in known} - {name for name, *_ in told}
+    many = f"{len(known)} schedule{'s' if len(known) > 1 else ''}"
+    return [Check("schedules", "ok", f"{many}, {len(fine)} of them as they should be"), *checks]
 
 
 def look_at(store: Store, run: Run, workers: list[LocalWorker]) -> list[Check]:
