@@ -12,6 +12,7 @@ from tests.conformance.store.conftest import Clock
 from tests.conformance.store.make import DIGEST, NOW, Maker, command, fact, new_run, plan
 
 
+@pytest.mark.feature("data.input.persist")
 def test_a_new_run_begins_with_its_started_entry(store: Store) -> None:
     made = store.create_run(new_run("r", options={"max_in_flight": 3}))
 
