@@ -40,9 +40,10 @@ class Project:
 
 
 def find_project(start: Path | None = None) -> Project:
-    """The nearest folder, from `start` (default: the current one) upwards, that has a `.smithers`; else `start`."""
+    """The nearest folder, from `start` (default: the current one) upwards, that has a `.smithers` or a
+    `smithers.toml`; else `start`."""
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
-        if (folder / ".smithers").is_dir():
+        if (folder / ".smithers").is_dir() or (folder / "smithers.toml").is_file():
             return Project(folder)
     return Project(here)

@@ -12,7 +12,7 @@ from typing import Final
 
 SOURCES: Final = (".py", ".dot")
 FLAGS: Final = frozenset(
-    {"--detach", "--follow", "--watch", "--all", "--no-wait", "--attempts", "--mermaid", "--progress"}
+    {"--detach", "--follow", "--watch", "--all", "--no-wait", "--attempts", "--mermaid", "--progress", "--dry-run"}
 )
 TRUTH: Final = {"true": True, "false": False}
 LATEST: Final = "latest"
@@ -27,7 +27,11 @@ def normalized(argv: Sequence[str], commands: Iterable[str]) -> list[str]:
     if not words:
         return [*globals_, *rest]
     command, *options = words
-    return [command, *explicit_flags(resume(options) if command == "up" else options), *globals_, *rest]
+    if command == "up":
+        options = resume(options)
+    elif command == "doctor":
+        options = redrive(options)
+    return [command, *explicit_flags(options), *globals_, *rest]
 
 
 def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -80,3 +84,11 @@ def resume(options: list[str]) -> list[str]:
     if truth is False:
         return before + after
     return [*before, f"--resume={LATEST if truth or not value else value}", *after]
+
+
+def redrive(options: list[str]) -> list[str]:
+    """`--redrive` alone means every run that is not driven as its log says."""
+    return [
+        "--redrive-parted" if word == "--redrive" and (not following or following.startswith("-")) else word
+        for word, following in zip(options, [*options[1:], ""], strict=False)
+    ]

@@ -44,6 +44,10 @@ COMMANDS: Final = {
         Listed("cron", "Starts runs by the clock: add, list, show, pause, unpause, trigger, backfill, rm.", HOST),
         Listed("start", "Keeps a worker for the project in the foreground.", HOST),
         Listed("stop", "Stops the workers and the local server of the project.", HOST),
+        Listed("delete", "Deletes runs that have ended.", HOST),
+        Listed("prune", "Deletes runs that have ended long ago.", HOST),
+        Listed("backup", "Copies the store to a file, while it is in use.", HOST),
+        Listed("restore", "Sets the store back to a copy of it.", HOST),
         Listed("doctor", "Checks the store, the server, the workers, and runs that are stuck.", HOST),
     )
 }

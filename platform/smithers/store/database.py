@@ -45,6 +45,10 @@ class Database(ABC):
     def read(self, work: Callable[[Connection], T]) -> T:
         """Runs `work` on a connection that sees what is committed. Each statement may see a newer state."""
 
+    def give_back_space(self) -> int:
+        """Returns empty pages to the file system, where that is not done anyway; the bytes that are left empty."""
+        return 0
+
     @abstractmethod
     def close(self) -> None:
         """Waits for the writes under way. Idempotent."""

@@ -60,7 +60,9 @@ def _lines(found: list[str]) -> str:
 
 
 def _quoted(sql: str) -> str:
-    return "'" + sql.replace("'", "\\'") + "'" if '"' in sql else '"' + sql + '"'
+    """As the formatter writes it."""
+    quote = "'" if sql.count('"') > sql.count("'") else '"'
+    return quote + sql.replace(quote, f"\\{quote}") + quote
 
 
 if __name__ == "__main__":

@@ -7,7 +7,18 @@ from collections.abc import Sequence
 
 from smithers.engine.entry import Entry, Json
 from smithers.engine.frame import NodeRow
-from smithers.store.records import Append, Appended, LogLine, NewRun, OpenCommandRow, Run, Schedule, Search, Sources
+from smithers.store.records import (
+    Append,
+    Appended,
+    Deleted,
+    LogLine,
+    NewRun,
+    OpenCommandRow,
+    Run,
+    Schedule,
+    Search,
+    Sources,
+)
 
 
 class Store(ABC):
@@ -39,9 +50,14 @@ class Store(ABC):
         """The only way to write to a log. Raises `RunNotFound`, and `StaleEpoch` if `request.epoch` is not current."""
 
     @abstractmethod
-    def redrive(self, run_id: str, by: str = "") -> int:
+    def redrive(self, run_id: str, by: str = "", *, least: int = 0) -> int:
         """Raises the epoch and says so in the log (`redriven`), so that drivers and steps of the old one end.
-        Returns the new epoch. Raises `RunNotFound`, and `WrongState` if the run has ended."""
+        Returns the new epoch, not below `least`. Raises `RunNotFound`, and `WrongState` if the run has ended."""
+
+    @abstractmethod
+    def raise_epochs(self, least: int, by: str = "") -> list[str]:
+        """After the store was set back: drives every open run again, as `redrive` does, and returns their ids. The
+        epoch of a run that is over is raised, too, for it may be resumed."""
 
     @abstractmethod
     def entries(self, run_id: str, after: int = 0, limit: int | None = None) -> list[Entry]:
@@ -101,6 +117,16 @@ class Store(ABC):
     @abstractmethod
     def snapshot(self, run_id: str, version: int) -> tuple[int, bytes] | None:
         """The newest of that version, as (seq, state): what a fold of the log up to `seq` gives."""
+
+    @abstractmethod
+    def delete_run(self, run_id: str) -> Deleted:
+        """With everything that is kept for it, and blobs that no other run has. Its id and its idempotency key are
+        free again. Raises `RunNotFound`, and `WrongState` for a run that has not ended."""
+
+    @abstractmethod
+    def give_back_space(self) -> int:
+        """Returns what deleted runs have left empty to the file system, bit by bit; the bytes that are still empty,
+        and will be used again first. A database on a server does this by itself: 0."""
 
     @abstractmethod
     def due_runs(self) -> list[Run]:

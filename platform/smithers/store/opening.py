@@ -66,6 +66,7 @@ def _make_sqlite(path: Path, *, create: bool) -> None:
 
 def make_tables(connection: sqlite3.Connection) -> None:
     """Makes and stamps the newest schema in an empty database, unless another process has just done so."""
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before anything is in the file
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN IMMEDIATE")
     if not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
@@ -84,6 +85,8 @@ def _check_sqlite(url: str, path: Path) -> None:
                 raise StoreError(f"{path} is another program's database. Give another file.")
             make_tables(connection)
         row = connection.execute(sql.REVISION).fetchone()
+        if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            connection.execute("PRAGMA journal_mode = WAL")  # a copy that was put here is not
     finally:
         connection.close()
     if is_older(row[0] if row else None, str(path)):

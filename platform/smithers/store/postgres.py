@@ -41,9 +41,18 @@ CREATE_LOCK = 0x534D4954
 """Advisory lock of the one who makes the tables: "SMIT"."""
 
 
+TRANSLATED = (
+    ("?", "%s"),
+    ("/* FOR UPDATE */", "FOR UPDATE"),
+    ("DO NOTHING /* BUT LOCK */", "DO UPDATE SET size_bytes = excluded.size_bytes"),
+)
+
+
 @cache
 def translated(sql: str) -> bytes:
-    return sql.replace("?", "%s").replace("/* FOR UPDATE */", "FOR UPDATE").encode()
+    for ours, theirs in TRANSLATED:
+        sql = sql.replace(ours, theirs)
+    return sql.encode()
 
 
 class PgConnection:

@@ -141,6 +141,17 @@ class PlanWrite:
 
 
 @dataclass(frozen=True, slots=True)
+class Deleted:
+    """What went with a run."""
+
+    run_id: str
+    entries: int
+    blobs: int
+    blob_bytes: int
+    """Of their contents, uncompressed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Append:
     """One transaction on one run: facts first, then the plan, then what follows from it."""
 

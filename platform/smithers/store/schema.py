@@ -16,7 +16,19 @@ SQLAlchemy is imported here, in `generate.py` and in `migrate.py` only. What run
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Identity, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    TextClause,
+    text,
+)
 from sqlalchemy.types import Text
 
 metadata = MetaData()
@@ -28,6 +40,12 @@ Bytewise = Text().with_variant(Text(collation="C"), "postgresql")
 LIVE = text("status NOT IN ('finished', 'failed', 'cancelled')")
 OPEN = text("open = 1")
 KEYED = text("idempotency_key IS NOT NULL")
+
+
+def refers(column: str) -> TextClause:
+    """That a text names a blob and holds nothing else, see `texts.py`. Deleting a run asks whether others do."""
+    return text(f"substr({column}, 1, 9) = '{{\"$blob\"\\:'")
+
 
 codes = Table(
     "codes",
@@ -56,6 +74,7 @@ runs = Table(
 """Input and options are not here but in the `started` entry: this row is written again by each append."""
 Index("runs_live", runs.c.id, sqlite_where=LIVE, postgresql_where=LIVE)
 Index("runs_idempotency_key", runs.c.idempotency_key, unique=True, sqlite_where=KEYED, postgresql_where=KEYED)
+Index("runs_blobs", runs.c.error, sqlite_where=refers("error"), postgresql_where=refers("error"))
 Index("runs_created", runs.c.created_ms, runs.c.id)
 Index("runs_status", runs.c.status, runs.c.created_ms, runs.c.id)
 Index("runs_workflow", runs.c.workflow, runs.c.created_ms, runs.c.id)
@@ -68,6 +87,7 @@ marks = Table(
     Column("run", Integer, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,
 )
+Index("marks_run", marks.c.run)
 """What a run is found by: its tags and the values in its input, see `marks.py`. Never changed."""
 
 schedules = Table(
@@ -97,6 +117,7 @@ entries = Table(
     Column("at_ms", Big, nullable=False),
     Column("code", Integer, nullable=False),
 )
+Index("entries_blobs", entries.c.data, sqlite_where=refers("data"), postgresql_where=refers("data"))
 Index("entries_key", entries.c.run, entries.c.key, unique=True)
 
 commands = Table(
@@ -116,6 +137,7 @@ commands = Table(
     Column("burst", SmallInteger, nullable=False),
     Column("payload", Text),
 )
+Index("commands_blobs", commands.c.payload, sqlite_where=refers("payload"), postgresql_where=refers("payload"))
 Index("commands_open", commands.c.id, sqlite_where=OPEN, postgresql_where=OPEN)
 
 nodes = Table(
@@ -134,6 +156,8 @@ nodes = Table(
     Column("ended_ms", Big, nullable=False),
     sqlite_with_rowid=False,
 )
+
+Index("nodes_blobs", nodes.c.detail, sqlite_where=refers("detail"), postgresql_where=refers("detail"))
 
 blobs = Table(
     "blobs",

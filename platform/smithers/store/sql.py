@@ -37,6 +37,13 @@ CHANGE_RUN = "UPDATE runs SET epoch = ?, status = ?, digest = ?, source = ?, err
 """Apart from the other: naming the status alone makes SQLite write the index of live runs again."""
 
 
+RAISE_CLOSED = (
+    "UPDATE runs SET epoch = CASE WHEN epoch < ? THEN ? ELSE epoch + 1 END "
+    "WHERE status IN ('finished', 'failed', 'cancelled')"
+)
+"""After a restore: see `backup.py`."""
+
+
 def newest_runs(conditions: Sequence[str]) -> str:
     """The newest runs that fit all conditions, see `searching.py`."""
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
@@ -62,7 +69,10 @@ CODES = "SELECT id, digest FROM codes"
 INSERT_CODE = "INSERT INTO codes (digest) VALUES (?) ON CONFLICT (digest) DO NOTHING"
 
 BLOB = "SELECT data FROM blobs WHERE sha256 = ?"
-INSERT_BLOB = "INSERT INTO blobs (sha256, size_bytes, data) VALUES (?, ?, ?) ON CONFLICT (sha256) DO NOTHING"
+INSERT_BLOB = (
+    "INSERT INTO blobs (sha256, size_bytes, data) VALUES (?, ?, ?) ON CONFLICT (sha256) DO NOTHING /* BUT LOCK */"
+)
+"""On PostgreSQL the row is locked even where it is there already, so that nobody deletes it before it is named."""
 
 SOURCES = "SELECT data FROM sources WHERE digest = ?"
 SOURCES_EXIST = "SELECT 1 FROM sources WHERE digest = ?"
@@ -137,6 +147,31 @@ UPSERT_SCHEDULE = (
 )
 DELETE_SCHEDULE = "DELETE FROM schedules WHERE name = ? RETURNING name"
 NOTE_START = "UPDATE schedules SET last_ms = ?, last_run = ?, error = ? WHERE name = ? AND last_ms <= ?"
+
+# Deleting -----------------------------------------------------------------------------------------------------------
+
+_REFERS = "substr({}, 1, 9) = '{{\"$blob\":'"
+BLOBS_OF = (
+    f"SELECT data FROM entries WHERE id > ? AND id < ? AND {_REFERS.format('data')} "
+    f"UNION ALL SELECT payload FROM commands WHERE id > ? AND id < ? AND {_REFERS.format('payload')} "
+    f"UNION ALL SELECT detail FROM nodes WHERE run = ? AND {_REFERS.format('detail')} "
+    f"UNION ALL SELECT error FROM runs WHERE id = ? AND {_REFERS.format('error')}"
+)
+DELETE_SPANS = ("DELETE FROM entries WHERE id > ? AND id < ?", "DELETE FROM commands WHERE id > ? AND id < ?")
+DELETE_OF_RUN = (
+    "DELETE FROM nodes WHERE run = ?",
+    "DELETE FROM snapshots WHERE run = ?",
+    "DELETE FROM log_lines WHERE run = ?",
+    "DELETE FROM marks WHERE run = ?",
+    "DELETE FROM runs WHERE id = ?",
+)
+LOCK_BLOB = "SELECT sha256 FROM blobs WHERE sha256 = ? /* FOR UPDATE */"
+_UNNAMED = " ".join(
+    f"AND NOT EXISTS (SELECT 1 FROM {table} WHERE {column} = ? AND {_REFERS.format(column)})"
+    for table, column in (("entries", "data"), ("commands", "payload"), ("nodes", "detail"), ("runs", "error"))
+)
+_NO_SOURCE = "AND NOT EXISTS (SELECT 1 FROM sources WHERE data LIKE ?)"
+DELETE_BLOB = f"DELETE FROM blobs WHERE sha256 = ? {_UNNAMED} {_NO_SOURCE} RETURNING size_bytes"
 
 REVISION = "SELECT version_num FROM alembic_version"
 STAMP = "INSERT INTO alembic_version (version_num) VALUES (?)"

@@ -22,11 +22,13 @@ from smithers.store import read, sql
 from smithers.store.appending import FINAL, Log, append, prepare
 from smithers.store.codes import Codes
 from smithers.store.database import Connection, Database, T
+from smithers.store.deleting import delete
 from smithers.store.interface import Store
 from smithers.store.marks import marks_of
 from smithers.store.records import (
     Append,
     Appended,
+    Deleted,
     LogLine,
     NewRun,
     OpenCommandRow,
@@ -37,7 +39,7 @@ from smithers.store.records import (
     started,
 )
 from smithers.store.searching import searched
-from smithers.store.texts import Encoder, clean, decode, dumps, loads, read_blob
+from smithers.store.texts import Encoder, clean, dumps, loads, read_blob
 
 ALL = 2**62
 """As a limit: no limit. PostgreSQL takes no negative one."""
@@ -100,7 +102,7 @@ class SqlStore(Store):
 
         return self._database.read(work)
 
-    def redrive(self, run_id: str, by: str = "") -> int:
+    def redrive(self, run_id: str, by: str = "", *, least: int = 0) -> int:
         def work(connection: Connection) -> int:
             log = Log(connection, run_id, self._now_ms())
             if log.status in FINAL:
@@ -110,13 +112,26 @@ class SqlStore(Store):
                     run_id=run_id,
                     status=log.status,
                 )
-            log.epoch += 1
+            log.epoch = max(log.epoch + 1, least)
             data: Json = {"epoch": log.epoch, "by": by}
             log.put("redriven", f"redriven:{log.epoch}", data, dumps(data).decode())
             log.save()
             return log.epoch
 
         return self._write_log(run_id, work)
+
+    def raise_epochs(self, least: int, by: str = "") -> list[str]:
+        runs = [run.run_id for run in self.due_runs()]
+        for run_id in runs:
+            self.redrive(run_id, by, least=least)
+        self._database.write(lambda connection: connection.execute(sql.RAISE_CLOSED, (least, least)) and None)
+        return runs
+
+    def delete_run(self, run_id: str) -> Deleted:
+        return self._write_log(run_id, lambda connection: delete(connection, run_id))
+
+    def give_back_space(self) -> int:
+        return self._database.give_back_space()
 
     # The log --------------------------------------------------------------------------------------------------------
 
@@ -200,7 +215,8 @@ class SqlStore(Store):
             return
         encoder = Encoder()
         files = {name: encoder.blob(data) for name, data in sources.files.items()}
-        text = encoder.text({"entry": sources.entry, "files": files, "environment": sources.environment})
+        # In the row itself, however long: what is deleted must not take a file of some code with it.
+        text = dumps({"entry": sources.entry, "files": files, "environment": sources.environment}).decode()
 
         def work(connection: Connection) -> None:
             encoder.write(connection)
@@ -221,7 +237,7 @@ class SqlStore(Store):
                     "the one that was is older than the keeping of sources.",
                     digest=digest,
                 )
-            data = decode(connection, row[0])
+            data = loads(row[0])
             files = {name: read_blob(connection, sha256) for name, sha256 in data["files"].items()}
             return Sources(digest, data["entry"], files, data["environment"])
 

@@ -23,6 +23,8 @@ T = TypeVar("T")
 WAIT_S = 15.0
 """A writer waits this long for others before it gives up."""
 READERS = 16
+INCREMENTAL = 2
+"""`auto_vacuum` of files that give back space when they are told to."""
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
@@ -53,10 +55,27 @@ class SqliteDatabase(Database):
         except sqlite3.Error as error:
             raise explain(error, self._path) from error
 
+    def give_back_space(self) -> int:
+        """A file that an earlier version has made (without `auto_vacuum`) keeps them, and uses them again."""
+        if self._pragma("auto_vacuum") == INCREMENTAL:
+            while (before := self._pragma("freelist_count")) > 0:
+                self.write(_vacuum, synced=False)
+                if self._pragma("freelist_count") >= before:
+                    break
+        return self._pragma("freelist_count") * self._pragma("page_size")
+
+    def _pragma(self, name: str) -> int:
+        return self.read(lambda connection: connection.execute(f"PRAGMA {name}").fetchone()[0])
+
     def close(self) -> None:
         self._group.close()
         self._readers.close()
         self._writer.close()
+
+
+def _vacuum(connection: Connection) -> None:
+    """A slice of it: others wait for the write lock."""
+    connection.execute("PRAGMA incremental_vacuum(500)").fetchall()
 
 
 class Writer:

@@ -122,6 +122,19 @@ async def outlook(client: Client, project: str, name: str) -> Outlook:
     return Outlook()
 
 
+async def handed_over(client: Client, project: str) -> dict[str, bool]:
+    """Names of the schedules that Temporal has, and whether it has them paused. Its list lags behind by a moment."""
+    begins = temporal_id(project, "")
+    found: dict[str, bool] = {}
+    try:
+        async for one in await client.list_schedules():
+            if one.id.startswith(begins):
+                found[one.id.removeprefix(begins)] = one.schedule is not None and one.schedule.state.paused
+    except RPCError as error:
+        raise refusal(error) from error
+    return found
+
+
 async def trigger(client: Client, project: str, name: str, overlap: str = "") -> None:
     with missing_is_fine():
         await handle_of(client, project, name).trigger(overlap=OVERLAPS.get(overlap))

@@ -71,11 +71,11 @@ class EmbeddedWorker:
         self.project = project
         self.on_open_runs = on_open_runs
         self.codes = {one.digest: one for one in ([code] if isinstance(code, LoadedCode) else code)}
-        self.settings = settings or WorkerSettings.read()
+        self.settings = settings or WorkerSettings.of(project)
         self.identity = str(identity.own())
         self.store = store or open_store(project, create=True)
         self.table = BodyTable()
-        self.scheduler = Scheduler(self.store, self.hold) if schedules else None
+        self.scheduler = Scheduler(project, self.store, self.hold) if schedules else None
         self._owns_store = store is None
         self._ledger = Ledger(project)
         self._held = Held(project)

@@ -41,7 +41,7 @@ class Host:
         self.tried: dict[tuple[str, str], float] = {}
         """When the file of a digest was last found to hold something else: its time of change."""
         codes = [load(file) for file in files]
-        settings = WorkerSettings.read()
+        settings = WorkerSettings.of(project)
         self.worker = EmbeddedWorker(project, codes, settings, on_open_runs=self.look_at, schedules=True)
         self.hosted = HostedCodes(
             project, self.worker.store, self.worker.codes.keys, settings.hosted_codes, settings.drain_s

@@ -193,7 +193,7 @@ class Hosted:
             code = load_kept(store, digest, source, project.state / "code")
         finally:
             store.close()
-        self.worker = EmbeddedWorker(project, code, WorkerSettings.read())
+        self.worker = EmbeddedWorker(project, code, WorkerSettings.of(project))
 
     def start(self) -> None:
         self.worker.start()

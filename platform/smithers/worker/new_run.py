@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from smithers.engine.entry import Json
 from smithers.errors import IdempotencyConflict, InputError, RunExists, WorkflowFileError
+from smithers.project import Project
 from smithers.store.records import NewRun, Run
 
 if TYPE_CHECKING:
@@ -59,6 +60,16 @@ def checked(request: Request) -> tuple[LoadedCode, Json]:
     input = check_input(code.workflow, request.input)
     preflight(code.workflow, request.input)
     return code, input
+
+
+def with_defaults(project: Project, options: Json) -> Json:
+    """The options of a new run: what was asked for, then what the project's configuration or a variable says."""
+    from smithers.worker.configuration import configured
+
+    found = configured(project)
+    if "max_in_flight" in options or "runs.max_in_flight" not in found.origins:
+        return options
+    return {**options, "max_in_flight": found.values.runs.max_in_flight}
 
 
 def create(store: Store, request: Request, code: LoadedCode, input: Json) -> Run:

@@ -1,18 +1,18 @@
 """Tells people, outside of the dashboard, that a run waits for them or has failed: once for each time.
 
-`SMITHERS_NOTICE_COMMAND` is run by the shell with the notice as JSON on its input; `SMITHERS_NOTICE_URL` gets it by
-POST. What was told is kept in `.smithers/notices`; after a crash in between, a notice may come twice.
+The command (`notices.command`, `SMITHERS_NOTICE_COMMAND`) is run by the shell with the notice as JSON on its input; the
+URL (`notices.url`, `SMITHERS_NOTICE_URL`) gets it by POST. What was told is kept in `.smithers/notices`; after a crash
+in between, a notice may come twice.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import subprocess
 import urllib.request
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from smithers.engine.entry import Json
@@ -29,8 +29,8 @@ FAILED_LOOKED_AT: Final = 20
 class Notices:
     project: Project
     store: Store
-    command: str = field(default_factory=lambda: os.environ.get("SMITHERS_NOTICE_COMMAND", ""))
-    url: str = field(default_factory=lambda: os.environ.get("SMITHERS_NOTICE_URL", ""))
+    command: str
+    url: str
     _told: set[str] | None = None
 
     def look(self, open_runs: Sequence[Run]) -> None:

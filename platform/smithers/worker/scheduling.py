@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 from smithers.engine.entry import Json
 from smithers.errors import RunExists, ScheduleNotFound, SmithersError, WrongState
+from smithers.project import Project
 from smithers.store.appending import FINAL
-from smithers.worker.new_run import Request, checked, create
+from smithers.worker.new_run import Request, checked, create, with_defaults
 
 if TYPE_CHECKING:
     from smithers.store.interface import Store
@@ -29,6 +30,7 @@ class KeepsServer(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scheduler:
+    project: Project
     store: Store
     hold: Callable[[LoadedCode], None]
     """Has this worker serve the code from now on."""
@@ -50,6 +52,7 @@ class Scheduler:
     def run_for(self, schedule: Schedule, at_ms: int) -> Run:
         """The run of that time, made now or before. Raises what `up` would."""
         request = request_of(schedule, run_id_of(schedule.name, at_ms))
+        request = replace(request, options=with_defaults(self.project, request.options))
         code, input = checked(request)
         self.hold(code)
         try:

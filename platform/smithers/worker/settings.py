@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
-from smithers.errors import InputError
+from smithers.project import Project
 from smithers.temporal.workshop import StepSettings
-
-NAMES: Final = {
-    "SMITHERS_BURST_S": "burst_s",
-    "SMITHERS_RENDER_S": "render_s",
-    "SMITHERS_GRACE_S": "grace_s",
-    "SMITHERS_SLOTS": "slots",
-    "SMITHERS_CACHED_RUNS": "cached_runs",
-    "SMITHERS_HOSTED_CODES": "hosted_codes",
-}
-INTEGERS: Final = ("slots", "cached_runs", "hosted_codes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +31,8 @@ class WorkerSettings:
         return StepSettings(self.burst_s, self.render_s, self.grace_s)
 
     @classmethod
-    def read(cls, source: Mapping[str, str] = os.environ) -> WorkerSettings:
-        """From `SMITHERS_*` variables. Raises `InputError` for one that is not a number."""
-        found: dict[str, float] = {}
-        for variable, name in NAMES.items():
-            if text := source.get(variable):
-                try:
-                    found[name] = int(text) if name in INTEGERS else float(text)
-                except ValueError:
-                    raise InputError(f"{variable}={text!r} is not a number.") from None
-        return cls(**found)  # type: ignore[arg-type]
+    def of(cls, project: Project) -> WorkerSettings:
+        """From the project's configuration. Raises `InputError` for one that cannot be used."""
+        from smithers.worker.configuration import configured
+
+        return cls(**configured(project).values.worker.model_dump())

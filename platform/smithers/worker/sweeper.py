@@ -8,9 +8,11 @@ rings
     - open runs with a command that nobody has begun for a while (a delivery which Temporal had given up may have
       planned it: nobody listens to its answer)
     - runs that are over while their driver is still open (the same)
+    - drivers of runs that the store does not know (it was restored, or they were deleted): they end then
 A ring without need costs one fetch; each run is rung ever more rarely as long as nothing changes.
 
-It also hands on the work of dead processes (`temporal/takeover.py`), and tells people that a run waits for them.
+It also hands on the work of dead processes (`temporal/takeover.py`), tells people that a run waits for them, and
+deletes runs that ended longer ago than the project's `retention` says.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import logging
+import math
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,13 +29,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from smithers.engine.fold import UNPLANNED_KINDS
-from smithers.errors import SmithersError
+from smithers.errors import RunNotFound, SmithersError
 from smithers.project import Project
+from smithers.store.deleting import Old, prune
 from smithers.store.interface import Store
 from smithers.store.records import Run
-from smithers.temporal.order import TASK, driver_queue
+from smithers.temporal import drivers
 from smithers.temporal.takeover import take_over
+from smithers.worker.configuration import RetentionSection, configured
 from smithers.worker.notices import Notices
+from smithers.worker.spans import parse_span
 
 if TYPE_CHECKING:
     from smithers.temporal.client import Client
@@ -43,6 +49,8 @@ OLD_MS: Final = 5000
 """Younger trouble is probably being dealt with."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 3.0, 300.0
 CLOSED_LOOKED_AT: Final = 50
+PRUNE_EVERY_S: Final = 600.0
+PRUNED_AT_ONCE: Final = 20
 IN_FLIGHT: Final = ("run", "child", "timer")
 
 
@@ -64,12 +72,17 @@ class Sweeper:
     look_at: Callable[[Sequence[Run]], None]
     """Told of all open runs, in every round and in every worker: some may want code that nobody holds."""
     notices: Notices = field(init=False)
+    retention: RetentionSection = field(init=False)
+    _pruned: float = -math.inf
+    """When old runs were looked for last."""
     _rung: dict[str, Rung] = field(default_factory=dict[str, Rung])
     _lock: int | None = None
     _task: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
-        self.notices = Notices(self.project, self.store)
+        values = configured(self.project).values
+        self.notices = Notices(self.project, self.store, values.notices.command, values.notices.url)
+        self.retention = values.retention
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run())
@@ -118,12 +131,23 @@ class Sweeper:
                 await self.ring_again(run)
         await self.ring_closed(driven - {run.run_id for run in runs})
         await asyncio.to_thread(self.notices.look, runs)
+        await asyncio.to_thread(self.prune)
+
+    def prune(self) -> None:
+        """Deletes runs that the project does not want to keep: some at a time, so that a round stays short."""
+        if not self.retention.older_than or time.monotonic() - self._pruned < PRUNE_EVERY_S:
+            return
+        before_ms = round(time.time() * 1000) - parse_span(self.retention.older_than, "retention.older_than")
+        gone = prune(self.store, Old(before_ms, tuple(self.retention.statuses)), most=PRUNED_AT_ONCE)
+        if len(gone) < PRUNED_AT_ONCE:
+            self._pruned = time.monotonic()
+        if gone:
+            self.store.give_back_space()
+            log.info("deleted %d runs that ended more than %s ago", len(gone), self.retention.older_than)
 
     async def driven(self) -> set[str]:
         """Runs with an open driver. Temporal's index lags behind by a moment."""
-        query = f"ExecutionStatus='Running' AND TaskQueue='{driver_queue(self.project.name)}'"
-        found = self.client.list_workflows(query)
-        return {workflow.id async for workflow in found if workflow.workflow_type != TASK}
+        return await drivers.open_drivers(self.client, self.project.name)
 
     def wants_ring(self, run: Run, is_driven: bool) -> bool:
         if run.status == "waiting-code" and is_driven:
@@ -163,6 +187,17 @@ class Sweeper:
         """Runs that are over, and whose driver has not noticed."""
         for run_id in sorted(driven)[:CLOSED_LOOKED_AT]:
             with suppress(SmithersError):
-                run = await asyncio.to_thread(self.store.run, run_id)
+                try:
+                    run = await asyncio.to_thread(self.store.run, run_id)
+                except RunNotFound:
+                    await self.ring_unknown(run_id)
+                    continue
                 if time.time() * 1000 - run.updated_ms > OLD_MS:
                     await self.ring_again(run)
+
+    async def ring_unknown(self, run_id: str) -> None:
+        """Its driver looks for the run, does not find it, and ends."""
+        last, now = self._rung.get(run_id), time.monotonic()
+        if last is None or now - last.at >= last.pause_s:
+            self._rung[run_id] = Rung(0, now, LONGEST_PAUSE_S)
+            await drivers.ring_only(self.client, run_id)

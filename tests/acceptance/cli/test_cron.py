@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from smithers.project import Project
-from smithers.temporal import local
+from smithers.store import open_store
+from smithers.temporal import local, schedules
+from smithers.temporal.client import connect
 from tests.acceptance.cli.running import Shell
 
 FLOW = """\
@@ -190,3 +193,32 @@ def test_a_schedule_is_replaced_on_request_only_and_never_left_half_made(shell: 
 
     replaced = shell.call("cron", "add", "0 10 * * *", "flow.py", "--replace", "--json")
     assert (replaced.json["pattern"], replaced.json["nextRunAt"][11:16]) == ("0 10 * * *", "10:00")
+
+
+def test_doctor_tells_of_schedules_that_are_not_as_they_should_be(hosted: Shell):
+    for name in ("fine", "resting", "lost", "forgotten"):
+        added = hosted.call("cron", "add", "--every", "1h", "flow.py", "--name", name)
+        assert added.status == 0, added.err
+    hosted.call("cron", "pause", "resting", "--note", "holidays")
+    project = Project(hosted.root)
+    status = local.status(project)
+    assert status is not None
+    asyncio.run(forget(project, status["address"], "lost"))
+    store = open_store(project, create=False)
+    store.delete_schedule("forgotten")
+    store.close()
+
+    def checks() -> dict[str, tuple[str, str]]:
+        found = hosted.call("doctor", "--json").json["checks"]
+        return {one["name"]: (one["state"], one["text"]) for one in found if one["name"].startswith("schedule")}
+
+    found = hosted.until(lambda: len(told := checks()) == 4 and told, "Temporal's list has caught up")
+    assert found["schedules"] == ("ok", "3 schedules, 1 of them as they should be")
+    assert found["schedule resting"][0] == "note"
+    assert found["schedule lost"] == ("problem", "Temporal does not have it")
+    assert found["schedule forgotten"][0] == "problem"
+
+
+async def forget(project: Project, address: str, name: str) -> None:
+    """As Temporal does when somebody deletes a schedule there."""
+    await schedules.remove(await connect(project, address), project.name, name)

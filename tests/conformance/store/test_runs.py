@@ -9,9 +9,10 @@ from smithers.errors import RunExists, RunNotFound, WrongState
 from smithers.store.interface import Store
 from smithers.store.records import Append, Run
 from tests.conformance.store.conftest import Clock
-from tests.conformance.store.make import DIGEST, NOW, Maker, command, fact, new_run
+from tests.conformance.store.make import DIGEST, NOW, Maker, command, fact, new_run, plan
 
 
+@pytest.mark.feature("data.input.persist")
 def test_a_new_run_begins_with_its_started_entry(store: Store) -> None:
     made = store.create_run(new_run("r", options={"max_in_flight": 3}))
 
@@ -154,3 +155,16 @@ def test_a_run_that_is_opened_again_is_not_ended_again_by_what_had_ended_it(run:
     run.append(fact("resumed:1", EndedRun(("failed",))))
 
     assert [row.command.n for row in run.store.open_commands(run.id)] == [1]
+
+
+def test_epochs_of_all_runs_are_raised_after_a_restore(store: Store) -> None:
+    for name in ("open", "over", "ahead"):
+        store.create_run(new_run(name))
+    store.append(Append("over", plan=plan(0, 1, status="failed")))
+    store.redrive("ahead", least=2000)
+
+    assert store.raise_epochs(1000, "ann") == ["open", "ahead"]
+
+    assert {run.run_id: run.epoch for run in store.runs()} == {"open": 1000, "over": 1000, "ahead": 2001}
+    assert [entry.kind for entry in store.entries("open")] == ["started", "redriven"]
+    assert store.entries("over")[-1].kind == "frame"

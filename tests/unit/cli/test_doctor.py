@@ -72,3 +72,24 @@ def test_a_server_elsewhere_that_does_not_answer_is_a_problem(stage: Stage, monk
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
 
     assert states(stage)["temporal server"][0] == "problem"
+
+
+def test_settings_are_shown_with_where_they_come_from(stage: Stage, monkeypatch: pytest.MonkeyPatch):
+    (stage.root / "smithers.toml").write_text("[worker]\nslots = 7\n")
+    monkeypatch.setenv("SMITHERS_GRACE_S", "3")
+
+    shown = stage.call("doctor").out
+    assert "worker.slots = 7 (smithers.toml:2)" in shown
+    assert "worker.grace_s = 3.0 (SMITHERS_GRACE_S)" in shown
+    checks = stage.call("doctor", "--json").json["checks"]
+    settings = next(check for check in checks if check["name"] == "configuration")["settings"]
+    assert settings["worker.burst_s"] == {"value": 1.0, "origin": "default"}
+
+
+def test_settings_that_cannot_be_used_are_a_problem(stage: Stage):
+    (stage.root / "smithers.toml").write_text("[worker]\nslot = 7\n")
+
+    state, text = states(stage)["configuration"]
+
+    assert state == "problem"
+    assert "smithers.toml:2: there is no setting 'worker.slot'. Did you mean 'slots'?" in text

@@ -58,6 +58,7 @@ def make(path: Path) -> None:
     store.close()
 
 
+@pytest.mark.feature("data.ensure")
 def test_a_fresh_store_is_made_with_its_folder(path: Path) -> None:
     make(path)
 
@@ -93,6 +94,7 @@ def test_threads_that_open_a_fresh_store_at_once_make_it_once(path: Path) -> Non
     connection.close()
 
 
+@pytest.mark.feature("data.ensure")
 def test_an_older_store_is_upgraded_with_what_is_in_it(path: Path, next_version: Callable[[str], None]) -> None:
     make(path)
     next_version("")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
+import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,10 +15,12 @@ import pytest
 
 from smithers.engine.entry import Fact
 from smithers.errors import StoreMissing, StoreUnavailable, StoreVersion
-from smithers.store import ddl, migrate, open_store
+from smithers.store import ddl, migrate, open_store, sql
 from smithers.store import postgres as engine
 from smithers.store.interface import Store
-from smithers.store.records import Append, NewRun
+from smithers.store.postgres import connect
+from smithers.store.records import Append, Deleted, NewRun, PlanWrite
+from smithers.store.texts import Encoder
 from tests.servers.postgres import postgres, postgres_url
 
 __all__ = ["postgres", "postgres_url"]
@@ -130,3 +134,42 @@ def test_a_server_that_takes_no_writes_is_reported(store: Store, other: psycopg.
 
     assert reading.run("r").head == 1
     reading.close()
+
+
+def test_a_blob_that_is_being_named_is_not_deleted(postgres_url: str) -> None:
+    """Somebody has stored the content again, and has not yet committed, when the run that had it is deleted."""
+    long = {"text": "long " * 100_000}
+    store = open_store(postgres_url, create=True)
+    for name in ("a", "b"):
+        store.create_run(NewRun(name, "ship", {}, "d", "/flow.py"))
+    store.append(Append("a", (Fact("retried", "news", long),)))
+    store.append(Append("a", plan=PlanWrite(0, 2, 0, Fact("frame", "frame:1", {}), (), status="finished")))
+    encoder = Encoder()
+    text = encoder.text(long)
+
+    deleted: list[Deleted] = []
+    deleting = threading.Thread(target=lambda: deleted.append(store.delete_run("a")))
+    writer = connect(postgres_url)
+    with writer.raw.transaction():
+        encoder.write(writer)
+        deleting.start()
+        until_waiting(postgres_url)
+        run = writer.execute(sql.RUN_EXISTS, ("b",)).fetchone()[0]
+        writer.execute(sql.INSERT_ENTRY, (run * sql.PER_RUN + 2, run, "retried", "news", text, 0, 0))
+    deleting.join()
+    writer.raw.close()
+
+    assert [one.blobs for one in deleted] == [0]
+    assert store.entries("b")[1].data == long
+    store.close()
+
+
+def until_waiting(url: str) -> None:
+    """Until a transaction waits for a lock."""
+    watcher = connect(url)
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    deadline = time.monotonic() + 20
+    while not watcher.execute(query).fetchone()[0]:
+        assert time.monotonic() < deadline, "nobody waits"
+        time.sleep(0.01)
+    watcher.raw.close()

@@ -99,6 +99,8 @@ def differences(engine: Engine) -> list[Any]:
 
 QUERIES = {name: value for name, value in vars(sql).items() if name[0].isupper() and isinstance(value, str)}
 WHOLE = {"CODES", "SCHEDULES", "NEWEST_RUN_IDS", "LIVE_RUNS", "REVISION"}
+SMALL = {"SCAN sources"}
+"""A row per version of the code."""
 
 
 @pytest.mark.parametrize("name", [name for name, text in QUERIES.items() if text[:6] in ("SELECT", "UPDATE", "DELETE")])
@@ -111,7 +113,7 @@ def test_no_statement_reads_a_whole_table(tmp_path: Path, name: str) -> None:
     plan = connection.execute(f"EXPLAIN QUERY PLAN {query}", (1,) * query.count("?")).fetchall()
 
     scans = [row[3] for row in plan if row[3].startswith("SCAN")]
-    assert not scans or name in WHOLE
+    assert set(scans) <= SMALL or name in WHOLE
     assert name != "LIVE_RUNS" or scans == ["SCAN runs USING INDEX runs_live"]
     connection.close()
 

@@ -70,6 +70,7 @@ def test_a_turnstile_that_a_stopped_process_keeps_is_reported(store: SqlStore, p
     store.create_run(new("a"))
 
 
+@pytest.mark.feature("data.tx.single")
 def test_a_writer_waits_for_its_turn(path: Path, other: sqlite3.Connection) -> None:
     store = SqlStore(SqliteDatabase(path, wait_s=10))
     other.execute("BEGIN IMMEDIATE")
@@ -192,3 +193,34 @@ def test_a_pool_reuses_limits_and_forgets() -> None:
     assert (made, gone) == ([0, 1], [0, 1])
     with pytest.raises(StoreUnavailable, match="closed"):
         pool.take()
+
+
+@pytest.mark.feature("data.tx.immediate")
+def test_a_write_transaction_holds_the_lock_from_its_beginning(store: SqlStore, other: sqlite3.Connection) -> None:
+    """Before it has written anything."""
+    refused: list[sqlite3.Error] = []
+
+    def work(_: object) -> None:
+        other.execute("PRAGMA busy_timeout = 0")
+        try:
+            other.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            refused.append(error)
+
+    store._database.write(work)
+
+    assert "locked" in str(refused[0])
+
+
+@pytest.mark.feature("data.event.startseq")
+def test_positions_go_on_after_a_restart(path: Path) -> None:
+    for _ in range(3):
+        store = SqlStore(SqliteDatabase(path))
+        if not store.runs():
+            store.create_run(new("a"))
+        head = store.run("a").head
+        store.append(Append("a", (Fact("retried", f"k{head}", {}),)))
+        store.close()
+    store = SqlStore(SqliteDatabase(path))
+    assert [entry.seq for entry in store.entries("a")] == [1, 2, 3, 4]
+    store.close()

@@ -16,9 +16,11 @@ from smithers import Approval, Child, Context, Sequence, Task, call, workflow
 from smithers.engine.entry import Fact
 from smithers.project import Project
 from smithers.store.memory import MemoryStore
-from smithers.store.records import Append
+from smithers.store.records import Append, NewRun
 from smithers.worker import notices
+from smithers.worker.configuration import configured
 from smithers.worker.sweeper import Sweeper
+from tests.unit.store.ending import end
 from tests.unit.temporal.conftest import Yard
 
 
@@ -134,6 +136,12 @@ def test_one_process_sweeps(yard: Yard) -> None:
     asyncio.run(sweepers[1].stop())
 
 
+def teller(yard: Yard) -> notices.Notices:
+    """As the environment says."""
+    found = configured(Project(yard.folder)).values.notices
+    return notices.Notices(Project(yard.folder), yard.store, found.command, found.url)
+
+
 def test_people_are_told_once(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     told = yard.folder / "told"
     monkeypatch.setenv("SMITHERS_NOTICE_COMMAND", f"cat >> {told}; echo >> {told}")
@@ -142,7 +150,7 @@ def test_people_are_told_once(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> No
     yard.fetch()
     yard.step(1)
     for _ in range(2):
-        notices.Notices(Project(yard.folder), yard.store).look(yard.store.due_runs())
+        teller(yard).look(yard.store.due_runs())
     lines = told.read_text().split("\n")
     assert len([line for line in lines if line]) == 1
     assert '"node": "ok"' in lines[0]
@@ -154,6 +162,26 @@ def test_a_notice_that_fails_is_told_again(yard: Yard, monkeypatch: pytest.Monke
     yard.start(asks)
     yard.fetch()
     yard.step(1)
-    teller = notices.Notices(Project(yard.folder), yard.store)
-    teller.look(yard.store.due_runs())
-    assert teller.told() == set()
+    tells = teller(yard)
+    tells.look(yard.store.due_runs())
+    assert tells.told() == set()
+
+
+def test_runs_that_ended_long_ago_are_deleted_where_the_project_says_so(yard: Yard) -> None:
+    for name in ("old", "open"):
+        yard.store.create_run(NewRun(name, "ship", {}, "d", "/flow.py"))
+    end(yard.store, "old", "finished")
+    swept(yard)
+    assert {run.run_id for run in yard.store.runs()} == {"old", "open"}
+
+    (yard.folder / "smithers.toml").write_text('[retention]\nolder_than = "2m"')
+    swept(yard)
+    assert {run.run_id for run in yard.store.runs()} == {"old", "open"}
+
+    (yard.folder / "smithers.toml").write_text('[retention]\nolder_than = "30s"\nstatuses = ["failed"]')
+    swept(yard)
+    assert {run.run_id for run in yard.store.runs()} == {"old", "open"}
+
+    (yard.folder / "smithers.toml").write_text('[retention]\nolder_than = "30s"')
+    swept(yard)
+    assert {run.run_id for run in yard.store.runs()} == {"open"}

@@ -15,7 +15,7 @@ from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.records import Append, Run
 from smithers.worker.kept import is_on_disk, keep
-from smithers.worker.new_run import Request, checked, create
+from smithers.worker.new_run import Request, checked, create, with_defaults
 
 if TYPE_CHECKING:
     from smithers.store.interface import Store
@@ -56,7 +56,13 @@ def prepare(project: Project, order: Order) -> Prepared:
 def started(project: Project, order: Order) -> Prepared:
     """A new run, or the one of the same idempotency key. Raises `AuthoringError` and `InputError` with nothing made."""
     request = Request(
-        order.file, order.input, order.run_id, order.options, order.tags, order.idempotency_key, order.workflow
+        order.file,
+        order.input,
+        order.run_id,
+        with_defaults(project, order.options),
+        order.tags,
+        order.idempotency_key,
+        order.workflow,
     )
     code, input = checked(request)
     store = open_store(project, create=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from smithers.cli.times import ago, now_ms, span
+from smithers.cli.views.clocks import told_schedules
 from smithers.cli.views.codes import code_of
+from smithers.cli.views.parted import look_for_parted, reached
 from smithers.cli.views.why import due_facts
 from smithers.cli.views.workers import LocalWorker, local_workers
 from smithers.engine.entry import Json
@@ -35,15 +38,24 @@ class Check:
     """ok, note (nothing is wrong, but a person may want to know), problem."""
     text: str
     advice: str = ""
+    settings: Json | None = None
+    """Of the check of the configuration: value and origin by path."""
 
     def wire(self) -> Json:
-        return {"name": self.name, "state": self.state, "text": self.text, "advice": self.advice or None}
+        about = {"name": self.name, "state": self.state, "text": self.text, "advice": self.advice or None}
+        return about if self.settings is None else {**about, "settings": self.settings}
 
 
 def checks(project: Project) -> list[Check]:
     """Looks only: starts nothing, makes nothing."""
     workers = local_workers(project)
-    found = [folder(project), temporal_binary(project), temporal_server(project), at_work(workers)]
+    found = [
+        folder(project),
+        *guarded("configuration", lambda: configuration(project)),
+        temporal_binary(project),
+        temporal_server(project),
+        at_work(workers),
+    ]
     return [*found, *guarded("store", lambda: stored(project, workers))]
 
 
@@ -59,6 +71,17 @@ def guarded(name: str, look: Callable[[], list[Check]]) -> list[Check]:
 def folder(project: Project) -> Check:
     version = ".".join(map(str, sys.version_info[:3]))
     return Check("project", "ok", f"{project.name} in {project.root}, Python {version}")
+
+
+def configuration(project: Project) -> list[Check]:
+    """Every setting that is not a default, and where it comes from."""
+    from smithers.worker.configuration import configured
+
+    found = list(configured(project).settings())
+    lines = [f"{path} = {json.dumps(value)} ({origin})" for path, value, origin in found if origin != "default"]
+    text = "all defaults" if not lines else f"{len(lines)} of {len(found)} settings are not defaults"
+    settings = {path: {"value": value, "origin": origin} for path, value, origin in found}
+    return [Check("configuration", "ok", "\n".join([text, *lines]), settings=settings)]
 
 
 def temporal_binary(project: Project) -> Check:
@@ -137,9 +160,41 @@ def stored(project: Project, workers: list[LocalWorker]) -> list[Check]:
         ]
         if len(open_runs) > MOST_RUNS:
             found.append(Check("runs", "note", f"{len(open_runs) - MOST_RUNS} more open runs were not looked at"))
-        return [Check("store", "ok", text), *found]
+        parted = guarded("drivers", lambda: driven(project, store, workers))
+        parted += guarded("schedules", lambda: scheduled(project, store, workers))
+        told = {check.name for check in found}
+        return [
+            Check("store", "ok", text),
+            *found,
+            *[one for one in parted if one.state == "problem" or one.name not in told],
+        ]
     finally:
         store.close()
+
+
+def driven(project: Project, store: Store, workers: list[LocalWorker]) -> list[Check]:
+    """Whether Temporal drives what is open, and nothing else. Only a server that is there is asked."""
+    address = reached(project)
+    if address is None:
+        return []
+    found: list[Check] = []
+    for one in look_for_parted(project, store, address):
+        # Without a worker nobody has looked yet: the next one to start drives what has no driver.
+        waits = one.why == "undriven" and not workers
+        advice = "`smithers start` drives it from its log." if waits else "smithers doctor --redrive"
+        found.append(Check(f"run {one.run_id}", "note" if waits else "problem", one.text, advice))
+    return found
+
+
+def scheduled(project: Project, store: Store, workers: list[LocalWorker]) -> list[Check]:
+    known = store.schedules()
+    told = told_schedules(project, known, reached(project), served=bool(workers))
+    checks = [Check(f"schedule {name}", state, text, advice) for name, state, text, advice in told]
+    if not known:
+        return checks
+    fine = {one.name for one in known} - {name for name, *_ in told}
+    many = f"{len(known)} schedule{'s' if len(known) > 1 else ''}"
+    return [Check("schedules", "ok", f"{many}, {len(fine)} of them as they should be"), *checks]
 
 
 def look_at(store: Store, run: Run, workers: list[LocalWorker]) -> list[Check]:
