@@ -1,10 +1,10 @@
 """Deletes a run: one transaction, after which nothing tells that it was there.
 
 Blobs are shared by content, so one goes only when no row of another run and no code names it. A writer may be storing
-the same content at that moment. On SQLite there is one writer at a time. On PostgreSQL whoever stores a blob locks its row, also
-where it is there already (`sql.INSERT_BLOB`); we lock the rows first and ask who names them afterwards, in a statement
-of its own, which sees what the one we have waited for has stored. Blobs that were written by themselves (`write_blob`)
-are named by no row, and stay.
+the same content at that moment. On SQLite there is one writer at a time. On PostgreSQL whoever stores a blob locks its
+row, also where it is there already (`sql.INSERT_BLOB`); we lock the rows first and ask who names them afterwards, in a
+statement of its own, which sees what the one we have waited for has stored. Blobs that were written by themselves
+(`write_blob`) are named by no row, and stay.
 
 A run's id and its idempotency key are free again: the same request makes a new run. What other rows say of a run (the
 last one of a schedule) names it still, and may find nothing.
