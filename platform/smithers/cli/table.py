@@ -39,6 +39,8 @@ COMMANDS: Final = {
         Listed("signal", "Sends an event to a run.", DECIDE),
         Listed("cancel", "Cancels a run; its outputs stay.", DECIDE),
         Listed("down", "Cancels every run that has not ended.", DECIDE),
+        Listed("pause", "Pauses a run: nothing new begins in it.", DECIDE),
+        Listed("unpause", "Ends the pause of a run.", DECIDE),
         Listed("retry-task", "Runs a failed task of a run again.", DECIDE),
         Listed("cron", "Starts runs by the clock: add, list, show, pause, unpause, trigger, backfill, rm.", HOST),
         Listed("start", "Keeps a worker for the project in the foreground.", HOST),

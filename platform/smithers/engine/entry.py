@@ -23,6 +23,8 @@ Kind = Literal[
     "retried",
     "redriven",
     "signal",
+    "paused",
+    "unpaused",
     "rejected",
 ]
 Json = dict[str, Any]
@@ -61,6 +63,8 @@ class OpenCommand:
 
     n: int
     closes: bool = True
+    begins: bool = False
+    """The fact begins a body: the run must not be paused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,9 @@ class NodeState:
 @dataclass(frozen=True, slots=True)
 class OpenRun:
     """The run must not have ended."""
+
+    paused: bool | None = None
+    """Given: whether it must be paused, or must not be."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,27 @@ from typing import Any, Final
 
 from smithers.engine.answer import output_of
 from smithers.engine.entry import Entry, Json, Kind, node_key, split_node_key
-from smithers.engine.state import State, path_of
+from smithers.engine.state import PAUSED, State, path_of
 
 Started = tuple[int, str, str, str, int, int]
 """A command as a frame records it: number, kind, node, iteration, attempt, target."""
-VERSION: Final = 4
+VERSION: Final = 5
 """Of this fold: snapshots made by another one are not used."""
 UNPLANNED_KINDS: Final[frozenset[Kind]] = frozenset(
-    {"started", "ended", "decided", "fired", "cancel", "settled", "follow", "resumed", "retried", "redriven", "signal"}
+    {
+        "started",
+        "ended",
+        "decided",
+        "fired",
+        "cancel",
+        "settled",
+        "follow",
+        "resumed",
+        "retried",
+        "redriven",
+        "signal",
+        "unpaused",
+    }
 )
 """Facts that ask for a plan. Claims, deaths and hand-overs do not change what comes next."""
 
@@ -240,6 +253,21 @@ def signal(state: State, data: Json) -> None:
 
 def cancel(state: State, data: Json) -> None:
     state.cancelled = data
+    go_on(state)
+
+
+def paused(state: State, data: Json) -> None:
+    state.paused, state.status = data, PAUSED
+
+
+def unpaused(state: State, _: Json) -> None:
+    go_on(state)
+
+
+def go_on(state: State) -> None:
+    """Ends a pause. What the run waits for besides, the next frame says."""
+    if state.paused is not None:
+        state.paused, state.status = None, "running"
 
 
 def died(state: State, data: Json) -> None:
@@ -318,6 +346,8 @@ FOLDS: Final[dict[str, Callable[[State, Json], None]]] = {
     "signal": signal,
     "settled": settled,
     "cancel": cancel,
+    "paused": paused,
+    "unpaused": unpaused,
     "died": died,
     "follow": follow,
     "resumed": resumed,

@@ -24,6 +24,7 @@ from smithers.engine.entry import (
     OpenRun,
 )
 from smithers.engine.frame import NodeRow
+from smithers.engine.state import PAUSED
 from smithers.errors import RunNotFound, StaleEpoch, StoreError
 from smithers.store import sql
 from smithers.store.database import Connection
@@ -166,8 +167,8 @@ class Log:
         match need:
             case None:
                 return ""
-            case OpenCommand(n):
-                return self._closed(n)
+            case OpenCommand(n, begins=begins):
+                return self._closed(n) or ("the run is paused" if begins and self.status == PAUSED else "")
             case NewestClaim(n):
                 begun = f"the body of command {n} has been begun since"
                 return self._closed(n) or (begun if self.has(need.next_key) else "")
@@ -177,8 +178,9 @@ class Log:
                 if state not in states:
                     return f"node {node!r} is {state}, not {' or '.join(states)}"
                 return f"{unless!r} is in the log" if unless and self.has(unless) else ""
-            case OpenRun():
-                return f"the run is {self.status}" if self.status in FINAL else ""
+            case OpenRun(paused):
+                other = paused is not None and paused != (self.status == PAUSED)
+                return f"the run is {self.status}" if self.status in FINAL or other else ""
             case EndedRun(statuses):
                 return "" if self.status in statuses else f"the run is {self.status}, not {' or '.join(statuses)}"
 
@@ -197,10 +199,20 @@ class Log:
             self.status, self.error = "running", None
             self.epoch += 1
             self.close_endings()
-        if fact.kind == "render_failed" and self.status not in FINAL:
-            self.status = "waiting-code"
+        self.take_status(fact.kind)
+        if fact.kind == "settled" and self.status == PAUSED:  # it was put back, and no frame will say so for long
+            self.connection.execute(sql.PUT_BACK_NODE, (self._run, fact.data["node"], fact.data["iteration"]))
         if fact.kind == "follow":
             self.digest, self.source = fact.data["digest"], fact.data["source"]
+
+    def take_status(self, kind: Kind) -> None:
+        """A pause lasts until it is ended, whatever is stored meanwhile; then a plan says what the run waits for."""
+        if kind == "paused":
+            self.status = PAUSED
+        elif kind in ("unpaused", "cancel") and self.status == PAUSED:
+            self.status = "running"
+        elif kind == "render_failed" and self.status not in FINAL and self.status != PAUSED:
+            self.status = "waiting-code"
 
     def write_commands(self, commands: Sequence[_CommandRow], owner: int) -> None:
         rows = [
@@ -308,7 +320,7 @@ def _keep_rejected(log: Log, text: Text, why: str, code: str) -> None:
 
 def _fits(log: Log, texts: PlanTexts, request: Append, head: int, outcomes: Sequence[str]) -> bool:
     plan = texts.plan
-    if plan.base != log.planned or (plan.digest and plan.digest != log.digest):
+    if plan.base != log.planned or (plan.digest and plan.digest != log.digest) or log.status == PAUSED:
         return False
     if plan.covers >= 0:
         return plan.covers <= log.head

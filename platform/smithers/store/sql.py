@@ -91,6 +91,7 @@ NODE = f"{_NODE} AND node = ? AND iteration = ?"
 NODE_ITERATIONS = f"SELECT iteration FROM nodes WHERE run = {_RUN_ID} AND node = ?"
 NODE_IDS = f"SELECT DISTINCT node FROM nodes WHERE run = {_RUN_ID} LIMIT 10000"
 NODE_STATE = "SELECT state FROM nodes WHERE run = ? AND node = ? AND iteration = ?"
+PUT_BACK_NODE = "UPDATE nodes SET state = 'pending' WHERE run = ? AND node = ? AND iteration = ? AND state = 'running'"
 UPSERT_NODE = (
     "INSERT INTO nodes (run, node, iteration, kind, state, attempt, label, ordinal, detail, first_ms, ended_ms) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, node, iteration) DO UPDATE SET "

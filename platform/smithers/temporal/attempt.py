@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 from smithers.engine.command import Command
 from smithers.engine.entry import Entry, Fact, Json
 from smithers.engine.judge import MOST_DEATHS
+from smithers.engine.state import PAUSED
 from smithers.errors import BodyDied, KilledWorker, RenderError, TaskError, TaskTimeout
 from smithers.flow.body import TaskBody
 from smithers.flow.task_context import CancelFlag, TaskContext
@@ -92,11 +93,21 @@ class Attempt:
             self.claim = appended.entries
             if self.claim:
                 return self.start(found.nth, alone=alone)
-            if appended.outcomes == ("rejected",):
+            if appended.outcomes == ("rejected",) and self.is_put_back(found.nth - 1):
                 return None
             self.careful = True
             found = self.claims().look()
         return None if isinstance(found, Over) else found
+
+    def is_put_back(self, nth: int) -> bool:
+        """Whether a command that may not begin is over: closed by others, or put back because the run is paused.
+
+        One that is put back comes again under another number once the run goes on. `nth` is the newest claim.
+        """
+        store, run_id = self.shop.store, self.order.run
+        if store.run(run_id).status == PAUSED:
+            self.append(facts.settled(self.command, nth, "the run is paused"))
+        return not store.command(run_id, self.command.n)[1]
 
     def claims(self) -> Claims:
         shop, order, delivery = self.shop, self.order, self.delivery

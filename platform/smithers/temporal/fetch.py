@@ -12,6 +12,7 @@ from __future__ import annotations
 from smithers.engine.command import Command
 from smithers.engine.entry import Fact
 from smithers.engine.fold import UNPLANNED_KINDS
+from smithers.engine.state import PAUSED
 from smithers.errors import CommandNotFound, RunNotFound, StaleEpoch
 from smithers.store.records import Append, OpenCommandRow, Run
 from smithers.temporal import facts
@@ -77,8 +78,10 @@ class Fetch(Step):
         return [*ended, facts.settled(command, last["nth"], why)]
 
     def unplanned(self, run: Run) -> bool:
-        """Whether a fact stands behind the frame that `run` had last."""
-        return any(entry.kind in UNPLANNED_KINDS for entry in self.store.entries(run.run_id, after=run.planned))
+        """Whether a fact stands behind the frame that `run` had last, and may be planned."""
+        return run.status != PAUSED and any(
+            entry.kind in UNPLANNED_KINDS for entry in self.store.entries(run.run_id, after=run.planned)
+        )
 
     def plan_everything(self) -> bool:
         """False if facts are left which this process cannot plan: it lacks the code, or rendering fails."""

@@ -232,6 +232,17 @@ class InMemoryRun:
     def cancel(self, reason: str = "") -> None:
         self.tell("cancel", "cancel", {"by": "tester", "reason": reason})
 
+    def pause(self, note: str = "") -> None:
+        """Nothing begins until `unpause`; facts are kept."""
+        if self.planner.state.paused is not None:
+            raise WrongState("the run is paused already")
+        self.tell("paused", f"paused:{len(self.log)}", {"by": "tester", "note": note})
+
+    def unpause(self) -> None:
+        if self.planner.state.paused is None:
+            raise WrongState("the run is not paused")
+        self.tell("unpaused", f"unpaused:{len(self.log)}", {"by": "tester", "note": ""})
+
     def resume(self) -> None:
         """Opens a failed run again, from what failed: outputs are kept, and denied approvals ask again."""
         self.tell("resumed", f"resumed:{len(self.log)}", {"by": "tester"})

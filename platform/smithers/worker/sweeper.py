@@ -3,7 +3,7 @@
 Nothing depends on it in the usual course: facts are followed by a bell, steps by their answers. It is the promise that
 no run hangs when a bell was not heard, a process died between its fact and its bell, or Temporal lost everything. It
 rings
-    - runs with facts that no frame covers, unless they wait for code
+    - runs with facts that no frame covers, unless they wait for code or are paused
     - open runs whose driver Temporal does not know
     - open runs with a command that nobody has begun for a while (a delivery which Temporal had given up may have
       planned it: nobody listens to its answer)
@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from smithers.engine.fold import UNPLANNED_KINDS
+from smithers.engine.state import PAUSED
 from smithers.errors import SmithersError
 from smithers.project import Project
 from smithers.store.interface import Store
@@ -127,7 +128,7 @@ class Sweeper:
         return {workflow.id async for workflow in found if workflow.workflow_type != TASK}
 
     def wants_ring(self, run: Run, is_driven: bool) -> bool:
-        if run.status == "waiting-code" and is_driven:
+        if run.status == PAUSED or (run.status == "waiting-code" and is_driven):
             return False
         old = time.time() * 1000 - run.updated_ms > OLD_MS
         later = self.store.entries(run.run_id, after=run.planned)

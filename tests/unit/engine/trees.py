@@ -335,6 +335,9 @@ def happen(run: InMemoryRun, dice: random.Random) -> str:
     events += signals(run, dice)
     if dice.random() < 0.01 and run.planner.state.cancelled is None:
         events = [("cancel", run.cancel)]
+    held = run.planner.state.paused is not None
+    if dice.random() < (0.3 if held or not events else 0.03) and run.planner.state.cancelled is None:
+        events = [("unpause", run.unpause) if held else ("pause", run.pause)]
     if not events:
         run.paused = False
         run.plan()

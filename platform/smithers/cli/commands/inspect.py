@@ -9,6 +9,7 @@ import typer
 from smithers.cli.drawing import Cell, state_cell, symbol_cell, table
 from smithers.cli.options import FormOption, IntervalOption, RunArgument, WatchOption
 from smithers.cli.output import Form
+from smithers.cli.pausing import pause_of
 from smithers.cli.session import Session, session
 from smithers.cli.times import ago, local, now_ms
 from smithers.cli.views.approvals import pending
@@ -51,11 +52,15 @@ def show(here: Session, run: Run, most: int) -> None:
         events = [event_wire(row) for row in open_events(nodes)]
         here.out.document(
             run_details(run)
+            | {"paused": None if (pause := pause_of(here.store, run)) is None else pause.wire()}
             | {"nodes": [node_wire(row) for row in nodes], "pendingApprovals": approvals, "pendingEvents": events}
             | {"signals": [one.wire() for one in received(here.store, run.run_id, Filter())]}
         )
         return
     here.out.lines(head(run))
+    pause = pause_of(here.store, run)
+    if pause is not None:
+        here.out.line(f"paused    {pause.told}  (smithers unpause {run.run_id})")
     if nodes:
         here.out.line()
         here.out.lines(rows(nodes[-most:]))

@@ -12,6 +12,7 @@ from typing import Any, Final
 from smithers.cli.times import offset
 from smithers.cli.views.nodes import named, told_error
 from smithers.engine.entry import Entry, Json, node_key, split_node_key
+from smithers.engine.state import PAUSED
 
 ENDS: Final = {"finished": "RunFinished", "failed": "RunFailed", "cancelled": "RunCancelled"}
 NODE_EVENTS: Final = {
@@ -55,6 +56,8 @@ SYMBOLS: Final = {
     "NodeWaitingEvent": "⏸",
     "SignalReceived": "✉",
     "WorkflowReloaded": "⟳",
+    "RunPaused": "⏸",
+    "RunUnpaused": "→",
 }
 MOST_TEXT: Final = 240
 """Of a field in a line (cli.evfmt.truncate)."""
@@ -116,6 +119,10 @@ class Reader:
         if event.type == "NodeCancelled":
             self.cancelled.add(node_key(event.node, event.iteration))
         yield event
+        status = PAUSED if entry.kind == "paused" else "running" if self.status == PAUSED else self.status
+        if status != self.status and entry.kind in ("paused", "unpaused", "cancel"):
+            self.status = status
+            yield Event(entry.seq, entry.at_ms, "RunStatusChanged", fields={"status": status})
 
     def frame(self, entry: Entry) -> Iterator[Event]:
         data = entry.data
@@ -216,6 +223,8 @@ SIMPLE: Final[dict[str, Callable[[Entry], Event]]] = {
     "released": about_node("WorkerReleased", "why"),
     "settled": about_node("StepSettled", "why"),
     "render_failed": about_node("RenderFailed", "error"),
+    "paused": about_node("RunPaused", "by", "note"),
+    "unpaused": about_node("RunUnpaused", "by", "note"),
     "follow": about_node("WorkflowReloaded", "digest"),
     "retried": about_node("RetryTaskStarted", "by"),
     "rejected": rejected,
