@@ -200,10 +200,17 @@ class Log:
             self.epoch += 1
             self.close_endings()
         self.take_status(fact.kind)
-        if fact.kind == "settled" and self.status == PAUSED:  # it was put back, and no frame will say so for long
-            self.connection.execute(sql.PUT_BACK_NODE, (self._run, fact.data["node"], fact.data["iteration"]))
+        if fact.kind in ("ended", "settled") and self.status == PAUSED:
+            self.show_end(fact.data)
         if fact.kind == "follow":
             self.digest, self.source = fact.data["digest"], fact.data["source"]
+
+    def show_end(self, data: Json) -> None:
+        """Says of a node whose task is over in a pause that it does not run any more: no frame will for long."""
+        outcome = data.get("outcome")
+        state = outcome if outcome in ("finished", "cancelled") else "pending"
+        ended_ms = 0 if state == "pending" else self.at_ms
+        self.connection.execute(sql.END_NODE, (state, ended_ms, self._run, data["node"], data["iteration"]))
 
     def take_status(self, kind: Kind) -> None:
         """A pause lasts until it is ended, whatever is stored meanwhile; then a plan says what the run waits for."""

@@ -28,8 +28,9 @@ def test_a_pause_is_a_fact_with_who_and_why(paused: Stage) -> None:
 
 
 def test_unpausing_leaves_what_was_due_to_the_next_plan(paused: Stage) -> None:
-    paused.answer("r1", "build", "finished", {})
+    paused.answer("r1", "build", "finished", {"text": "built"})
     assert paused.store.run("r1").status == "paused"
+    assert paused.call("output", "r1", "build").json == {"text": "built"}
 
     answer = paused.call("unpause", "r1", "--json")
 
@@ -123,3 +124,11 @@ def test_what_is_put_back_does_not_keep_a_viewer(stage: Stage) -> None:
     stage.store.append(Append("r1", (Fact("settled", "settled:9", {"n": 9, "node": "after", "iteration": ""}),)))
     model.take(stage.store.entries("r1"))
     assert model.waits_for_person
+
+
+def test_a_task_that_fails_in_a_pause_is_shown_as_not_running(paused: Stage) -> None:
+    paused.answer("r1", "build", "failed", {"code": "X", "message": "no", "retryable": True})
+    assert paused.store.node("r1", "build").state == "pending"
+    paused.call("unpause", "r1")
+    paused.plan("r1")
+    assert paused.store.node("r1", "build").state == "running"
