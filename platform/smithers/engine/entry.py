@@ -110,7 +110,14 @@ class EndedRun:
     statuses: tuple[str, ...]
 
 
-Need = OpenCommand | NewestClaim | NodeState | OpenRun | EndedRun
+@dataclass(frozen=True, slots=True)
+class LogEnds:
+    """The run must not have ended, and nothing must stand behind `position`: what the fact says was read there."""
+
+    position: int
+
+
+Need = LogEnds | OpenCommand | NewestClaim | NodeState | OpenRun | EndedRun
 
 
 def node_key(node: str, iteration: str) -> str:

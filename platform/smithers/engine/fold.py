@@ -295,7 +295,35 @@ def resumed(state: State, _: Json) -> None:
 
 
 def retried(state: State, data: Json) -> None:
-    reopen(state, node_key(data["node"], data["iteration"]))
+    """Opens a node again; or resets it and others, as `engine/rerun.py` says: then `reset` has their keys."""
+    if "reset" not in data:
+        reopen(state, node_key(data["node"], data["iteration"]))
+        return
+    for key in reset_keys(data):
+        reset(state, key)
+    for n in data["closed"]:
+        disarm(state, n)
+        close(state, n)
+    state.absent = dict(data["absent"])
+    if "stages" in data:
+        state.loops, state.ended_loops = dict(data["loops"]), dict(data["ended_loops"])
+        state.stages = dict(data["stages"])
+
+
+def reset_keys(data: Json) -> list[str]:
+    return data.get("reset") or [node_key(data["node"], data["iteration"])]
+
+
+def reset(state: State, key: str) -> None:
+    """As if the node had never run, but that its attempts and questions are counted on."""
+    memory = state.memory(key)
+    if memory.decision is not None or memory.shown == "waiting-approval":
+        memory.ask += 1
+    memory.decision, memory.outcome, memory.signal, memory.shown = None, "", 0, "pending"
+    withdraw(state, key)
+    reopen(state, key)
+    if memory.attempt:
+        memory.ended = memory.attempt
 
 
 def reopen(state: State, key: str) -> None:
@@ -315,9 +343,15 @@ def reopen(state: State, key: str) -> None:
 def ask_again(state: State, key: str) -> None:
     """Takes a denial back, and the output that it was."""
     memory = state.memory(key)
-    memory.decision, memory.ask = None, memory.ask + 1
+    memory.decision, memory.ask, memory.outcome = None, memory.ask + 1, ""
+    withdraw(state, key)
+
+
+def withdraw(state: State, key: str) -> None:
+    """Takes an output back, if there is one."""
+    memory = state.memory(key)
     had_output = memory.has_output
-    memory.outcome, memory.output, memory.has_output = "", None, False
+    memory.output, memory.has_output = None, False
     if not had_output:
         return
     node, iteration = split_node_key(key)

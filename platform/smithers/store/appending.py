@@ -17,11 +17,13 @@ from smithers.engine.entry import (
     Fact,
     Json,
     Kind,
+    LogEnds,
     Need,
     NewestClaim,
     NodeState,
     OpenCommand,
     OpenRun,
+    split_node_key,
 )
 from smithers.engine.frame import NodeRow
 from smithers.engine.state import PAUSED
@@ -181,6 +183,9 @@ class Log:
             case OpenRun(paused):
                 other = paused is not None and paused != (self.status == PAUSED)
                 return f"the run is {self.status}" if self.status in FINAL or other else ""
+            case LogEnds(position):
+                moved = f"the log ends at {self.head}, not at {position}" if self.head != position else ""
+                return f"the run is {self.status}" if self.status in FINAL else moved
             case EndedRun(statuses):
                 return "" if self.status in statuses else f"the run is {self.status}, not {' or '.join(statuses)}"
 
@@ -200,10 +205,18 @@ class Log:
             self.epoch += 1
             self.close_endings()
         self.take_status(fact.kind)
+        if fact.kind == "retried":
+            self.take_reset(fact.data)
         if fact.kind in ("ended", "settled") and self.status == PAUSED:
             self.show_end(fact.data)
         if fact.kind == "follow":
             self.digest, self.source = fact.data["digest"], fact.data["source"]
+
+    def take_reset(self, data: Json) -> None:
+        """What is reset asks nobody from now on, and none of its timers counts."""
+        keys = [split_node_key(key) for key in data.get("reset", ())]
+        self.connection.executemany(sql.RESET_NODE, [(self._run, node, iteration) for node, iteration in keys])
+        self.close_commands(data.get("closed", ()))
 
     def show_end(self, data: Json) -> None:
         """Says of a node whose task is over in a pause that it does not run any more: no frame will for long."""

@@ -35,7 +35,7 @@ def slow(ctx: Context[None]):
 def test_a_paused_run_ends_its_task_and_goes_on_when_it_is_told(shell: Shell) -> None:
     shell.write("flow.py", FLOW)
     shell.call("up", "flow.py", "--detach", "--run-id", "r1")
-    shell.until(lambda: (shell.root / "began").exists(), "the first task runs")
+    shell.until((shell.root / "began").exists, "the first task runs")
 
     assert shell.call("pause", "r1", "--note", "wait").status == 0
     (shell.root / "go").touch()
