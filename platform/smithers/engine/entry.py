@@ -25,6 +25,7 @@ Kind = Literal[
     "signal",
     "paused",
     "unpaused",
+    "amended",
     "rejected",
 ]
 Json = dict[str, Any]

@@ -33,6 +33,7 @@ UNPLANNED_KINDS: Final[frozenset[Kind]] = frozenset(
         "redriven",
         "signal",
         "unpaused",
+        "amended",
     }
 )
 """Facts that ask for a plan. Claims, deaths and hand-overs do not change what comes next."""
@@ -280,6 +281,10 @@ def follow(state: State, data: Json) -> None:
     state.digest = data["digest"]
 
 
+def amended(state: State, data: Json) -> None:
+    state.input = data["input"]
+
+
 def resumed(state: State, _: Json) -> None:
     """Opens what had failed or was cancelled, denied approvals among it; outputs stay."""
     state.status = "running"
@@ -384,6 +389,7 @@ FOLDS: Final[dict[str, Callable[[State, Json], None]]] = {
     "unpaused": unpaused,
     "died": died,
     "follow": follow,
+    "amended": amended,
     "resumed": resumed,
     "retried": retried,
 }

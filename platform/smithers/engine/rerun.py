@@ -38,9 +38,10 @@ class Reset:
 def reset_of(run_id: str, entries: Sequence[Entry], key: str, *, dependents: bool = True) -> Reset:
     """What resetting the node with this key means at the end of this log.
 
-    The log of a failed run ends with the `resumed` that is about to be stored before it. Raises `NodeNotFound` for a node that no frame has shown, and `WrongState`, which names the state found: for a run
-    that has finished or was cancelled, for a node that is not over, where a dependent runs, and where a loop or a block
-    has gone on so that the node has no place any more.
+    The log of a failed run ends with the `resumed` that is about to be stored before it. Raises `NodeNotFound` for a
+    node that no frame has shown, and `WrongState`, which names the state found: for a run that has finished or was
+    cancelled, for a node that is not over, where a dependent runs, and where a loop or a block has gone on so that the
+    node has no place any more.
     """
     state = fold(State(run_id=run_id), entries)
     over(state, key)
@@ -71,7 +72,7 @@ def over(state: State, key: str) -> None:
         raise NodeNotFound(f"Run {state.run_id} has no node {told(key)}.", node=node)
     if state.status in FINAL:
         raise WrongState(
-            f"Run {state.run_id} is {state.status}, which is final. Only failed and open runs go on; start another run.",
+            f"Run {state.run_id} is {state.status}, which is final. Only open and failed runs go on.",
             status=state.status,
         )
     if memory.shown not in OVER and not memory.has_output:

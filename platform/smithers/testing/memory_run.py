@@ -98,7 +98,7 @@ class InMemoryRun:
         if self.is_over and kind != "resumed":
             raise WrongState(f"the run is {self.status}")
         entry = self.append(kind, key, data)
-        if self.rebuild or kind in ("resumed", "retried"):
+        if self.rebuild or kind in ("resumed", "retried", "amended"):
             self.planner = Planner.build(self.workflow, self.run_id, self.log)
         else:
             self.planner.apply([entry])
@@ -247,6 +247,11 @@ class InMemoryRun:
     def resume(self) -> None:
         """Opens a failed run again, from what failed: outputs are kept, and denied approvals ask again."""
         self.tell("resumed", f"resumed:{len(self.log)}", {"by": "tester"})
+
+    def amend(self, input: Json) -> None:
+        """Gives the run another input. Raises `InvalidInput` as the command would."""
+        checked = check_input(self.workflow, input)
+        self.tell("amended", f"amended:{len(self.log)}", {"input": checked, "by": "tester"})
 
     def retry(self, node: str, *, iteration: str = "", dependents: bool = True) -> Reset:
         """Runs a node that is over again, and what began after it was. Raises `WrongState` as the command would."""

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from smithers.cli.amending import input_of
 from smithers.cli.drawing import Cell, state_cell, symbol_cell, table
 from smithers.cli.options import FormOption, IntervalOption, RunArgument, WatchOption
 from smithers.cli.output import Form
@@ -52,6 +53,7 @@ def show(here: Session, run: Run, most: int) -> None:
         events = [event_wire(row) for row in open_events(nodes)]
         here.out.document(
             run_details(run)
+            | {"input": input_of(here.store, run)}
             | {"paused": None if (pause := pause_of(here.store, run)) is None else pause.wire()}
             | {"nodes": [node_wire(row) for row in nodes], "pendingApprovals": approvals, "pendingEvents": events}
             | {"signals": [one.wire() for one in received(here.store, run.run_id, Filter())]}

@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from smithers.cli.deciding import ByOption, one_node
+from smithers.cli.inputs import read_input
 from smithers.cli.options import FormOption, IterationOption, ResumeFlag
 from smithers.cli.output import Form
 from smithers.cli.person import whoami
+from smithers.cli.quiet import stdout_on_stderr
 from smithers.cli.retrying import retry
 from smithers.cli.ringing import carried_on, wake
 from smithers.cli.session import session
@@ -29,20 +31,25 @@ def command(  # shape: parameters: one per option
     no_deps: Annotated[
         bool, typer.Option("--no-deps", help="Only this node; what began after it was over stays as it is.")
     ] = False,
+    input: Annotated[
+        str | None, typer.Option("--input", "-i", help="Another input for the run from then on, as for `amend`.")
+    ] = None,
     by: ByOption = None,
     resume: ResumeFlag = False,
     form: FormOption = Form.plain,
 ) -> int:
     """Runs a task of a failed or open run again, with all its attempts, and then what began after it was over.
 
-    The outputs of these are taken back; everything else is kept. A task that has failed the run just goes on from there.
+    The outputs of these are taken back; everything else is kept. A failed run goes on from there.
     Tasks get the same idempotency key as before.
     """
     run, node = given(run, node, run_id, node_id)
+    other = None if input is None else read_input(input)
     with session(form) as here:
         found = here.run(run)
         row = find_node(here.store, found.run_id, node, iteration)
-        reset = retry(here.store, found, row, by or whoami(), dependents=not no_deps)
+        with stdout_on_stderr():
+            reset = retry(here.store, found, row, by or whoami(), dependents=not no_deps, input=other)
         woken = wake(here.project, found.run_id)
         project = here.project
         more = [named(*split_node_key(key)) for key in reset.dependents]

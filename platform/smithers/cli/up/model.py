@@ -94,7 +94,7 @@ class RunModel:
             self.status = RUNNING if entry.kind in ("unpaused", "cancel") else PAUSED
         elif entry.kind == "render_failed":
             self.status, self.code_error = CODE, entry.data.get("error") or {}
-        elif entry.kind in ("resumed", "redriven", "follow", "decided", "fired", "signal"):
+        elif entry.kind in ("resumed", "redriven", "follow", "decided", "fired", "signal", "amended"):
             self.status = RUNNING
 
     def follow_node(self, event: Event) -> None:

@@ -232,6 +232,7 @@ SIMPLE: Final[dict[str, Callable[[Entry], Event]]] = {
     "render_failed": about_node("RenderFailed", "error"),
     "paused": about_node("RunPaused", "by", "note"),
     "unpaused": about_node("RunUnpaused", "by", "note"),
+    "amended": about_node("RunInputAmended", "by", "note"),
     "follow": about_node("WorkflowReloaded", "digest"),
     "retried": about_node("RetryTaskStarted", "by", "reset"),
     "rejected": rejected,
