@@ -34,8 +34,8 @@ def amend(
 ) -> Amendment:
     """Stores another input for a run; with `stores=False` only says what it would change. `said` is by whom and why.
 
-    Raises `WrongState` for a run that is over and for one whose file has changed, `InvalidInput` for what the workflow's
-    input model refuses, and `RenderError` where the workflow does not render with it; then nothing is stored.
+    Raises `WrongState` for a run that is over and for one whose file has changed, `InvalidInput` for what the
+    workflow's input model refuses, and `RenderError` where the workflow does not render with it.
     """
     from smithers.cli.up.prepare import code_of
 

@@ -19,7 +19,7 @@ MOST_TRIES: Final = 20
 
 
 class Draft:
-    """A log, and the facts that are to follow it in one transaction, each on the condition that nothing comes between."""
+    """A log, and the facts that are to follow it in one transaction, if nothing comes between."""
 
     def __init__(self, entries: list[Entry]) -> None:
         self.entries = entries

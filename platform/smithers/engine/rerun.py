@@ -87,24 +87,33 @@ def stands_open(state: State, key: str, entries: Sequence[Entry]) -> bool:
 
 
 def turning_point(entries: Iterable[Entry], key: str) -> int:
-    """Position of the frame that first knew that the node is over; 0 where none does."""
+    """Position of the frame that first knew that the node is over; 0 where none does.
+
+    That it has run again since, as others had gone on, changes nothing of who came after it.
+    """
     turn = 0
     for entry in entries:
-        if entry.kind == "frame":
-            shown = entry.data.get("nodes", {}).get(key, "")
-            if shown in OVER:
-                turn = entry.seq
-        elif entry.kind == "retried" and key in reset_keys(entry.data):
+        if entry.kind == "frame" and not turn and entry.data.get("nodes", {}).get(key, "") in OVER:
+            turn = entry.seq
+        elif entry.kind == "retried" and key in opened(entry.data):
             turn = 0
     return turn
 
 
+def opened(data: Json) -> list[str]:
+    """Keys of the nodes that began anew with all that came after them."""
+    return reset_keys(data)[1:] if "reset" in data else reset_keys(data)
+
+
 def begun_since(entries: Iterable[Entry], turn: int) -> list[str]:
-    """Keys of the nodes that began, or were ended without having begun, in the frame at `turn` or later."""
+    """Keys of the nodes that began, or were ended without having begun, in the frame at `turn` or later.
+
+    A node that somebody has had run again still counts from when it began first; those that were reset with it do not.
+    """
     first: dict[str, int] = {}
     for entry in entries:
         if entry.kind == "retried":
-            for key in reset_keys(entry.data):
+            for key in reset_keys(entry.data)[1:]:
                 first.pop(key, None)
         if entry.kind != "frame":
             continue

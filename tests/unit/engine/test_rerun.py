@@ -261,3 +261,13 @@ def test_a_task_that_has_ended_in_a_pause_may_run_again(rebuild: bool) -> None:
     assert at_work(run) == []
     run.unpause()
     assert attempts(run) == [("a", "", 2)]
+
+
+def test_what_has_run_again_alone_began_where_it_began_first(rebuild: bool) -> None:
+    run = start(Sequence[task("a"), task("b"), Approval("ask", title="?")], rebuild)
+    finish(run, "a", "b")
+    run.retry("a", dependents=False)
+    finish(run, "a")
+    assert run.retry("b").dependents == ("ask:",)
+    finish(run, "b")
+    assert run.retry("a").dependents == ("ask:", "b:")
