@@ -14,7 +14,7 @@ from smithers.cli.times import parse_span
 from smithers.cli.watching import repeat
 
 
-def command(  # shape: parameters: one per option
+def command(
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only look; ring nobody.")] = False,
     interval: Annotated[
         str | None, typer.Option("--interval", "-i", metavar="TIME", help="Again and again: 10s, 1m. Default: once.")
