@@ -28,7 +28,16 @@ def test_there_is_harm_of_every_kind() -> None:
     harm: Counter[str] = Counter()
     for seed in range(60):
         harm += tell(seed).harm
-    assert {"kills", "stops", "shutdowns", "deliveries given up", "answers lost", "redrives", "cancels"} <= harm.keys()
+    assert {
+        "kills",
+        "stops",
+        "shutdowns",
+        "deliveries given up",
+        "answers lost",
+        "redrives",
+        "cancels",
+        "pauses",
+    } <= harm.keys()
 
 
 def test_a_seed_is_always_the_same_story() -> None:

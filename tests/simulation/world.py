@@ -2,7 +2,8 @@
 
 What may happen at any moment: a process goes on by one point; a free one is given an order; one is killed, stopped for
 a while, or told to shut down; Temporal gives a delivery up and delivers again, or loses an answer; a body finishes,
-fails or ends late; a person decides or cancels; the driver continues as new; Temporal is lost and the run driven again.
+fails or ends late; a person decides, pauses the run or cancels it; the driver continues as new; Temporal is lost and
+the run driven again.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Literal
 from unittest.mock import patch
 
 from smithers.engine.answer import Answer as Said
@@ -23,6 +24,7 @@ from smithers.engine.entry import Entry, Fact, OpenRun
 from smithers.engine.frame import NodeRow
 from smithers.engine.inbox import Sent
 from smithers.engine.plan import Planner, is_same
+from smithers.engine.state import PAUSED
 from smithers.errors import AnswerRefused, RenderError, StaleEpoch
 from smithers.flow.workflow import AnyWorkflow
 from smithers.store.deciding import decide
@@ -59,6 +61,7 @@ class Faults:
     cancel_run: float = 0.002
     continue_as_new: float = 0.02
     drive_again: float = 0.003
+    pause: float = 0.01
     fail: float = 0.15
 
     def without(self, name: str) -> Faults:
@@ -135,6 +138,8 @@ class World:
     def moves(self) -> list[Move]:
         """What may happen next, with weights."""
         forward = [*self.advances(), *self.assignments(), *self.decisions()]
+        if self.status == PAUSED:
+            forward.append((0.3, self.unpause))
         if not forward and self.stopped:  # nobody else will do it
             forward = [(1.0, lambda: self.stop(self.machine.processes[min(self.stopped) - 1]))]
         return [*forward, *self.harms()] if forward else []
@@ -170,6 +175,8 @@ class World:
         if self.status not in FINAL:
             harms.append((may.cancel_run, self.cancel_run))
             harms.append((may.drive_again, self.drive_again))
+        if self.status not in (*FINAL, PAUSED):
+            harms.append((may.pause, self.pause))
         return [harm for harm in harms if harm[0] > 0]
 
     # Forward
@@ -308,6 +315,22 @@ class World:
         self.machine.store.append(Append("r", (Fact("cancel", "cancel", {"by": "x", "reason": ""}, OpenRun()),)))
         self.driver.ring()
 
+    def pause(self) -> None:
+        self.harm["pauses"] += 1
+        self.say("the run is paused")
+        self.put_pause("paused", self.harm["pauses"])
+
+    def unpause(self) -> None:
+        self.say("the run goes on")
+        self.put_pause("unpaused", self.harm["pauses"])
+        if self.dice.random() < 0.9:
+            self.driver.ring()
+
+    def put_pause(self, kind: Literal["paused", "unpaused"], nth: int) -> None:
+        fact = Fact(kind, f"{kind}:{nth}", {"by": "x"}, OpenRun(paused=kind == "unpaused"))
+        if self.machine.store.append(Append("r", (fact,))).outcomes != ("stored",):
+            raise Broken(f"{fact.key} was refused")
+
     def drive_again(self) -> None:
         self.harm["redrives"] += 1
         epoch = self.machine.store.redrive("r")
@@ -351,12 +374,22 @@ def check_log(workflow: AnyWorkflow, log: list[Entry]) -> None:
         raise Broken("the log has a gap")
     if len({entry.key for entry in log}) != len(log):
         raise Broken("a key stands in the log twice")
+    check_pauses(log)
     for frame in [entry for entry in log if entry.kind == "frame"]:
         plan = Planner.build(workflow, "r", log[: frame.data["covers"]]).plan()
         if plan is not None and frame.data["status"] in ("failed", "cancelled") and plan.status == frame.data["status"]:
             continue  # what is withdrawn at the end may be told differently: docs/decisions/0004
         if plan is None or not is_same(plan.frame, frame.data):
             raise Broken(f"frame {frame.data['number']} is not what a cold start plans: {frame.data} / {plan}")
+
+
+def check_pauses(log: list[Entry]) -> None:
+    paused = False
+    for entry in log:
+        if paused and entry.kind in ("claim", "frame"):
+            raise Broken(f"{entry.key} stands in a pause")
+        if entry.kind in ("paused", "unpaused", "cancel"):
+            paused = entry.kind == "paused"
 
 
 def tell(seed: int, faults: Faults | None = None, depth: int = 3) -> World:

@@ -21,7 +21,8 @@ class Result:
     run_id: str
     workflow: str
     status: str
-    """`finished`, `failed`, `cancelled`; or what it waits for: `waiting-approval`, `waiting-event`, `waiting-code`."""
+    """`finished`, `failed`, `cancelled`; or what it waits for: `waiting-approval`, `waiting-event`, `waiting-code`, and
+    `paused`: for somebody who unpauses it."""
     outputs: dict[str, Any] = field(default_factory=dict[str, Any])
     """JSON values by node id, each of the latest iteration."""
     last: Any = None

@@ -178,7 +178,16 @@ def unknown(word: str, form: Form) -> int:
     from smithers.cli.present import present
     from smithers.errors import InputError
 
-    also = {"run": "up", "resume": "up", "status": "ps", "list": "ps", "ls": "ps", "show": "inspect", "kill": "cancel"}
+    also = {
+        "run": "up",
+        "resume": "up",
+        "status": "ps",
+        "list": "ps",
+        "ls": "ps",
+        "show": "inspect",
+        "kill": "cancel",
+        "rerun": "retry-task",
+    }
     if word in GROUPS:
         names = ", ".join(f"`{PROGRAM} {name}`" for name in COMMANDS if name.startswith(f"{word} "))
         present(InputError(f"{PROGRAM} {word} takes one more word: {names}.", word=word), form)

@@ -1,4 +1,4 @@
-"""What following other code would change in a run: its log, planned by the other code, next to what people see now."""
+"""What other code or other input would change in a run: its log, planned so, next to what people see now."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class PlanDiff:
     """Node keys, sorted. What has an output keeps it, in the tree or not."""
 
     added: tuple[str, ...]
-    """In the other code's tree, and never seen in this run."""
+    """In the other tree, and never seen in this run."""
     removed: tuple[str, ...]
-    """Open in this run, and not in the other code's tree: pending ones vanish, running ones are cancelled."""
+    """Open in this run, and not in the other tree: pending ones vanish, running ones are cancelled."""
     starts: tuple[str, ...]
     """Would start at once."""
     status: str
-    """The run's status after the first frame of the other code."""
+    """The run's status after the first frame of the other tree."""
     error: Json | None = None
 
     @property
@@ -31,10 +31,13 @@ class PlanDiff:
         return not (self.added or self.removed or self.starts)
 
 
-def plan_diff(workflow: AnyWorkflow, run_id: str, entries: Sequence[Entry]) -> PlanDiff:
-    """Plans the next frame of a run with other code, and stores nothing. Raises `RenderError` like that code would."""
+def plan_diff(workflow: AnyWorkflow, run_id: str, entries: Sequence[Entry], input: Json | None = None) -> PlanDiff:
+    """Plans the next frame of a run with this code, and with this input if one is given, and stores nothing.
+
+    A pause counts as ended: what it holds back is part of what will happen. Raises `RenderError` like the code would.
+    """
     known = fold(State(run_id=run_id), entries)
-    planner = Planner.build(workflow, run_id, [*entries, marker(known)])
+    planner = Planner.build(workflow, run_id, [*entries, *markers(known, input)])
     mounted = planner.tree.leaves
     added = sorted(key for key in mounted if key not in known.nodes)
     removed = sorted(key for key in known.nodes if key not in mounted and known.is_at_stake(key))
@@ -46,6 +49,12 @@ def plan_diff(workflow: AnyWorkflow, run_id: str, entries: Sequence[Entry]) -> P
     return PlanDiff((*added, *sorted(later)), tuple(removed), tuple(starts), plan.status, plan.error)
 
 
-def marker(state: State) -> Entry:
-    """A fact that asks for a plan without saying anything."""
-    return Entry(state.position + 1, "follow", "follow:preview", {"digest": state.digest}, state.last_ms)
+def markers(state: State, input: Json | None) -> list[Entry]:
+    """Facts that ask for a plan, and say nothing but the other input."""
+    at, data = state.position, {"digest": state.digest}
+    found = [Entry(at + 1, "follow", "follow:preview", data, state.last_ms)]
+    if input is not None:
+        found.append(Entry(at + 2, "amended", "amended:preview", {"input": input}, state.last_ms))
+    if state.paused is not None:
+        found.append(Entry(at + 3, "unpaused", "unpaused:preview", {}, state.last_ms))
+    return found

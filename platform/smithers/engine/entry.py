@@ -23,6 +23,9 @@ Kind = Literal[
     "retried",
     "redriven",
     "signal",
+    "paused",
+    "unpaused",
+    "amended",
     "rejected",
 ]
 Json = dict[str, Any]
@@ -61,6 +64,8 @@ class OpenCommand:
 
     n: int
     closes: bool = True
+    begins: bool = False
+    """The fact begins a body: the run must not be paused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,9 @@ class NodeState:
 class OpenRun:
     """The run must not have ended."""
 
+    paused: bool | None = None
+    """Given: whether it must be paused, or must not be."""
+
 
 @dataclass(frozen=True, slots=True)
 class EndedRun:
@@ -103,7 +111,14 @@ class EndedRun:
     statuses: tuple[str, ...]
 
 
-Need = OpenCommand | NewestClaim | NodeState | OpenRun | EndedRun
+@dataclass(frozen=True, slots=True)
+class LogEnds:
+    """The run must not have ended, and nothing must stand behind `position`: what the fact says was read there."""
+
+    position: int
+
+
+Need = LogEnds | OpenCommand | NewestClaim | NodeState | OpenRun | EndedRun
 
 
 def node_key(node: str, iteration: str) -> str:

@@ -13,14 +13,28 @@ from typing import Any, Final
 
 from smithers.engine.answer import output_of
 from smithers.engine.entry import Entry, Json, Kind, node_key, split_node_key
-from smithers.engine.state import State, path_of
+from smithers.engine.state import PAUSED, State, path_of
 
 Started = tuple[int, str, str, str, int, int]
 """A command as a frame records it: number, kind, node, iteration, attempt, target."""
-VERSION: Final = 4
+VERSION: Final = 5
 """Of this fold: snapshots made by another one are not used."""
 UNPLANNED_KINDS: Final[frozenset[Kind]] = frozenset(
-    {"started", "ended", "decided", "fired", "cancel", "settled", "follow", "resumed", "retried", "redriven", "signal"}
+    {
+        "started",
+        "ended",
+        "decided",
+        "fired",
+        "cancel",
+        "settled",
+        "follow",
+        "resumed",
+        "retried",
+        "redriven",
+        "signal",
+        "unpaused",
+        "amended",
+    }
 )
 """Facts that ask for a plan. Claims, deaths and hand-overs do not change what comes next."""
 
@@ -242,6 +256,21 @@ def signal(state: State, data: Json) -> None:
 
 def cancel(state: State, data: Json) -> None:
     state.cancelled = data
+    go_on(state)
+
+
+def paused(state: State, data: Json) -> None:
+    state.paused, state.status = data, PAUSED
+
+
+def unpaused(state: State, _: Json) -> None:
+    go_on(state)
+
+
+def go_on(state: State) -> None:
+    """Ends a pause. What the run waits for besides, the next frame says."""
+    if state.paused is not None:
+        state.paused, state.status = None, "running"
 
 
 def died(state: State, data: Json) -> None:
@@ -252,6 +281,10 @@ def died(state: State, data: Json) -> None:
 
 def follow(state: State, data: Json) -> None:
     state.digest = data["digest"]
+
+
+def amended(state: State, data: Json) -> None:
+    state.input = data["input"]
 
 
 def resumed(state: State, _: Json) -> None:
@@ -269,7 +302,35 @@ def resumed(state: State, _: Json) -> None:
 
 
 def retried(state: State, data: Json) -> None:
-    reopen(state, node_key(data["node"], data["iteration"]))
+    """Opens a node again; or resets it and others, as `engine/rerun.py` says: then `reset` has their keys."""
+    if "reset" not in data:
+        reopen(state, node_key(data["node"], data["iteration"]))
+        return
+    for key in reset_keys(data):
+        reset(state, key)
+    for n in data["closed"]:
+        disarm(state, n)
+        close(state, n)
+    state.absent = dict(data["absent"])
+    if "stages" in data:
+        state.loops, state.ended_loops = dict(data["loops"]), dict(data["ended_loops"])
+        state.stages = dict(data["stages"])
+
+
+def reset_keys(data: Json) -> list[str]:
+    return data.get("reset") or [node_key(data["node"], data["iteration"])]
+
+
+def reset(state: State, key: str) -> None:
+    """As if the node had never run, but that its attempts and questions are counted on."""
+    memory = state.memory(key)
+    if memory.decision is not None or memory.shown == "waiting-approval":
+        memory.ask += 1
+    memory.decision, memory.outcome, memory.signal, memory.shown = None, "", 0, "pending"
+    withdraw(state, key)
+    reopen(state, key)
+    if memory.attempt:
+        memory.ended = memory.attempt
 
 
 def reopen(state: State, key: str) -> None:
@@ -289,9 +350,15 @@ def reopen(state: State, key: str) -> None:
 def ask_again(state: State, key: str) -> None:
     """Takes a denial back, and the output that it was."""
     memory = state.memory(key)
-    memory.decision, memory.ask = None, memory.ask + 1
+    memory.decision, memory.ask, memory.outcome = None, memory.ask + 1, ""
+    withdraw(state, key)
+
+
+def withdraw(state: State, key: str) -> None:
+    """Takes an output back, if there is one."""
+    memory = state.memory(key)
     had_output = memory.has_output
-    memory.outcome, memory.output, memory.has_output = "", None, False
+    memory.output, memory.has_output = None, False
     if not had_output:
         return
     node, iteration = split_node_key(key)
@@ -320,8 +387,11 @@ FOLDS: Final[dict[str, Callable[[State, Json], None]]] = {
     "signal": signal,
     "settled": settled,
     "cancel": cancel,
+    "paused": paused,
+    "unpaused": unpaused,
     "died": died,
     "follow": follow,
+    "amended": amended,
     "resumed": resumed,
     "retried": retried,
 }

@@ -107,12 +107,13 @@ class Planner:
         """Catches up with the log.
 
         A frame that was planned elsewhere is planned here as well, and must come out the same. Raises `Outdated` where
-        it does not, where it did not cover all that stands before it, and where a run was opened again.
+        it does not, where it did not cover all that stands before it, and where a run was opened again or has
+        other code or other input.
         """
         for entry in entries:
             if entry.seq <= self.state.position:
                 continue
-            if entry.kind in ("resumed", "retried", "follow"):
+            if entry.kind in ("resumed", "retried", "follow", "amended"):
                 raise Outdated
             if entry.kind == "frame" and entry.data["number"] != self.own:
                 self.plan_after(entry)

@@ -8,6 +8,8 @@ from typing import Any, Final
 from smithers.engine.entry import Json
 
 OPEN: Final = ""
+PAUSED: Final = "paused"
+"""Status of a run in which nothing begins and nothing is planned until somebody unpauses or cancels it."""
 OPEN_STATES: Final = ("pending", "running", "cancelling", "waiting-approval", "waiting-timer", "waiting-event")
 Path = tuple[int, ...]
 
@@ -101,6 +103,8 @@ class State:
     """Signals that nobody has taken: by name, then by position, in order of arrival."""
     cancelled: Json | None = None
     """The request to cancel the run."""
+    paused: Json | None = None
+    """Who has paused the run and why; None while it is not paused."""
 
     def is_at_stake(self, key: str) -> bool:
         """Whether it matters that the node is not in the tree: people see it as open, or something works on it."""
@@ -109,7 +113,8 @@ class State:
 
     @property
     def plan_is_due(self) -> bool:
-        return self.last_fact > self.planned
+        """Whether facts wait for a plan. While the run is paused they go on waiting."""
+        return self.last_fact > self.planned and self.paused is None
 
     def memory(self, key: str) -> NodeMemory:
         found = self.nodes.get(key)

@@ -17,13 +17,16 @@ from smithers.engine.entry import (
     Fact,
     Json,
     Kind,
+    LogEnds,
     Need,
     NewestClaim,
     NodeState,
     OpenCommand,
     OpenRun,
+    split_node_key,
 )
 from smithers.engine.frame import NodeRow
+from smithers.engine.state import PAUSED
 from smithers.errors import RunNotFound, StaleEpoch, StoreError
 from smithers.store import sql
 from smithers.store.database import Connection
@@ -168,8 +171,8 @@ class Log:
         match need:
             case None:
                 return ""
-            case OpenCommand(n):
-                return self._closed(n)
+            case OpenCommand(n, begins=begins):
+                return self._closed(n) or ("the run is paused" if begins and self.status == PAUSED else "")
             case NewestClaim(n):
                 begun = f"the body of command {n} has been begun since"
                 return self._closed(n) or (begun if self.has(need.next_key) else "")
@@ -179,8 +182,12 @@ class Log:
                 if state not in states:
                     return f"node {node!r} is {state}, not {' or '.join(states)}"
                 return f"{unless!r} is in the log" if unless and self.has(unless) else ""
-            case OpenRun():
-                return f"the run is {self.status}" if self.status in FINAL else ""
+            case OpenRun(paused):
+                other = paused is not None and paused != (self.status == PAUSED)
+                return f"the run is {self.status}" if self.status in FINAL or other else ""
+            case LogEnds(position):
+                moved = f"the log ends at {self.head}, not at {position}" if self.head != position else ""
+                return f"the run is {self.status}" if self.status in FINAL else moved
             case EndedRun(statuses):
                 return "" if self.status in statuses else f"the run is {self.status}, not {' or '.join(statuses)}"
 
@@ -205,10 +212,35 @@ class Log:
             self.status, self.error = "running", None
             self.epoch += 1
             self.close_endings()
-        if fact.kind == "render_failed" and self.status not in FINAL:
-            self.status = "waiting-code"
+        self.take_status(fact.kind)
+        if fact.kind == "retried":
+            self.take_reset(fact.data)
+        if fact.kind in ("ended", "settled") and self.status == PAUSED:
+            self.show_end(fact.data)
         if fact.kind == "follow":
             self.digest, self.source = fact.data["digest"], fact.data["source"]
+
+    def take_reset(self, data: Json) -> None:
+        """What is reset asks nobody from now on, and none of its timers counts."""
+        keys = [split_node_key(key) for key in data.get("reset", ())]
+        self.connection.executemany(sql.RESET_NODE, [(self._run, node, iteration) for node, iteration in keys])
+        self.close_commands(data.get("closed", ()))
+
+    def show_end(self, data: Json) -> None:
+        """Says of a node whose task is over in a pause that it does not run any more: no frame will for long."""
+        outcome = data.get("outcome")
+        state = outcome if outcome in ("finished", "cancelled") else "pending"
+        ended_ms = 0 if state == "pending" else self.at_ms
+        self.connection.execute(sql.END_NODE, (state, ended_ms, self._run, data["node"], data["iteration"]))
+
+    def take_status(self, kind: Kind) -> None:
+        """A pause lasts until it is ended, whatever is stored meanwhile; then a plan says what the run waits for."""
+        if kind == "paused":
+            self.status = PAUSED
+        elif kind in ("unpaused", "cancel") and self.status == PAUSED:
+            self.status = "running"
+        elif kind == "render_failed" and self.status not in FINAL and self.status != PAUSED:
+            self.status = "waiting-code"
 
     def write_commands(self, commands: Sequence[_CommandRow], owner: int) -> None:
         rows = [
@@ -316,7 +348,7 @@ def _keep_rejected(log: Log, text: Text, why: str, code: str) -> None:
 
 def _fits(log: Log, texts: PlanTexts, request: Append, head: int, outcomes: Sequence[str]) -> bool:
     plan = texts.plan
-    if plan.base != log.planned or (plan.digest and plan.digest != log.digest):
+    if plan.base != log.planned or (plan.digest and plan.digest != log.digest) or log.status == PAUSED:
         return False
     if plan.covers >= 0:
         return plan.covers <= log.head

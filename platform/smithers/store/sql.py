@@ -105,6 +105,11 @@ NODE = f"{_NODE} AND node = ? AND iteration = ?"
 NODE_ITERATIONS = f"SELECT iteration FROM nodes WHERE run = {_RUN_ID} AND node = ?"
 NODE_IDS = f"SELECT DISTINCT node FROM nodes WHERE run = {_RUN_ID} LIMIT 10000"
 NODE_STATE = "SELECT state FROM nodes WHERE run = ? AND node = ? AND iteration = ?"
+RESET_NODE = "UPDATE nodes SET state = 'pending', ended_ms = 0 WHERE run = ? AND node = ? AND iteration = ?"
+END_NODE = (
+    "UPDATE nodes SET state = ?, ended_ms = ? WHERE run = ? AND node = ? AND iteration = ? "
+    "AND state IN ('running', 'cancelling')"
+)
 UPSERT_NODE = (
     "INSERT INTO nodes (run, node, iteration, kind, state, attempt, label, ordinal, detail, first_ms, ended_ms) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, node, iteration) DO UPDATE SET "

@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 from smithers.engine.command import Command
 from smithers.engine.entry import Entry, Fact, Json
 from smithers.engine.judge import MOST_DEATHS
+from smithers.engine.state import PAUSED
 from smithers.errors import BodyDied, KilledWorker, RenderError, TaskError, TaskTimeout
 from smithers.flow.body import TaskBody
 from smithers.flow.task_context import CancelFlag, TaskContext
@@ -94,12 +95,26 @@ class Attempt:
             self.claim = appended.entries
             if self.claim:
                 return self.start(found.nth, alone=alone)
-            if appended.outcomes == ("rejected",):
-                self.outdated = self.shop.store.run(self.order.run).digest != self.digest
+            if appended.outcomes == ("rejected",) and self.is_refused(found.nth - 1):
                 return None
             self.careful = True
             found = self.claims().look()
         return None if isinstance(found, Over) else found
+
+    def is_refused(self, nth: int) -> bool:
+        """Whether a command that may not begin is none of ours: it wants other code, it was closed by others, or put
+        back because the run is paused.
+
+        One that is put back comes again under another number once the run goes on. `nth` is the newest claim.
+        """
+        store, run_id = self.shop.store, self.order.run
+        run = store.run(run_id)
+        self.outdated = run.digest != self.digest
+        if self.outdated:
+            return True
+        if run.status == PAUSED:
+            self.append(facts.settled(self.command, nth, "the run is paused"))
+        return not store.command(run_id, self.command.n)[1]
 
     def claims(self) -> Claims:
         shop, order, delivery = self.shop, self.order, self.delivery

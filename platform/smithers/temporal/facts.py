@@ -27,7 +27,7 @@ def place(command: Command) -> Json:
 def claim(command: Command, nth: int, by: Json) -> Fact:
     """The body of this command begins, for the `nth` time. `by` says which delivery of which step, and where."""
     key = claim_key(command.node, command.iteration, command.attempt, nth)
-    return Fact("claim", key, {**place(command), "nth": nth, **by}, OpenCommand(command.n, closes=False))
+    return Fact("claim", key, {**place(command), "nth": nth, **by}, OpenCommand(command.n, closes=False, begins=True))
 
 
 def ended(command: Command, end: Json) -> Fact:

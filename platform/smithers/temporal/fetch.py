@@ -22,6 +22,7 @@ from smithers.engine.entry import Fact
 from smithers.engine.fold import UNPLANNED_KINDS
 from smithers.engine.frame import Plan
 from smithers.engine.plan import Planner
+from smithers.engine.state import PAUSED
 from smithers.errors import CommandNotFound, RunNotFound, StaleEpoch
 from smithers.store.records import Append, OpenCommandRow, Run
 from smithers.temporal import facts
@@ -98,9 +99,9 @@ class Fetch(Step):
         return [*ended, facts.settled(command, last["nth"], why)]
 
     def unplanned(self, run: Run) -> bool:
-        """Whether a fact stands behind the frame that `run` had last, and is still to be planned: of a run that was
-        over by then it never will be."""
-        return run.status not in FINAL and any(
+        """Whether a fact stands behind the frame that `run` had last, and may be planned: of a run that was over by
+        then it never will be."""
+        return run.status not in (PAUSED, *FINAL) and any(
             entry.kind in UNPLANNED_KINDS for entry in self.store.entries(run.run_id, after=run.planned)
         )
 

@@ -7,7 +7,7 @@ does the node wait) is what the store checks in its transaction, so that a test 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -20,6 +20,7 @@ from smithers.engine.entry import Entry, Json, Kind, decided_key, ended_key, nod
 from smithers.engine.frame import NodeRow, Plan
 from smithers.engine.inbox import Sent, refusal
 from smithers.engine.plan import Planner
+from smithers.engine.rerun import Reset, reset_of
 from smithers.engine.ruling import WAITING, Ruling, Said, rule
 from smithers.errors import WrongState
 from smithers.flow.workflow import AnyWorkflow
@@ -97,7 +98,7 @@ class InMemoryRun:
         if self.is_over and kind != "resumed":
             raise WrongState(f"the run is {self.status}")
         entry = self.append(kind, key, data)
-        if self.rebuild or kind == "resumed":
+        if self.rebuild or kind in ("resumed", "retried", "amended"):
             self.planner = Planner.build(self.workflow, self.run_id, self.log)
         else:
             self.planner.apply([entry])
@@ -232,9 +233,41 @@ class InMemoryRun:
     def cancel(self, reason: str = "") -> None:
         self.tell("cancel", "cancel", {"by": "tester", "reason": reason})
 
+    def pause(self, note: str = "") -> None:
+        """Nothing begins until `unpause`; facts are kept."""
+        if self.planner.state.paused is not None:
+            raise WrongState("the run is paused already")
+        self.tell("paused", f"paused:{len(self.log)}", {"by": "tester", "note": note})
+
+    def unpause(self) -> None:
+        if self.planner.state.paused is None:
+            raise WrongState("the run is not paused")
+        self.tell("unpaused", f"unpaused:{len(self.log)}", {"by": "tester", "note": ""})
+
     def resume(self) -> None:
         """Opens a failed run again, from what failed: outputs are kept, and denied approvals ask again."""
         self.tell("resumed", f"resumed:{len(self.log)}", {"by": "tester"})
+
+    def amend(self, input: Json) -> None:
+        """Gives the run another input. Raises `InvalidInput` as the command would."""
+        checked = check_input(self.workflow, input)
+        self.tell("amended", f"amended:{len(self.log)}", {"input": checked, "by": "tester"})
+
+    def retry(self, node: str, *, iteration: str = "", dependents: bool = True) -> Reset:
+        """Runs a node that is over again, and what began after it was. Raises `WrongState` as the command would."""
+        key, log = node_key(node, iteration), list(self.log)
+        if self.status == "failed":
+            log.append(Entry(len(log) + 1, "resumed", f"resumed:{len(log)}", {"by": "tester"}, self.now_ms))
+        reset = reset_of(self.run_id, log, key, dependents=dependents)
+        if self.status == "failed":
+            self.append("resumed", log[-1].key, log[-1].data)
+            self.planner = Planner.build(self.workflow, self.run_id, self.log)
+        for n in reset.data.get("closed", ()):
+            self.open.pop(n, None)
+        for one in reset.data.get("reset", ()):
+            self.nodes[one] = replace(self.nodes[one], state="pending")
+        self.tell("retried", f"retried:{key}:{len(self.log)}", {**reset.data, "by": "tester"})
+        return reset
 
     def output(self, model: type[M], node: str, iteration: str = "") -> M:
         """Raises `KeyError` where there is none."""

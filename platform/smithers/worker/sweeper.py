@@ -3,7 +3,7 @@
 Nothing depends on it in the usual course: facts are followed by a bell, steps by their answers. It is the promise that
 no run hangs when a bell was not heard, a process died between its fact and its bell, or Temporal lost everything. It
 rings
-    - runs with facts that no frame covers, unless they wait for code
+    - runs with facts that no frame covers, unless they wait for code or are paused
     - open runs whose driver Temporal does not know
     - open runs with a command that nobody has begun for a while (a delivery which Temporal had given up may have
       planned it: nobody listens to its answer)
@@ -26,9 +26,10 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from smithers.engine.fold import UNPLANNED_KINDS
+from smithers.engine.state import PAUSED
 from smithers.errors import RunNotFound, SmithersError
 from smithers.project import Project
 from smithers.store.deleting import Old, prune
@@ -52,6 +53,8 @@ CLOSED_LOOKED_AT: Final = 50
 PRUNE_EVERY_S: Final = 600.0
 PRUNED_AT_ONCE: Final = 20
 IN_FLIGHT: Final = ("run", "child", "timer")
+Why = Literal["", "unplanned", "undriven", "forgotten"]
+"""Facts that no frame covers; a driver that Temporal does not know; a due command that nobody has begun."""
 
 
 @dataclass(slots=True)
@@ -150,25 +153,7 @@ class Sweeper:
         return await drivers.open_drivers(self.client, self.project.name)
 
     def wants_ring(self, run: Run, is_driven: bool) -> bool:
-        if run.status == "waiting-code" and is_driven:
-            return False
-        old = time.time() * 1000 - run.updated_ms > OLD_MS
-        later = self.store.entries(run.run_id, after=run.planned)
-        if run.status != "waiting-code" and any(entry.kind in UNPLANNED_KINDS for entry in later):
-            return time.time() * 1000 - run.updated_ms > EVERY_S * 1000 / 2
-        return old and (not is_driven or self.is_forgotten(run))
-
-    def is_forgotten(self, run: Run) -> bool:
-        """Whether a command that is due has not been begun by anybody."""
-        now_ms = time.time() * 1000
-        for row in self.store.open_commands(run.run_id):
-            command = row.command
-            if command.kind not in IN_FLIGHT or now_ms - command.due_ms < OLD_MS:
-                continue
-            claims = f"claim:{command.node}:{command.iteration}:a{command.attempt}:"
-            if command.kind == "timer" or not self.store.entries_by_key(run.run_id, claims):
-                return True
-        return False
+        return bool(why_ring(self.store, run, is_driven=is_driven))
 
     async def ring_again(self, run: Run) -> None:
         """Rings, but ever more rarely while nothing comes of it."""
@@ -201,3 +186,32 @@ class Sweeper:
         if last is None or now - last.at >= last.pause_s:
             self._rung[run_id] = Rung(0, now, LONGEST_PAUSE_S)
             await drivers.ring_only(self.client, run_id)
+
+
+def why_ring(store: Store, run: Run, *, is_driven: bool, old_ms: int = OLD_MS) -> Why:
+    """Why an open run ought to be rung; empty where it ought not. It reads the store only.
+
+    Trouble younger than `old_ms` is probably being dealt with.
+    """
+    if run.status == PAUSED or (run.status == "waiting-code" and is_driven):
+        return ""
+    age_ms = time.time() * 1000 - run.updated_ms
+    later = store.entries(run.run_id, after=run.planned)
+    if run.status != "waiting-code" and any(entry.kind in UNPLANNED_KINDS for entry in later):
+        return "unplanned" if age_ms > min(old_ms, EVERY_S * 1000 / 2) else ""
+    if age_ms <= old_ms:
+        return ""
+    return "undriven" if not is_driven else "forgotten" if is_forgotten(store, run) else ""
+
+
+def is_forgotten(store: Store, run: Run) -> bool:
+    """Whether a command that is due has not been begun by anybody."""
+    now_ms = time.time() * 1000
+    for row in store.open_commands(run.run_id):
+        command = row.command
+        if command.kind not in IN_FLIGHT or now_ms - command.due_ms < OLD_MS:
+            continue
+        claims = f"claim:{command.node}:{command.iteration}:a{command.attempt}:"
+        if command.kind == "timer" or not store.entries_by_key(run.run_id, claims):
+            return True
+    return False

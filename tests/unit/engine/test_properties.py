@@ -75,7 +75,8 @@ def test_warm_tree_is_the_cold_tree_after_every_event() -> None:
                 happen(run, dice)
             except SmithersError:
                 break
-            if run.planner.due or run.planner.state.cancelled is not None or run.is_over:
+            state = run.planner.state
+            if run.planner.due or state.paused is not None or state.cancelled is not None or run.is_over:
                 continue  # the warm tree moves when it plans, and a run that is being cancelled does not render
             cold = Planner.build(run.workflow, run.run_id, run.log)
             assert list(cold.tree.leaves) == sorted(run.planner.tree.leaves, key=list(cold.tree.leaves).index), (

@@ -34,7 +34,7 @@ from smithers import (
 from smithers.engine.entry import decided_key
 from smithers.engine.frame import NodeRow
 from smithers.engine.inbox import Sent
-from smithers.errors import AnswerRefused, SmithersError
+from smithers.errors import AnswerRefused, SmithersError, WrongState
 from smithers.flow.workflow import AnyWorkflow, Workflow
 from smithers.testing.memory_run import InMemoryRun
 
@@ -340,6 +340,11 @@ def happen(run: InMemoryRun, dice: random.Random) -> str:
     events += signals(run, dice)
     if dice.random() < 0.01 and run.planner.state.cancelled is None:
         events = [("cancel", run.cancel)]
+    held = run.planner.state.paused is not None
+    if dice.random() < (0.3 if held or not events else 0.03) and run.planner.state.cancelled is None:
+        events = [("unpause", run.unpause) if held else ("pause", run.pause)]
+    if dice.random() < 0.02 and (again := runs_again(run, dice)):
+        return again
     if not events:
         run.paused = False
         run.plan()
@@ -348,6 +353,19 @@ def happen(run: InMemoryRun, dice: random.Random) -> str:
     what, act = dice.choice(events)
     act()
     return what
+
+
+def runs_again(run: InMemoryRun, dice: random.Random) -> str:
+    """Has a node that is over run again; empty where it must not."""
+    over = [row for row in run.nodes.values() if row.state in ("finished", "failed", "skipped", "cancelled")]
+    if not over:
+        return ""
+    row = dice.choice(over)
+    try:
+        run.retry(row.node, iteration=row.iteration, dependents=dice.random() < 0.8)
+    except WrongState:
+        return ""
+    return f"retry {row.node}:{row.iteration}"
 
 
 def signals(run: InMemoryRun, dice: random.Random) -> list[tuple[str, Callable[[], None]]]:

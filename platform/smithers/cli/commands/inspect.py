@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from smithers.cli.amending import input_of
 from smithers.cli.drawing import Cell, state_cell, symbol_cell, table
 from smithers.cli.options import FormOption, IntervalOption, RunArgument, WatchOption
 from smithers.cli.output import Form
+from smithers.cli.pausing import pause_of
 from smithers.cli.session import Session, session
 from smithers.cli.times import ago, local, now_ms
 from smithers.cli.views.approvals import pending
@@ -53,11 +55,16 @@ def show(here: Session, run: Run, most: int) -> None:
         here.out.document(
             run_details(run)
             | {"code": code_of(here.project, here.store, run).wire()}
+            | {"input": input_of(here.store, run)}
+            | {"paused": None if (pause := pause_of(here.store, run)) is None else pause.wire()}
             | {"nodes": [node_wire(row) for row in nodes], "pendingApprovals": approvals, "pendingEvents": events}
             | {"signals": [one.wire() for one in received(here.store, run.run_id, Filter())]}
         )
         return
     here.out.lines(head(here, run))
+    pause = pause_of(here.store, run)
+    if pause is not None:
+        here.out.line(f"paused    {pause.told}  (smithers unpause {run.run_id})")
     if nodes:
         here.out.line()
         here.out.lines(rows(nodes[-most:]))

@@ -21,7 +21,7 @@ from smithers.engine.entry import Json
 from smithers.errors import InputError
 from smithers.store.records import Run, Search
 
-OPEN: Final = ("running", "waiting-approval", "waiting-timer", "waiting-event", "waiting-code")
+OPEN: Final = ("running", "waiting-approval", "waiting-timer", "waiting-event", "waiting-code", "paused")
 ALL: Final = (*OPEN, "finished", "failed", "cancelled")
 
 

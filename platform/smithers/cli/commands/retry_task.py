@@ -1,4 +1,4 @@
-"""`smithers retry-task`: runs a failed task again."""
+"""`smithers retry-task`: runs a task that is over again, with what began after it."""
 
 from __future__ import annotations
 
@@ -6,45 +6,58 @@ from typing import Annotated
 
 import typer
 
-from smithers.cli.deciding import ByOption
+from smithers.cli.deciding import ByOption, one_node
+from smithers.cli.inputs import read_input
 from smithers.cli.options import FormOption, IterationOption, ResumeFlag
 from smithers.cli.output import Form
 from smithers.cli.person import whoami
+from smithers.cli.quiet import stdout_on_stderr
+from smithers.cli.retrying import retry
 from smithers.cli.ringing import carried_on, wake
-from smithers.cli.session import Session, session
+from smithers.cli.session import session
 from smithers.cli.views.nodes import find_node, named, shown_iteration
-from smithers.engine.entry import EndedRun, Fact, NodeState
-from smithers.engine.frame import NodeRow
-from smithers.errors import WrongState
-from smithers.store.records import Append, Run
+from smithers.engine.entry import split_node_key
+from smithers.errors import InputError
 
-AGAIN = ("failed", "cancelled", "skipped")
+MOST_NAMED = 8
 
 
-def command(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Run id or its beginning, or `latest`.")],
-    node: Annotated[str, typer.Argument(metavar="NODE", help="Node id.")],
+def command(  # shape: parameters: one per option
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="Run id or its beginning, or `latest`.")] = None,
+    node: Annotated[str | None, typer.Argument(metavar="NODE", help="Node id.")] = None,
+    run_id: Annotated[str | None, typer.Option("--run-id", "-r", help="The same as RUN.")] = None,
+    node_id: Annotated[str | None, typer.Option("--node-id", "-n", help="The same as NODE.")] = None,
     iteration: IterationOption = None,
+    no_deps: Annotated[
+        bool, typer.Option("--no-deps", help="Only this node; what began after it was over stays as it is.")
+    ] = False,
+    input: Annotated[
+        str | None, typer.Option("--input", "-i", help="Another input for the run from then on, as for `amend`.")
+    ] = None,
     by: ByOption = None,
     resume: ResumeFlag = False,
     form: FormOption = Form.plain,
 ) -> int:
-    """Runs a failed task of a run again, with all its attempts. A failed run goes on from there.
+    """Runs a task of a failed or open run again, with all its attempts, and then what began after it was over.
 
-    What has finished is kept: a task whose output is stored never runs again in its run.
+    The outputs of these are taken back; everything else is kept. A failed run goes on from there.
+    Tasks get the same idempotency key as before.
     """
+    run, node = given(run, node, run_id, node_id)
+    other = None if input is None else read_input(input)
     with session(form) as here:
         found = here.run(run)
         row = find_node(here.store, found.run_id, node, iteration)
-        retry(here, found, row, by or whoami())
+        with stdout_on_stderr():
+            reset = retry(here.store, found, row, by or whoami(), dependents=not no_deps, input=other)
         woken = wake(here.project, found.run_id)
         project = here.project
+        more = [named(*split_node_key(key)) for key in reset.dependents]
         if here.out.is_json and not resume:
-            here.out.document(
-                {"runId": found.run_id, "nodeId": row.node, "iteration": shown_iteration(row.iteration), "woken": woken}
-            )
+            about = {"runId": found.run_id, "nodeId": row.node, "iteration": shown_iteration(row.iteration)}
+            here.out.document(about | {"resetNodes": [named(row.node, row.iteration), *more], "woken": woken})
         elif not here.out.is_json:
-            here.out.line(f"↻ {named(row.node, row.iteration)} of {found.run_id} is to run again.")
+            here.out.line(f"↻ {named(row.node, row.iteration)} of {found.run_id} is to run again{told(more)}.")
             if not resume:
                 here.out.note(carried_on(project, found.run_id, woken=woken))
     if not resume:
@@ -54,29 +67,20 @@ def command(
     return resume_run(project, found.run_id, form)
 
 
-def retry(here: Session, run: Run, row: NodeRow, by: str) -> None:
-    """Raises `WrongState` for a node that is not over, or that has an output."""
-    if row.state not in AGAIN:
-        raise refused(run, row)
-    if run.status in ("finished", "cancelled"):
-        raise WrongState(f"Run {run.run_id} is {run.status}, which is final. Only failed and open runs go on.")
-    earlier = here.store.entries_by_key(run.run_id, f"retried:{row.node}:{row.iteration}:")
-    data = {"node": row.node, "iteration": row.iteration, "by": by}
-    needs = NodeState(row.node, row.iteration, AGAIN)
-    retried = Fact("retried", f"retried:{row.node}:{row.iteration}:{len(earlier) + 1}", data, needs)
-    facts = (retried,)
-    if run.status == "failed":
-        facts = (Fact("resumed", f"resumed:{run.epoch + 1}", {"by": by}, EndedRun(("failed",))), retried)
-    outcomes = here.store.append(Append(run.run_id, facts)).outcomes
-    if "stored" not in outcomes[-1:]:
-        raise refused(here.store.run(run.run_id), find_node(here.store, run.run_id, row.node, row.iteration))
+def given(run: str | None, node: str | None, run_id: str | None, node_id: str | None) -> tuple[str, str]:
+    """The run and the node, each given as an argument or as an option. With `--run-id`, one argument is the node."""
+    if run is not None and node is None and run_id is not None and node_id is None:
+        run, node = None, run
+    if run is not None and run_id is not None and run != run_id:
+        raise InputError(f"The run is given twice: {run!r} and --run-id {run_id!r}. Give it once.")
+    wanted, task = run or run_id, one_node(node, node_id)
+    if wanted is None or task is None:
+        raise InputError("Which task of which run? `smithers retry-task RUN NODE`; `latest` is the newest run.")
+    return wanted, task
 
 
-def refused(run: Run, row: NodeRow) -> WrongState:
-    name = named(row.node, row.iteration)
-    why = {
-        "finished": "it has finished, and its output is kept. To run it anew, start another run",
-        "running": "it is running",
-        "pending": "it has not run yet",
-    }.get(row.state, f"it is {row.state}")
-    return WrongState(f"{name} of run {run.run_id} cannot be retried: {why}.", node=row.node, state=row.state)
+def told(more: list[str]) -> str:
+    if not more:
+        return ""
+    left = f" and {len(more) - MOST_NAMED} more" if len(more) > MOST_NAMED else ""
+    return f", and with it {', '.join(more[:MOST_NAMED])}{left}"

@@ -19,7 +19,7 @@ from smithers.engine.entry import Json
 from smithers.errors import InputError
 from smithers.project import Project, find_project
 
-UNFINISHED = ("running", "waiting-approval", "waiting-timer", "waiting-event", "waiting-code", "failed")
+UNFINISHED = ("running", "waiting-approval", "waiting-timer", "waiting-event", "waiting-code", "paused", "failed")
 
 
 def command(  # shape: parameters: one per option

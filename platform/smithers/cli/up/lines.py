@@ -71,6 +71,13 @@ def told(model: RunModel, event: Event) -> str:
             return "⊗ cancelled"
         case "RunCancelRequested":
             return f"⊗ {event.fields.get('by') or 'somebody'} asked to cancel the run"
+        case "RunPaused":
+            note = f": {event.fields['note']}" if event.fields.get("note") else ""
+            return f"⏸ paused by {event.fields.get('by') or 'somebody'}{note} — smithers unpause {model.run_id}"
+        case "RunUnpaused":
+            return f"→ unpaused by {event.fields.get('by') or 'somebody'}"
+        case "RunInputAmended":
+            return f"✎ {event.fields.get('by') or 'somebody'} has given the run another input"
         case "RenderFailed":
             return f"✗ the workflow does not render: {told_error(event.fields.get('error'))}"
         case "WorkflowReloaded":

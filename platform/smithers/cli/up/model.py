@@ -9,6 +9,7 @@ from smithers.cli.status import FINAL
 from smithers.cli.views.events import Event, Reader
 from smithers.engine.entry import Entry, Json, node_key
 from smithers.engine.frame import NodeRow
+from smithers.engine.state import PAUSED
 
 STATES = {
     "NodePending": "pending",
@@ -87,13 +88,17 @@ class RunModel:
     def follow_run(self, entry: Entry) -> None:
         if entry.kind == "frame":
             self.status, self.code_error = entry.data.get("status", self.status), None
+        elif entry.kind == "paused":
+            self.status = PAUSED
+        elif self.status == PAUSED:
+            self.status = RUNNING if entry.kind in ("unpaused", "cancel") else PAUSED
         elif entry.kind == "render_failed":
             self.status, self.code_error = CODE, entry.data.get("error") or {}
-        elif entry.kind in ("resumed", "redriven", "follow", "decided", "fired", "signal"):
+        elif entry.kind in ("resumed", "redriven", "follow", "decided", "fired", "signal", "amended"):
             self.status = RUNNING
 
     def follow_node(self, event: Event) -> None:
-        state = STATES.get(event.type)
+        state = "ready" if event.type == "StepSettled" and self.status == PAUSED else STATES.get(event.type)
         if state is None:
             return
         seen = self.seen(event.node, event.iteration)
@@ -134,7 +139,9 @@ class RunModel:
 
     @property
     def waits_for_person(self) -> bool:
-        """Nothing goes on until somebody answers, or sends an event."""
+        """Nothing goes on until somebody answers, sends an event, or ends a pause in which no task runs any more."""
+        if self.status == PAUSED:
+            return not self.in_state(RUNNING)
         if any(seen.due_ms for seen in self.in_state("waiting-event")):
             return False
         return self.status in ("waiting-approval", "waiting-event") and not self.in_state("waiting-timer", RUNNING)

@@ -27,6 +27,7 @@ from smithers.cli.views.nodes import find_node, named
 from smithers.cli.views.why import code, due_facts
 from smithers.engine.answer import Answer
 from smithers.engine.entry import Json
+from smithers.engine.state import PAUSED
 from smithers.errors import SmithersError, StoreUnavailable
 from smithers.project import Project
 from smithers.store import open_store
@@ -187,7 +188,7 @@ class Viewer:
             return
         self.store = store = open_store(self.project, create=False)
         run = store.run(data["runId"])
-        status = RUNNING if due_facts(store, run) else run.status
+        status = RUNNING if run.status != PAUSED and due_facts(store, run) else run.status
         if data["over"]:
             status = run.status
         self.model = RunModel(run.run_id, run.workflow, run.created_ms, status, position=data["after"])

@@ -12,6 +12,7 @@ from typing import Any, Final
 from smithers.cli.times import offset
 from smithers.cli.views.nodes import named, told_error
 from smithers.engine.entry import Entry, Json, node_key, split_node_key
+from smithers.engine.state import PAUSED
 
 ENDS: Final = {"finished": "RunFinished", "failed": "RunFailed", "cancelled": "RunCancelled"}
 NODE_EVENTS: Final = {
@@ -55,6 +56,8 @@ SYMBOLS: Final = {
     "NodeWaitingEvent": "⏸",
     "SignalReceived": "✉",
     "WorkflowReloaded": "⟳",
+    "RunPaused": "⏸",
+    "RunUnpaused": "→",
 }
 MOST_TEXT: Final = 240
 """Of a field in a line (cli.evfmt.truncate)."""
@@ -107,6 +110,8 @@ class Reader:
     status: str = ""
     cancelled: set[str] = field(default_factory=set[str])
     """Keys of nodes whose own answer was that they were cancelled."""
+    retried: set[str] = field(default_factory=set[str])
+    """Keys of nodes that somebody has had run again, and that are not over yet."""
 
     def events(self, entry: Entry) -> Iterator[Event]:
         if entry.kind == "frame":
@@ -116,6 +121,12 @@ class Reader:
         if event.type == "NodeCancelled":
             self.cancelled.add(node_key(event.node, event.iteration))
         yield event
+        if entry.kind == "retried":
+            self.retried.add(node_key(event.node, event.iteration))
+        status = PAUSED if entry.kind == "paused" else "running" if self.status == PAUSED else self.status
+        if status != self.status and entry.kind in ("paused", "unpaused", "cancel"):
+            self.status = status
+            yield Event(entry.seq, entry.at_ms, "RunStatusChanged", fields={"status": status})
 
     def frame(self, entry: Entry) -> Iterator[Event]:
         data = entry.data
@@ -124,6 +135,9 @@ class Reader:
             yield from waited(entry, key, how)
         for key, shown in data.get("nodes", {}).items():
             node, iteration = split_node_key(key)
+            if shown in ("finished", "failed", "skipped", "cancelled") and key in self.retried:
+                self.retried.remove(key)
+                yield Event(entry.seq, entry.at_ms, "RetryTaskFinished", node, iteration, fields={"state": shown})
             known = shown == "cancelled" and key in self.cancelled
             for type in () if known else NODE_EVENTS.get(shown, ()):
                 yield Event(entry.seq, entry.at_ms, type, node, iteration)
@@ -217,7 +231,10 @@ SIMPLE: Final[dict[str, Callable[[Entry], Event]]] = {
     "released": about_node("WorkerReleased", "why"),
     "settled": about_node("StepSettled", "why"),
     "render_failed": about_node("RenderFailed", "error"),
+    "paused": about_node("RunPaused", "by", "note"),
+    "unpaused": about_node("RunUnpaused", "by", "note"),
+    "amended": about_node("RunInputAmended", "by", "note"),
     "follow": about_node("WorkflowReloaded", "digest"),
-    "retried": about_node("RetryTaskStarted", "by"),
+    "retried": about_node("RetryTaskStarted", "by", "reset"),
     "rejected": rejected,
 }

@@ -16,6 +16,7 @@ from smithers.cli.views.parted import look_for_parted, reached
 from smithers.cli.views.why import due_facts
 from smithers.cli.views.workers import LocalWorker, local_workers
 from smithers.engine.entry import Json
+from smithers.engine.state import PAUSED
 from smithers.errors import ServerError, SmithersError, StoreMissing
 from smithers.project import Project
 from smithers.store import open_store
@@ -202,6 +203,8 @@ def look_at(store: Store, run: Run, workers: list[LocalWorker]) -> list[Check]:
     name = f"run {run.run_id}"
     if run.status == "waiting-code":
         return [Check(name, "problem", "its workflow file does not render", f"smithers why {run.run_id}")]
+    if run.status == PAUSED:
+        return [Check(name, "note", "it is paused", f"smithers unpause {run.run_id}")]
     due = due_facts(store, run)
     waited_ms = now_ms() - due[-1].at_ms if due else 0
     if not workers and (due or run.status == "running"):

@@ -29,6 +29,7 @@ COLOURS: Final = {
     "waiting-event": "yellow",
     "waiting-timer": "yellow",
     "waiting-code": "yellow",
+    "paused": "yellow",
     "finished": "green",
     "failed": "red",
     "pending": "dim",

@@ -62,9 +62,10 @@ def place(row: NodeRow) -> tuple[list[int], int]:
 
 def output_of(store: Store, run_id: str, row: NodeRow) -> Any:
     """None where the node has no output."""
-    for entry in node_entries(store, run_id, "ended", row.node, row.iteration):
-        if entry.data["outcome"] == "finished":
-            return entry.data.get("output")
+    ends = [entry.data for entry in node_entries(store, run_id, "ended", row.node, row.iteration)]
+    finished = [data.get("output") for data in ends if data["outcome"] == "finished"]
+    if finished:
+        return finished[-1]  # a task that was reset has several
     detail = row.detail or {}
     if "event" in detail:
         return given(store.entries(run_id, detail["signal"] - 1, 1)[0].data["payload"]) if "signal" in detail else {}

@@ -1,4 +1,4 @@
-"""What following other code would change in a run, as lines of text."""
+"""What following other code, or other input, would change in a run, as lines of text."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from smithers.engine.entry import split_node_key
 from smithers.errors import RenderError
 
 if TYPE_CHECKING:
+    from smithers.engine.diff import PlanDiff
     from smithers.engine.entry import Entry
     from smithers.flow.workflow import AnyWorkflow
     from smithers.store.records import Run
@@ -30,6 +31,10 @@ def told_difference(workflow: AnyWorkflow, run: Run, entries: list[Entry]) -> li
         diff = plan_diff(workflow, run.run_id, entries)
     except RenderError as error:
         return [f"The new code does not render for this run: {error.message}"]
+    return told_plan(diff)
+
+
+def told_plan(diff: PlanDiff) -> list[str]:
     added = [key for key in diff.added if key not in diff.starts]
     lines = [*listed("+", added, "new"), *listed("-", diff.removed, "gone"), *listed("→", diff.starts, "starts")]
     if diff.error is not None:

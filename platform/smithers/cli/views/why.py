@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from smithers.cli.pausing import pause_of
 from smithers.cli.times import ago, iso, local, now_ms, span
 from smithers.cli.views.approvals import pending, told_decision
 from smithers.cli.views.asking import due_times, how_to_answer, more_lines, what_waits
@@ -27,7 +28,7 @@ class Reason:
     """One thing that the run waits for, or died of."""
 
     kind: str
-    """approval, timer, event, task, queue, backoff, plan, worker, code, old-code, cancel, failure, more."""
+    """pause, approval, timer, event, task, queue, backoff, plan, worker, code, old-code, cancel, failure, more."""
     text: str
     since_ms: int = 0
     unblock: str = ""
@@ -78,13 +79,14 @@ def explain(store: Store, run: Run, *, has_worker: bool, code: RunCode | None = 
 
 
 def open_run(store: Store, run: Run, has_worker: bool, held: RunCode | None) -> Why:
-    awaited = events(store, run)
-    old = old_code(run, held)
-    reasons = [*cancel_request(store, run), *code(store, run), *old, *people(store, run), *awaited, *work(store, run)]
+    paused, awaited, old = pause(store, run), events(store, run), old_code(run, held)
+    reasons = [*cancel_request(store, run), *paused, *code(store, run), *old, *people(store, run), *awaited]
+    reasons += work(store, run)
     unplanned = due_facts(store, run)
     if unplanned:
-        reasons.append(Reason("plan", told_facts(unplanned), unplanned[-1].at_ms))
-    needs_worker = any(reason.kind not in ("approval", "event", "code", "old-code") for reason in reasons)
+        reasons.append(Reason("plan", told_facts(unplanned, paused=bool(paused)), unplanned[-1].at_ms))
+    needs = [reason for reason in reasons if not (paused and reason.kind in ("plan", "queue", "backoff"))]
+    needs_worker = any(reason.kind not in ("pause", "approval", "event", "code", "old-code") for reason in needs)
     if not has_worker and not old and (needs_worker or not reasons):
         reasons.append(
             Reason(
@@ -125,6 +127,7 @@ def summary(reasons: list[Reason]) -> str:
 
 
 WAITS: Final = {
+    "pause": "somebody to unpause it",
     "approval": "a person",
     "timer": "a time",
     "event": "an event",
@@ -139,11 +142,21 @@ def due_facts(store: Store, run: Run) -> list[Entry]:
     return [entry for entry in store.entries(run.run_id, after=run.planned) if entry.kind in UNPLANNED_KINDS]
 
 
-def told_facts(facts: list[Entry]) -> str:
+def pause(store: Store, run: Run) -> list[Reason]:
+    found = pause_of(store, run)
+    if found is None:
+        return []
+    note = f": {found.note}" if found.note else "."
+    text = f"It is paused by {found.by}{note} Nothing new begins; what runs comes to its end."
+    unpause = f"smithers unpause {run.run_id}"
+    return [Reason("pause", text, found.since_ms, "somebody unpauses it", unpause, data={"pause": found.wire()})]
+
+
+def told_facts(facts: list[Entry], *, paused: bool) -> str:
     last = facts[-1]
     is_decision = last.kind == "decided" or last.key.startswith("decided:")
     what = told_decision(last) if is_decision else f"Something new was stored ({last.kind})."
-    return f"{what} Its next step is due."
+    return f"{what} {'It is acted upon when the run goes on.' if paused else 'Its next step is due.'}"
 
 
 def failure(store: Store, run: Run) -> Reason:
