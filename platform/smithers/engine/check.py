@@ -5,7 +5,7 @@ from __future__ import annotations
 from smithers.engine.asks import label_of
 from smithers.engine.entry import Entry, Json
 from smithers.engine.frame import Plan
-from smithers.engine.inputs import check_input as check_input
+from smithers.engine.inputs import check_input
 from smithers.engine.mounts import Group, GuardGroup, Leaf, LoopGroup, Mount, PartGroup
 from smithers.engine.people import ask_of
 from smithers.engine.plan import Planner

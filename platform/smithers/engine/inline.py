@@ -1,8 +1,8 @@
 """Inline subflows: a workflow's tree within another one's, with ids, input and reads of its own.
 
-What an author's function returns is mounted as it is; only as a leaf or a loop is put up, its ids get the prefix of the
-place it stands in (`Scope.prefix`). The function itself reads through `OwnReads`, which does the same to the ids it asks
-for. So neither the functions below nor their closures have to know where they run.
+What an author's function returns is mounted as it is; only as a leaf or a loop is put up, its ids get the prefix of
+the place it stands in (`Scope.prefix`). The function itself reads through `OwnReads`, which does the same to the ids it
+asks for. So neither the functions below nor their closures have to know where they run.
 
 An inline subflow is spelled out in elements there are already: a sequence of its tree and of the node that has its
 output, within a time limit and a block that tolerates failures where the author wants these.

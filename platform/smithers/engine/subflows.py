@@ -80,7 +80,7 @@ def child_id(run_id: str, node: str, iteration: str, attempt: int) -> str:
         found = f"{run_id}.{node}.{attempt}"
         if len(found) <= LONGEST_ID:
             return found
-    digest = hashlib.sha256("\0".join((run_id, node, iteration)).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(f"{run_id}\0{node}\0{iteration}".encode()).hexdigest()[:8]
     readable = re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:40]
     return f"{run_id[: LONGEST_ID - 62]}.{readable}-{digest}.{attempt}"
 

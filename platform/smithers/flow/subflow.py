@@ -42,7 +42,7 @@ class Subflow(Task[M]):
     """Runs of the child after the first. `inline`: none; the child's own tasks have theirs."""
 
     def __post_init__(self) -> None:
-        Task.__post_init__(self)
+        super(Subflow, self).__post_init__()
         what = f"Subflow({self.id!r})"
         if not isinstance(self.workflow, Workflow):  # pyright: ignore[reportUnnecessaryIsInstance]  an author may be wrong
             raise invalid(f"{what}: workflow={self.workflow!r:.60} is no workflow: write @workflow above its function.")

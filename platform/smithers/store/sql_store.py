@@ -17,13 +17,25 @@ from smithers.errors import (
     ScheduleNotFound,
     WrongState,
 )
-from smithers.store import read, sql
+from smithers.store import launching, read, sql
 from smithers.store.appending import FINAL, Log, append, prepare
 from smithers.store.codes import Codes
 from smithers.store.database import Connection, Database, T
 from smithers.store.interface import Store
 from smithers.store.marks import marks_of
-from smithers.store.records import Append, Appended, LogLine, NewRun, OpenCommandRow, Run, Schedule, Search, started
+from smithers.store.records import (
+    Append,
+    Appended,
+    Launch,
+    Launched,
+    LogLine,
+    NewRun,
+    OpenCommandRow,
+    Run,
+    Schedule,
+    Search,
+    started,
+)
 from smithers.store.searching import searched
 from smithers.store.texts import Encoder, clean, dumps, loads, read_blob
 
@@ -71,6 +83,10 @@ class SqlStore(Store):
             return read.run(connection, row)
 
         return self._database.read(work)
+
+    def launch(self, request: Launch) -> Launched:
+        prepared = launching.prepare(request, self._codes.number(request.child.digest))
+        return self._database.write(lambda connection: launching.launch(connection, prepared, self._now_ms()))
 
     def search(self, search: Search) -> list[Run]:
         query, parameters = searched(search)

@@ -17,7 +17,9 @@ from smithers.store.records import Append, OpenCommandRow, Run
 from smithers.temporal import facts
 from smithers.temporal.claims import read_claims
 from smithers.temporal.order import FETCH, STALE, Answer, Carried, Order, code_queue
+from smithers.temporal.plans import FINAL
 from smithers.temporal.step import MOST_LOOKS, Step, answer_of
+from smithers.temporal.subflows import ring_parent
 from smithers.temporal.workshop import Delivery, Workshop
 
 
@@ -69,6 +71,9 @@ class Fetch(Step):
         claims = read_claims(self.store, self.order.run, command)
         if not claims:
             return [facts.settled(command, 0, why)]
+        if command.kind == "subflow":  # its child lives, whatever became of the step that has launched it
+            self.shop.ring(claims[-1]["run"])
+            return []
         last = claims[-1]
         if last["since"] > self.order.since:
             return []
@@ -100,7 +105,10 @@ def answer(shop: Workshop, order: Order, delivery: Delivery) -> Answer:
     """Carries out an order. Raises `HandOver` and `StoreUnavailable`, after which it is to be delivered again."""
     kind = Fetch if order.n == FETCH else Step
     try:
-        return kind(shop, order, delivery).answer()
+        found = kind(shop, order, delivery).answer()
+        if found.done in FINAL:
+            ring_parent(shop, order.run)
+        return found
     except (RunNotFound, CommandNotFound):
         return Answer(done=STALE)
     except StaleEpoch:

@@ -18,18 +18,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-from smithers.engine.command import Command
+from smithers.engine.command import ENDING, Command
 from smithers.engine.entry import Entry, Fact, Json
 from smithers.engine.frame import Plan
 from smithers.engine.plan import Outdated, Planner
+from smithers.engine.subflows import told
 from smithers.errors import RenderError, StoreError
 from smithers.flow.body import TaskBody
 from smithers.store.habit import habitual
 from smithers.store.interface import Store
-from smithers.store.records import Append, Appended, PlanWrite
+from smithers.store.records import Append, Appended, PlanWrite, Told
 from smithers.temporal.run_plans import RunPlans
 from smithers.temporal.running import Job, Superseded
-from smithers.temporal.task_body import Code, by_value
+from smithers.temporal.task_body import Code, by_value, workflow_of
 
 T = TypeVar("T")
 FINAL: Final = ("finished", "failed", "cancelled")
@@ -143,7 +144,8 @@ class Plans:
             raise WaitsForCode
         if run.hung:
             raise self.slow()
-        run.planner = self.render(run, lambda: Planner.build(self.code.workflow, run.run_id, entries))
+        options: Json = entries[0].data.get("options") or {}
+        run.planner = self.render(run, lambda: Planner.build(workflow_of(self.code, options), run.run_id, entries))
         return run.planner
 
     def render(self, run: RunPlans, call: Callable[[], T]) -> T:
@@ -275,8 +277,23 @@ class Plans:
     def write_of(self, run: RunPlans, plan: Plan, owner: int, covers: int) -> PlanWrite:
         run.mine = (plan, owner)
         frame = Fact("frame", plan.key, {**plan.frame, "owner": owner})
-        changes = plan.commands, plan.closed, plan.nodes, plan.status, plan.error
-        return PlanWrite(plan.base, covers, owner, frame, *changes, self.digest)
+        told = self.told(run, plan)
+        commands = plan.commands if told is None else with_outcome(plan.commands, told.data)
+        changes = commands, plan.closed, plan.nodes, plan.status, plan.error
+        return PlanWrite(plan.base, covers, owner, frame, *changes, self.digest, told)
+
+    def told(self, run: RunPlans, plan: Plan) -> Told | None:
+        """What the parent is told by the frame that ends a child run."""
+        state = None if run.planner is None else run.planner.state
+        if state is None or state.parent is None or plan.status not in FINAL:
+            return None
+        rows = {(row.node, row.iteration): row for row in self.store.nodes(run.run_id)}
+        for row in plan.nodes:
+            place = row.node, row.iteration
+            rows[place] = replace(rows[place], state=row.state) if not row.kind and place in rows else row
+        name = run.planner.workflow.name if run.planner is not None else ""
+        data = told(rows.values(), state, plan.status, plan.error, name)
+        return Told(state.parent["run"], state.parent["node"], state.parent["iteration"], data)
 
     def give_up(self, run: RunPlans, error: RenderError, epoch: int) -> None:
         """Makes the run wait for other code without another try."""
@@ -317,6 +334,13 @@ class Plans:
             return planner.body(command.node, command.iteration) if planner and is_known else None
         finally:
             run.lock.release()
+
+
+def with_outcome(commands: Sequence[Command], data: Json) -> tuple[Command, ...]:
+    """What a parent that comes back later needs to know stands with the command that ended its child."""
+    return tuple(
+        replace(one, payload={**(one.payload or {}), "told": data}) if one.kind in ENDING else one for one in commands
+    )
 
 
 def unplanned(new: Sequence[Fact], appended: Appended) -> Combined:

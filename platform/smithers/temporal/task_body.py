@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 from pydantic import BaseModel
@@ -17,7 +18,7 @@ from smithers.errors import WorkflowFileError
 from smithers.flow.body import TaskBody
 from smithers.flow.call import Call
 from smithers.flow.task import Task
-from smithers.flow.workflow import AnyWorkflow
+from smithers.flow.workflow import AnyWorkflow, Workflow
 
 
 class Code(Protocol):
@@ -29,9 +30,26 @@ class Code(Protocol):
     @property
     def digest(self) -> str: ...
 
+    @property
+    def source(self) -> Path:
+        """The workflow file, absolute."""
+        ...
+
     def resolve(self, name: str) -> Any:
         """What `module:qualname` stands for. Raises `WorkflowFileError`."""
         ...
+
+
+def workflow_of(code: Code, options: Json) -> AnyWorkflow:
+    """The workflow of a run with these options: that of a subflow's run stands somewhere in its parent's code.
+
+    Raises `WorkflowFileError` where the code does not have it any more.
+    """
+    entry = options.get("entry")
+    found = code.workflow if not entry else code.resolve(entry)
+    if not isinstance(found, Workflow):
+        raise WorkflowFileError(f"{entry} is no workflow in the code {code.digest[:12]} of {code.source}.")
+    return cast("AnyWorkflow", found)
 
 
 def by_value(code: Code, command: Command) -> TaskBody | None:

@@ -14,11 +14,11 @@ from pydantic import BaseModel
 
 from smithers.engine import habit
 from smithers.engine.answer import NOTHING, Answer
-from smithers.engine.check import check_input
 from smithers.engine.command import Command
 from smithers.engine.entry import Entry, Json, Kind, decided_key, ended_key, node_key
 from smithers.engine.frame import NodeRow, Plan
 from smithers.engine.inbox import Sent, refusal
+from smithers.engine.inputs import check_input
 from smithers.engine.plan import Planner
 from smithers.engine.ruling import WAITING, Ruling, Said, rule
 from smithers.engine.subflows import child_id

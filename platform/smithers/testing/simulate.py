@@ -120,8 +120,8 @@ def simulate(  # shape: parameters: what may be scripted
     `results` stand in for a task's body, by node id: a value, a failure, or a list with one for each attempt or pass
     (the last one repeats). Tasks without one really run. `decisions` are what people say, by node id; a tuple has one
     for each time somebody is asked (the last one repeats). A question with a timeout that nobody answers ends by it.
-    A subflow's child runs too, in memory; what is said of its nodes has the subflow's id before theirs, `research.find`,
-    and a result for the subflow itself stands in for the child.
+    The child of a subflow runs too, in memory: its nodes are named with the subflow's id before theirs, as in
+    `research.find`, and a result for the subflow itself stands in for the child.
     `signals` are sent by name to waits as they open: a payload for each of them, or a list that ends; a wait that gets
     none lasts until its timeout. `approved_before` says how often people have approved a node in a row in earlier runs,
     for `AutoApprove(after=...)`. Retries and timers take no time. With `rebuild` the planner's memory is thrown away

@@ -31,6 +31,7 @@ from smithers.project import Project
 from smithers.store.interface import Store
 from smithers.store.records import Run
 from smithers.temporal.order import TASK, driver_queue
+from smithers.temporal.subflows import is_unheard
 from smithers.temporal.takeover import take_over
 from smithers.worker.notices import Notices
 
@@ -43,7 +44,7 @@ OLD_MS: Final = 5000
 """Younger trouble is probably being dealt with."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 3.0, 300.0
 CLOSED_LOOKED_AT: Final = 50
-IN_FLIGHT: Final = ("run", "child", "timer")
+IN_FLIGHT: Final = ("run", "child", "subflow", "timer")
 
 
 @dataclass(slots=True)
@@ -140,6 +141,8 @@ class Sweeper:
         now_ms = time.time() * 1000
         for row in self.store.open_commands(run.run_id):
             command = row.command
+            if command.kind == "stop" and is_unheard(self.store, run, command):
+                return True
             if command.kind not in IN_FLIGHT or now_ms - command.due_ms < OLD_MS:
                 continue
             claims = f"claim:{command.node}:{command.iteration}:a{command.attempt}:"

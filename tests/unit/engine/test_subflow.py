@@ -11,13 +11,8 @@ from smithers import (
     Approval,
     Child,
     Context,
-    Loop,
     Parallel,
-    Race,
-    Saga,
-    SagaStep,
     Sequence,
-    Signal,
     Subflow,
     Task,
     Timer,
@@ -26,9 +21,7 @@ from smithers import (
     call,
     workflow,
 )
-from smithers.errors import InvalidElement, RenderError
-from smithers.testing import InMemoryRun, fails, simulate
-from tests.unit.engine.by_hand import start
+from smithers.testing import simulate
 
 
 class Out(BaseModel):
