@@ -40,6 +40,9 @@ def command(  # shape: parameters: one per option
         str | None, typer.Option("--since", metavar="TIME", help="Started at or after: 2h (ago), 2026-03-01T09:30.")
     ] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Started before.")] = None,
+    parent: Annotated[
+        str, typer.Option("--parent", metavar="RUN", help="Only those that subflows of this run started.")
+    ] = "",
     before: Annotated[
         str, typer.Option("--before", metavar="RUN", help="Only older ones: the next page after this run.")
     ] = "",
@@ -63,6 +66,8 @@ def command(  # shape: parameters: one per option
     with session(form) as here:
         if before:
             search = replace(search, before=here.run(before).run_id)
+        if parent:
+            search = replace(search, parent=here.run(parent).run_id)
         if watch:
             return repeat(here.out, interval, lambda: show(here, search))
         show(here, search)
@@ -99,7 +104,8 @@ def step(here: Session, run: Run) -> str:
     """What an open run is at: its first open command, or else what it waits for."""
     if run.status not in OPEN:
         return ""
-    at_work = [row.command.node for row in here.store.open_commands(run.run_id) if row.command.kind in ("run", "child")]
+    kinds = ("run", "child", "subflow")
+    at_work = [row.command.node for row in here.store.open_commands(run.run_id) if row.command.kind in kinds]
     if not at_work:
         waiting = [row for row in here.store.nodes(run.run_id) if row.state.startswith("waiting")]
         at_work = [row.node for row in waiting]
@@ -112,9 +118,18 @@ def wire(run: Run, at: str) -> Json:
 
 def rows(runs: list[Run], steps: dict[str, str]) -> list[str]:
     now = now_ms()
-    tagged = any(run.tags for run in runs)
+    tagged, nested = any(run.tags for run in runs), any(run.parent for run in runs)
     return table(
-        ("RUN", "WORKFLOW", "STATUS", "STARTED", "CHANGED", "STEP", *(("TAGS",) if tagged else ())),
+        (
+            "RUN",
+            "WORKFLOW",
+            "STATUS",
+            "STARTED",
+            "CHANGED",
+            "STEP",
+            *(("PARENT",) if nested else ()),
+            *(("TAGS",) if tagged else ()),
+        ),
         [
             (
                 run.run_id,
@@ -123,6 +138,7 @@ def rows(runs: list[Run], steps: dict[str, str]) -> list[str]:
                 ago(run.created_ms, now),
                 ago(run.updated_ms, now),
                 steps[run.run_id],
+                *((run.parent["run"] if run.parent else "",) if nested else ()),
                 *((" ".join(f"{name}={value}" for name, value in run.tags.items()),) if tagged else ()),
             )
             for run in runs

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smithers.cli.guard import Order
+from smithers.cli.status import FINAL
+from smithers.cli.views.children import children
 from smithers.cli.views.plan_text import told_difference
 from smithers.engine.entry import EndedRun, Fact, Json, OpenRun
 from smithers.errors import WorkflowFileError, WrongState
@@ -84,6 +86,7 @@ def resumed(project: Project, order: Order) -> Prepared:
 
 def code_of(store: Store, run: Run, order: Order) -> LoadedCode:
     """The code to host. Raises `WrongState` where it is not the run's and nobody asked to follow it."""
+    from smithers.temporal.task_body import workflow_of
     from smithers.worker.code import load
 
     path = Path(order.file or run.source)
@@ -94,9 +97,10 @@ def code_of(store: Store, run: Run, order: Order) -> LoadedCode:
             file=str(path),
         )
     code = load(path)
-    if code.workflow.name != run.workflow:
+    name = workflow_of(code, run.options).name
+    if name != run.workflow:
         raise WrongState(
-            f"{path} holds the workflow {code.workflow.name!r}, but run {run.run_id} is of {run.workflow!r}.",
+            f"{path} holds the workflow {name!r}, but run {run.run_id} is of {run.workflow!r}.",
             run_id=run.run_id,
         )
     if code.digest != run.digest and not order.follow:
@@ -105,7 +109,9 @@ def code_of(store: Store, run: Run, order: Order) -> LoadedCode:
 
 
 def changed_code(store: Store, run: Run, code: LoadedCode, path: Path) -> WrongState:
-    difference = told_difference(code.workflow, run, store.entries(run.run_id))
+    from smithers.temporal.task_body import workflow_of
+
+    difference = told_difference(workflow_of(code, run.options), run, store.entries(run.run_id))
     shown = "\n".join(f"  {line}" for line in difference)
     return WrongState(
         f"{path} has changed since run {run.run_id} began: its code is {run.digest[:12]}, this is {code.digest[:12]}.\n"
@@ -128,10 +134,15 @@ def reopen(store: Store, run: Run, by: str) -> Run:
 
 
 def follow(store: Store, run: Run, code: LoadedCode) -> None:
-    """Pins the run to other code from here on. Old code can be followed again later: the key holds the position."""
+    """Pins the run, and those it has started that are not over, to other code from here on. Old code can be followed again later: the key holds the position."""
     data = {"digest": code.digest, "source": str(code.source)}
     fact = Fact("follow", f"follow:{run.head}:{code.digest[:12]}", data, OpenRun())
     if store.append(Append(run.run_id, (fact,))).outcomes[0] == "rejected":
         raise WrongState(
             f"Run {run.run_id} is {store.run(run.run_id).status}: it follows no other code.", run_id=run.run_id
         )
+    for child in children(store, run.run_id):
+        below = child.run
+        if below.status not in FINAL and below.digest != code.digest:
+            also = Fact("follow", f"follow:{below.head}:{code.digest[:12]}", data, OpenRun())
+            store.append(Append(below.run_id, (also,)))

@@ -21,6 +21,7 @@ def run_wire(run: Run) -> Json:
         "workflow": run.workflow,
         "status": run.status,
         "tags": run.tags,
+        "parentRunId": run.parent["run"] if run.parent else None,
         "createdAt": iso(run.created_ms),
         "updatedAt": iso(run.updated_ms),
         "error": run.error,
@@ -36,6 +37,7 @@ def run_details(run: Run) -> Json:
         "planned": run.planned,
         "input": run.input,
         "options": run.options,
+        "parent": run.parent,
     }
 
 
