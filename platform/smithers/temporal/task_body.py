@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Protocol, cast
 
 from pydantic import BaseModel
@@ -30,11 +29,6 @@ class Code(Protocol):
     @property
     def digest(self) -> str: ...
 
-    @property
-    def source(self) -> Path:
-        """The workflow file, absolute."""
-        ...
-
     def resolve(self, name: str) -> Any:
         """What `module:qualname` stands for. Raises `WorkflowFileError`."""
         ...
@@ -48,7 +42,7 @@ def workflow_of(code: Code, options: Json) -> AnyWorkflow:
     entry = options.get("entry")
     found = code.workflow if not entry else code.resolve(entry)
     if not isinstance(found, Workflow):
-        raise WorkflowFileError(f"{entry} is no workflow in the code {code.digest[:12]} of {code.source}.")
+        raise WorkflowFileError(f"{entry} is no workflow in the code {code.digest[:12]}: it was renamed or removed.")
     return cast("AnyWorkflow", found)
 
 

@@ -134,7 +134,8 @@ def reopen(store: Store, run: Run, by: str) -> Run:
 
 
 def follow(store: Store, run: Run, code: LoadedCode) -> None:
-    """Pins the run, and those it has started that are not over, to other code from here on. Old code can be followed again later: the key holds the position."""
+    """Pins the run, and those it has started that are not over, to other code from here on. Old code can be followed
+    again later: the key holds the position."""
     data = {"digest": code.digest, "source": str(code.source)}
     fact = Fact("follow", f"follow:{run.head}:{code.digest[:12]}", data, OpenRun())
     if store.append(Append(run.run_id, (fact,))).outcomes[0] == "rejected":
