@@ -367,7 +367,6 @@ class World:
         if self.status in FINAL and left:
             raise Broken(f"the run is {self.status} with open commands: {left}")
 
-
     def check_children(self, log: list[Entry]) -> None:
         """Each attempt has one child, whose end is the attempt's; no child outlives the run."""
         runs = {run.run_id: run.status for run in self.machine.store.children("r")}

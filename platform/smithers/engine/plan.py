@@ -363,7 +363,7 @@ class Planner:
             chance = crc32(f"{state.run_id}:{leaf.key}:{attempt}".encode()) / 2**32
             delay = element.retry.delay_ms(memory.failures, chance)
         if isinstance(element, Subflow):
-            input = checked(element, state, leaf.scope.depth)
+            input = checked(element)
             about = child_payload(element, state, memory, input)
             return Command(n, "subflow", id, iteration, attempt, delay_ms=delay, payload=about)
         limit = timeout_ms(element)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from smithers.engine.entry import Json, node_key
 from smithers.engine.frame import NodeRow
-from smithers.engine.inline import misfit, problem, too_deep
+from smithers.engine.inline import misfit, problem
 from smithers.engine.inputs import check_input
 from smithers.engine.payload import reference
 from smithers.engine.state import NodeMemory, State, path_of
@@ -27,11 +27,9 @@ PLAIN_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 LONGEST_ID: Final = 100
 
 
-def checked(subflow: Subflow[Any], state: State, depth: int) -> Json:
+def checked(subflow: Subflow[Any]) -> Json:
     """The child's input as it will be stored. Raises `RenderError`, with the author's line, for a subflow that cannot
-    be started: its input does not fit, nobody could find its workflow, or there are too many above it."""
-    if depth + state.depth >= MOST_DEEP and subflow.mode == "child_run":
-        raise too_deep(subflow, state.run_id)
+    be started: its input does not fit, or nobody could find its workflow."""
     if subflow.mode == "child_run":
         name_of(subflow)
     try:
@@ -73,6 +71,18 @@ def child_payload(subflow: Subflow[Any], state: State, memory: NodeMemory | None
     }
 
 
+def refusal(node: str, about: Json) -> Json | None:
+    """Why the child of a `subflow` command with this payload is not started: there are too many runs above it."""
+    if about["depth"] <= MOST_DEEP:
+        return None
+    return {
+        "code": "SUBFLOW_TOO_DEEP",
+        "message": f"Subflow {node!r} would be the {about['depth']}th run within another, and {MOST_DEEP} are allowed: "
+        f"most likely {about['workflow']!r} starts itself without end. Give it a condition, or a loop.",
+        "retryable": False,
+    }
+
+
 def child_id(run_id: str, node: str, iteration: str, attempt: int) -> str:
     """The child's run id: the same for the same attempt, whoever starts it."""
     name = f"{node}-{iteration}" if iteration else node
@@ -80,7 +90,7 @@ def child_id(run_id: str, node: str, iteration: str, attempt: int) -> str:
         found = f"{run_id}.{node}.{attempt}"
         if len(found) <= LONGEST_ID:
             return found
-    digest = hashlib.sha256(f"{run_id}\0{node}\0{iteration}".encode()).hexdigest()[:8]
+    digest = hashlib.sha256(f"{run_id}\0{node}\0{iteration}".encode()).hexdigest()[:12]
     readable = re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:40]
     return f"{run_id[: LONGEST_ID - 62]}.{readable}-{digest}.{attempt}"
 

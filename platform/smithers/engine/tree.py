@@ -213,7 +213,7 @@ class Tree:
         """The tree of an inline subflow: a part in a scope of its own."""
         outside = parent.scope
         inside = outside.below(outside.prefix + subflow.id)
-        input = run_input(subflow.workflow, checked(subflow, self.state, outside.depth))
+        input = run_input(subflow.workflow, checked(subflow))
         function = renderer(self, subflow, outside, inside, input)
         group = PartGroup(parent, index, inside, function=function, where=subflow.where)
         share(group, parent)
@@ -224,7 +224,7 @@ class Tree:
         scope = parent.scope
         if isinstance(element, Subflow):
             if not element.skip_if:
-                checked(element, self.state, scope.depth)
+                checked(element)
         elif isinstance(element, Task):
             self.check_task(element)
         element = within(element, scope.prefix)

@@ -44,6 +44,8 @@ class Subflow(Task[M]):
     def __post_init__(self) -> None:
         super(Subflow, self).__post_init__()
         what = f"Subflow({self.id!r})"
+        if not self.label:
+            object.__setattr__(self, "label", self.id)
         if not isinstance(self.workflow, Workflow):  # pyright: ignore[reportUnnecessaryIsInstance]  an author may be wrong
             raise invalid(f"{what}: workflow={self.workflow!r:.60} is no workflow: write @workflow above its function.")
         if self.mode not in get_args(Mode):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from smithers.engine.command import Command
 from smithers.engine.entry import Fact, Json, OpenRun
-from smithers.engine.subflows import child_id
+from smithers.engine.subflows import child_id, refusal
 from smithers.errors import RunExists
 from smithers.store.records import Append, Launch, NewRun, Run
 from smithers.temporal import facts
@@ -28,6 +28,10 @@ INHERITED = ("max_in_flight",)
 
 def launch(shop: Workshop, order: Order, delivery: Delivery, command: Command) -> None:
     """Starts the child run of a `subflow` command, and rings it."""
+    refused = refusal(command.node, command.payload or {})
+    if refused is not None:
+        fail(shop, order, command, refused)
+        return
     by: Json = {
         "owner": order.n,
         "since": order.since,
@@ -43,12 +47,16 @@ def launch(shop: Workshop, order: Order, delivery: Delivery, command: Command) -
     try:
         launched = shop.store.launch(request)
     except RunExists as error:
-        wire: Json = {**error.wire(), "retryable": False}
-        ended = facts.ended(command, {"outcome": "failed", "error": wire, "ms": 0})
-        shop.store.append(Append(order.run, (ended,), epoch=order.epoch))
+        fail(shop, order, command, {**error.wire(), "retryable": False})
         return
     if launched.run_id and not launched.is_over:
         shop.ring(launched.run_id)
+
+
+def fail(shop: Workshop, order: Order, command: Command, error: Json) -> None:
+    """Ends the node without a child."""
+    ended = facts.ended(command, {"outcome": "failed", "error": error, "ms": 0})
+    shop.store.append(Append(order.run, (ended,), epoch=order.epoch))
 
 
 def child_of(run_id: str, command: Command, attempt: int = 0) -> str:

@@ -14,7 +14,7 @@ from smithers.engine.answer import Answer, mode_of
 from smithers.engine.command import Command
 from smithers.engine.entry import Json, node_key
 from smithers.engine.frame import NodeRow
-from smithers.engine.subflows import child_id, told
+from smithers.engine.subflows import child_id, refusal, told
 from smithers.errors import SmithersError
 from smithers.flow.subflow import Subflow
 from smithers.flow.task_context import CancelFlag, TaskContext
@@ -247,6 +247,10 @@ def fire(runs: list[Simulated]) -> bool:
 def launch(simulated: Simulated, command: Command) -> None:
     """Starts a child run, at the time its parent has."""
     run, about = simulated.run, command.payload or {}
+    refused = refusal(command.node, about)
+    if refused is not None:
+        run.end(command.n, "failed", error=refused)
+        return
     subflow = run.planner.tree.leaves[node_key(command.node, command.iteration)].element
     assert isinstance(subflow, Subflow)
     parent: Json = {"run": run.run_id, "node": command.node, "iteration": command.iteration, "depth": about["depth"]}
