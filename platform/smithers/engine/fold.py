@@ -14,7 +14,7 @@ from typing import Any, Final
 from smithers.engine.answer import output_of
 from smithers.engine.command import STOPPING
 from smithers.engine.entry import Entry, Json, Kind, node_key, split_node_key
-from smithers.engine.state import State, path_of
+from smithers.engine.state import NodeMemory, State, path_of
 
 Started = tuple[int, str, str, str, int, int]
 """A command as a frame records it: number, kind, node, iteration, attempt, target."""
@@ -278,12 +278,17 @@ def resumed(state: State, _: Json) -> None:
     for key, memory in state.nodes.items():
         denied = memory.decision is not None and memory.shown == "failed"
         killed = not memory.outcome and memory.deaths > 0
-        memory.goes_on = memory.attempt if memory.child and memory.error is not None else 0
+        memory.goes_on = memory.attempt if has_failed_child(memory) else 0
         if memory.outcome == "cancelled" or memory.error is not None or killed or denied:
             reopen(state, key)
     for key, record in state.stages.items():
         if "back" in record:
             state.stages[key] = record["back"]
+
+
+def has_failed_child(memory: NodeMemory) -> bool:
+    """Whether it is the child run that has failed, and not what the parent made of its output."""
+    return memory.child and "run_id" in ((memory.error or {}).get("data") or {})
 
 
 def retried(state: State, data: Json) -> None:

@@ -334,15 +334,27 @@ def test_a_child_that_somebody_cancels_fails_the_node_for_good(rebuild: bool) ->
 
 def test_a_resume_goes_on_with_the_child_that_failed_and_a_retry_does_not(rebuild: bool) -> None:
     run = InMemoryRun(Workflow("p", lambda ctx: about("a", retries=1), None), rebuild=rebuild)
-    run.fail(run.work[0].n)
+    error = {"code": "WORKFLOW_EXECUTION_FAILED", "message": "x", "retryable": True, "data": {"run_id": "r"}}
+    run.end(run.work[0].n, "failed", error=error)
     assert run.work[0].payload is not None
     assert run.work[0].payload["again"] == 0
-    run.fail(run.work[0].n)
+    run.end(run.work[0].n, "failed", error=error)
     run.resume()
 
     assert run.work[0].attempt == 3
     assert run.work[0].payload is not None
     assert run.work[0].payload["again"] == 2
+
+
+def test_a_resume_after_an_output_that_did_not_fit_is_a_fresh_run(rebuild: bool) -> None:
+    run = InMemoryRun(Workflow("p", lambda ctx: about("a"), None), rebuild=rebuild)
+    run.finish(run.work[0].n, {"no": "text"})
+    assert run.error is not None
+    assert run.error["code"] == "INVALID_OUTPUT"
+    run.resume()
+
+    assert run.work[0].payload is not None
+    assert run.work[0].payload["again"] == 0
 
 
 @pytest.mark.feature("subflow.mode.inline")

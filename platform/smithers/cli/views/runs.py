@@ -41,8 +41,16 @@ def run_details(run: Run) -> Json:
     }
 
 
+def above(store: Store, run: Run) -> Run:
+    """The run that somebody has started; those of its subflows come with it."""
+    while run.parent is not None:
+        run = store.run(run.parent["run"])
+    return run
+
+
 def find_run(store: Store, wanted: str | None) -> Run:
-    """The run with this id, or the only one whose id begins so; without an id the newest.
+    """The run with this id, or the only one whose id begins so; without an id the newest that
+    is no subflow's.
 
     Raises `RunNotFound`, which names the nearest ids, and `InputError` if several begin so.
     """
@@ -50,7 +58,7 @@ def find_run(store: Store, wanted: str | None) -> Run:
         newest = store.runs(limit=1)
         if not newest:
             raise RunNotFound("There are no runs here yet. `smithers up FILE` starts one.")
-        return newest[0]
+        return above(store, newest[0])
     try:
         return store.run(wanted)
     except RunNotFound:
