@@ -59,13 +59,13 @@ def decide_block(advance: Advance, group: GuardGroup) -> None:
         if now.status == FAILED or "closing" in record:
             following["left"] = sorted({*following.get("left", ()), *left_behind(state, group, record)})
         note_ended(advance, group)
-    if group.scope.prefix and not is_shielded(record):
+    if (group.scope.prefix or state.parent) and not is_shielded(record):
         following = {**following, **with_output(state, group, following)}
     enter_stage(advance, group, following)
 
 
 def with_output(state: State, group: GuardGroup, following: Json) -> Json:
-    """The node that an inline subflow's output may come from: what is below is about to leave the tree."""
+    """The node that a subflow's output may come from: what is below is about to leave the tree."""
     found = last_output(state, group)
     return {"last": found} if found and found not in following.get("left", ()) else {}
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
 from typing import Any, Final
 
-from smithers.engine.entry import Json, node_key
-from smithers.engine.frame import NodeRow
-from smithers.engine.inline import misfit, problem
+from smithers.engine.entry import Json
+from smithers.engine.inline import last_output, misfit, problem
 from smithers.engine.inputs import check_input
+from smithers.engine.mounts import Group
 from smithers.engine.payload import reference
-from smithers.engine.state import NodeMemory, State, path_of
+from smithers.engine.state import NodeMemory, State
 from smithers.errors import InvalidInput, RenderError
 from smithers.flow.policy import duration, milliseconds
 from smithers.flow.subflow import MOST_DEEP, Subflow
@@ -22,7 +21,7 @@ from smithers.flow.workflow import AnyWorkflow
 FAILED: Final = "WORKFLOW_EXECUTION_FAILED"
 """Code of a node whose child run has failed, or was cancelled by somebody else (components-subflow)."""
 PRODUCING: Final = ("task", "humantask", "subflow")
-"""Kinds of nodes whose output may be that of their run."""
+"""Kinds of nodes whose output may be that of their run; see `inline.last_output`."""
 PLAIN_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 LONGEST_ID: Final = 100
 
@@ -111,24 +110,13 @@ def returned(subflow: Subflow[Any], memory: NodeMemory) -> tuple[Any, Json | Non
     return output, misfit(child, subflow, found) if found else None
 
 
-def told(rows: Iterable[NodeRow], state: State, status: str, error: Json | None, workflow: str) -> Json:
+def told(root: Group, state: State, status: str, error: Json | None, workflow: str) -> Json:
     """How a run has ended, as its parent is told: the fields of an `ended` fact, but for the place in the parent."""
     about: Json = {"outcome": status, "run": state.run_id, "ms": 0}
     if status == "finished":
-        return {**about, "output": result(rows, state)}
+        key = last_output(state, root)
+        return {**about, "output": state.nodes[key].output if key else None}
     why = f": {error['message']}" if error else ""
     data: Json = {"status": status, "run_id": state.run_id, "error": error}
     message = f"run {state.run_id!r} of {workflow!r} {'was cancelled' if status == 'cancelled' else 'failed'}{why}"
     return {**about, "error": {"code": FAILED, "message": message, "retryable": status == "failed", "data": data}}
-
-
-def result(rows: Iterable[NodeRow], state: State) -> Any:
-    """What a run has produced: the output of the last task in its tree that has one, of the latest iteration."""
-    latest: dict[str, NodeRow] = {}
-    for row in sorted(rows, key=lambda row: (path_of(row.iteration), row.ordinal)):
-        if row.state == "finished" and row.kind in PRODUCING:
-            latest[row.node] = row
-    if not latest:
-        return None
-    last = max(latest.values(), key=lambda row: row.ordinal)
-    return state.nodes[node_key(last.node, last.iteration)].output

@@ -284,16 +284,12 @@ class Plans:
 
     def told(self, run: RunPlans, plan: Plan) -> Told | None:
         """What the parent is told by the frame that ends a child run."""
-        state = None if run.planner is None else run.planner.state
-        if state is None or state.parent is None or plan.status not in FINAL:
+        planner = run.planner
+        parent = None if planner is None else planner.state.parent
+        if planner is None or parent is None or plan.status not in FINAL:
             return None
-        rows = {(row.node, row.iteration): row for row in self.store.nodes(run.run_id)}
-        for row in plan.nodes:
-            place = row.node, row.iteration
-            rows[place] = replace(rows[place], state=row.state) if not row.kind and place in rows else row
-        name = run.planner.workflow.name if run.planner is not None else ""
-        data = told(rows.values(), state, plan.status, plan.error, name)
-        return Told(state.parent["run"], state.parent["node"], state.parent["iteration"], data)
+        data = told(planner.tree.root, planner.state, plan.status, plan.error, planner.workflow.name)
+        return Told(parent["run"], parent["node"], parent["iteration"], data)
 
     def give_up(self, run: RunPlans, error: RenderError, epoch: int) -> None:
         """Makes the run wait for other code without another try."""

@@ -173,8 +173,9 @@ def come_back(simulated: Simulated) -> bool:
         if child is None:
             continue
         if child.run.is_over:
-            state = child.run.planner.state
-            about = told(child.run.nodes.values(), state, child.status, child.error, child.run.workflow.name)
+            planner = child.run.planner
+            name = child.run.workflow.name
+            about = told(planner.tree.root, planner.state, child.status, child.error, name)
             run.now_ms = max(run.now_ms, child.run.now_ms)
             run.end(command.n, about.pop("outcome"), **about)
             return True

@@ -79,6 +79,11 @@ def cleaning(ctx: Context[Any]) -> Child:
 
 
 @workflow
+def tidy(ctx: Context[Any]) -> Child:
+    return TryCatchFinally(id="block", finally_=task("zz", 1))[task("kept", 2)]
+
+
+@workflow
 def bare(ctx: Context[Any]) -> Child:
     return Timer("wait", duration="1h")
 
@@ -234,6 +239,14 @@ def test_an_output_that_does_not_fit_fails_the_node(run: Any, mode: str) -> None
     assert ended.error["code"] == "INVALID_OUTPUT"
     assert "Big" in ended.error["message"]
     assert "test_subflow.py:" in ended.error["message"]
+
+
+@MODES
+@pytest.mark.feature("subflow.output")
+def test_a_cleanup_is_not_what_a_child_ends_with(run: Any, mode: str) -> None:
+    ended = run(Subflow("part", workflow=tidy, output=Out, mode=mode))  # type: ignore[arg-type]
+
+    assert ended.output(Out, "part") == Out(n=2)
 
 
 @MODES
