@@ -10,6 +10,7 @@ import pytest
 
 from tests.acceptance.cli.running import Shell
 
+pytestmark = pytest.mark.timeout(180)
 CHILD = """
 from pathlib import Path
 from pydantic import BaseModel
@@ -115,7 +116,11 @@ def test_people_see_what_the_child_waits_for_and_answer_it(waiting: Shell) -> No
     listed = waiting.call("ps", "--parent", "top", "--json").json["runs"]
     assert [(run["runId"], run["parentRunId"]) for run in listed] == [("top.research.1", "top")]
 
-    assert waiting.call("approve", "top.research.1", "--node", "check").status == 0
+    refused = waiting.call("approve")
+    assert refused.status != 0
+    assert "smithers approve top.research.1 check" in refused.err, "without an id it is the run above"
+
+    assert waiting.call("approve", "top.research.1").status == 0
     ended = waiting.call("up", "--resume", "top", "--json")
     assert ended.status == 0, ended.err
     assert ended.json["output"] == {"text": "after bees"}
