@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from smithers import Child, Context, RetryPolicy, Task, TaskContext, Workflow, call
+from smithers import Child, Context, RetryPolicy, Subflow, Task, TaskContext, Workflow, call
 from smithers.engine.entry import Json, node_key
 from smithers.engine.fold import UNPLANNED_KINDS, fold
 from smithers.engine.inbox import Sent
@@ -106,6 +106,8 @@ class Scripted:
 
     def child(self, child: Any) -> Any:
         match child:
+            case Subflow():
+                return child
             case Task():
                 return self.task(child)
             case Part():
@@ -227,6 +229,7 @@ class TemporalMode:
             # what people approve so often is about to be answered for them
             asked = [row for row in waiting if not habitual(run.store, run.run_id, [row])]
             answered = [row for row in asked if row.node in people]
+            self.answer_below(worker, run.store, run.run_id, "", people)
             if not answered and asked == waiting and self.only_people_can_go_on(run):
                 return
             for row in answered:
@@ -235,6 +238,18 @@ class TemporalMode:
                 worker.ring(run.run_id)
             assert time.monotonic() - began < LIMIT_S, f"{run.record}\n{run.store.nodes(run.run_id)}"
             time.sleep(0.01)
+
+    def answer_below(
+        self, worker: EmbeddedWorker, store: Store, run_id: str, prefix: str, people: Mapping[str, Iterator[Said]]
+    ) -> None:
+        """Answers what child runs ask, under names such as `research.ask`."""
+        for child in store.children(run_id):
+            inside = f"{prefix}{(child.parent or {})['node']}."
+            for row in store.nodes(child.run_id):
+                if row.state == "waiting-approval" and inside + row.node in people:
+                    decide(store, child.run_id, row, answer_of(row, next(people[inside + row.node])))
+                    worker.ring(child.run_id)
+            self.answer_below(worker, store, child.run_id, inside, people)
 
     def only_people_can_go_on(self, run: Really) -> bool:
         """Whether the run waits for people alone, and everything that was stored is planned."""

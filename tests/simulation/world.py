@@ -29,16 +29,18 @@ from smithers.errors import AnswerRefused, RenderError, StaleEpoch
 from smithers.flow.workflow import AnyWorkflow
 from smithers.store.deciding import decide
 from smithers.store.memory import MemoryStore
-from smithers.store.records import Append, NewRun
-from smithers.temporal import attempt, claims, step
+from smithers.store.records import Append, NewRun, Run
+from smithers.temporal import attempt, claims, facts, step
 from smithers.temporal.identity import Identity
 from smithers.temporal.order import Answer
+from smithers.temporal.plans import Plans
 from smithers.temporal.workshop import HandOver, StepSettings
-from tests.simulation.processes import DIGEST, Body, Died, Machine, Process, clock
+from tests.simulation.processes import DIGEST, Body, Code, Died, Machine, Process, clock
 from tests.simulation.temporal import Driver, Flight
-from tests.unit.engine.trees import Out, grown_workflow
+from tests.unit.engine.trees import Out, elsewhere, grown_workflow
 
 FINAL: Final = ("finished", "failed", "cancelled")
+WORK: Final = ("run", "child", "subflow", "timer")
 PROCESSES: Final = 3
 MOST_MOVES: Final = 20_000
 Move = tuple[float, Callable[[], None]]
@@ -137,7 +139,7 @@ class World:
 
     def moves(self) -> list[Move]:
         """What may happen next, with weights."""
-        forward = [*self.advances(), *self.assignments(), *self.decisions()]
+        forward = [*self.advances(), *self.assignments(), *self.decisions(), *self.below()]
         if self.status == PAUSED:
             forward.append((0.3, self.unpause))
         if not forward and self.stopped:  # nobody else will do it
@@ -161,6 +163,10 @@ class World:
         waiting = [row for row in rows if row.state == "waiting-event"]
         decide: list[Move] = [(0.3, lambda r=row: self.decide(r)) for row in asked]
         return decide + [(0.3, lambda r=row: self.send(r)) for row in waiting]
+
+    def below(self) -> list[Move]:
+        live = [run for run in self.machine.store.children("r") if run.status not in FINAL]
+        return [(0.5, lambda r=run: self.carry_on(r)) for run in live]
 
     def harms(self) -> list[Move]:
         may, alive = self.faults, [p for p in self.machine.processes if p.alive]
@@ -264,6 +270,22 @@ class World:
         if self.dice.random() < 0.9:
             self.driver.ring()
 
+    def carry_on(self, child: Run) -> None:
+        """A child run is planned, and what it has in flight ends. Its own steps are those of any run."""
+        store = self.machine.store
+        plans = Plans(store, Code(elsewhere), render_s=1e9)
+        for row in store.open_commands(child.run_id):
+            if row.command.kind == "run":
+                fails = self.dice.random() < self.faults.fail
+                error = {"code": "TASK_FAILED", "message": "x", "retryable": False, "data": {}}
+                end = {"outcome": "failed", "error": error} if fails else {"outcome": "finished", "output": {"n": 2}}
+                store.append(Append(child.run_id, (facts.ended(row.command, {**end, "ms": 1}),), epoch=child.epoch))
+        with plans.locked(child.run_id, None) as known:
+            plans.plan_all(known, 0, child.epoch)
+        self.say(f"{child.run_id} is {store.run(child.run_id).status}")
+        if self.dice.random() < 0.9:  # otherwise whoever ended it died before the bell
+            self.driver.ring()
+
     # Harm
 
     def kill(self, process: Process) -> None:
@@ -361,11 +383,24 @@ class World:
         check_log(self.machine.workflow, log)
         ran = {(body.command.node, body.command.iteration, body.command.attempt) for body in self.machine.bodies}
         for data in [entry.data for entry in log if entry.kind == "ended" and entry.data["outcome"] == "finished"]:
-            if (data["node"], data["iteration"], data["attempt"]) not in ran:
+            if "run" not in data and (data["node"], data["iteration"], data["attempt"]) not in ran:
                 raise Broken(f"{data['node']} has an output, and its body never ran")
-        left = [row for row in self.machine.store.open_commands("r") if row.command.kind in ("run", "child", "timer")]
+        left = [row for row in self.machine.store.open_commands("r") if row.command.kind in WORK]
+        self.check_children(log)
         if self.status in FINAL and left:
             raise Broken(f"the run is {self.status} with open commands: {left}")
+
+    def check_children(self, log: list[Entry]) -> None:
+        """Each attempt has one child, whose end is the attempt's; no child outlives the run."""
+        runs = {run.run_id: run.status for run in self.machine.store.children("r")}
+        launched = [entry.data["run"] for entry in log if entry.kind == "launched"]
+        if sorted(launched) != sorted(runs):
+            raise Broken(f"the log has launched {launched}, and there are {runs}")
+        for data in [entry.data for entry in log if entry.kind == "ended" and "run" in entry.data]:
+            if runs[data["run"]] != data["outcome"]:
+                raise Broken(f"{data['run']} is {runs[data['run']]}, and its parent was told {data['outcome']}")
+        if self.status in FINAL and not set(runs.values()) <= set(FINAL):
+            raise Broken(f"the run is {self.status}, and its children go on: {runs}")
 
 
 def check_log(workflow: AnyWorkflow, log: list[Entry]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from smithers.cli.up.model import CODE, RUNNING, RunModel
+from smithers.cli.views.children import waits_for_people
 from smithers.cli.views.events import Event
 from smithers.cli.views.why import code
 from smithers.store.interface import Store
@@ -51,7 +52,16 @@ class Following:
     @property
     def waits_for_somebody(self) -> bool:
         """Nothing goes on until a person answers, or the code is another."""
-        return self.model.waits_for_person or (self.model.status == CODE and self.does_not_render())
+        if self.model.waits_for_person or (self.model.status == CODE and self.does_not_render()):
+            return True
+        return self.quiet_s > SETTLED_S and self.waits_below()
+
+    def waits_below(self) -> bool:
+        """Only people can go on, with a run that a subflow of this one has started."""
+        running = self.model.in_state(RUNNING)
+        if not running or not any(row.command.kind == "subflow" for row in self.store.open_commands(self.model.run_id)):
+            return False
+        return waits_for_people(self.store, self.store.run(self.model.run_id))
 
     def does_not_render(self) -> bool:
         """A run whose code still does not render says nothing new: it is given some time."""

@@ -38,7 +38,7 @@ class Look:
 def look(project: Project, store: Store, limits: Limits) -> Look:
     """Those that have waited longest come first; of them `limits.most` are rung, the rest at a later look."""
     workers = len(local_workers(project))
-    driven = driven_runs(project, store)
+    driven = driven_runs(project)
     runs = sorted(store.due_runs(), key=lambda run: run.updated_ms)
     found = [look_at(store, run, driven, has_worker=workers > 0, old_ms=limits.old_ms) for run in runs]
     return Look(tuple(helped(project, found, limits)), workers, driven is not None)
@@ -58,7 +58,7 @@ def helped(project: Project, found: list[Finding], limits: Limits) -> list[Findi
     return told
 
 
-def driven_runs(project: Project, store: Store) -> set[str] | None:
+def driven_runs(project: Project) -> set[str] | None:
     """Runs with an open driver; None where no server is at hand. None is started."""
     from smithers.temporal import local
 
@@ -71,12 +71,12 @@ def driven_runs(project: Project, store: Store) -> set[str] | None:
     import asyncio
 
     try:
-        return asyncio.run(asked(project, store, address))
+        return asyncio.run(asked(project, address))
     except (ServerError, OSError):
         return None
 
 
-async def asked(project: Project, store: Store, address: str) -> set[str]:
+async def asked(project: Project, address: str) -> set[str]:
     from smithers.temporal.client import connect
     from smithers.temporal.drivers import open_drivers
 

@@ -41,11 +41,12 @@ from smithers.engine.mounts import (
 )
 from smithers.engine.parts import goes_back, put_back, remount, render_again, render_dirty
 from smithers.engine.passes import go_on_loop, next_pass, start_loop
-from smithers.engine.people import ASKS, Settled, approves_itself, give_missing, take_answer
+from smithers.engine.people import ASKS, Settled, approves_itself, give_missing, take_answer, take_outcome
 from smithers.engine.state import Path
 from smithers.engine.tree import Tree, land, take_off
 from smithers.engine.waits import standing
 from smithers.flow.event import WaitForEvent
+from smithers.flow.subflow import Outcome
 from smithers.flow.task import Task
 
 
@@ -285,6 +286,8 @@ class Advance:
         self.changes.leaves[leaf.key] = leaf
         if isinstance(leaf.element, ASKS) or is_gated(leaf.element, self.tree.state.nodes.get(leaf.key)):
             self.ask(leaf)
+        elif isinstance(leaf.element, Outcome):
+            self.come_out(leaf, leaf.element)
         elif isinstance(leaf.element, Task):
             leaf.ready, leaf.order = True, leaf.path()
             self.changes.candidates.append(leaf)
@@ -294,6 +297,14 @@ class Advance:
         else:
             leaf.order = leaf.path()
             self.changes.timers.append(leaf)
+
+    def come_out(self, leaf: Leaf, element: Outcome) -> None:
+        """An inline subflow whose tree is done."""
+        if take_outcome(self.tree, leaf, element, self.changes.people):
+            self.changed(element.id)
+            self.finish(leaf, DONE)
+        else:
+            self.start(leaf)
 
     def ask(self, leaf: Leaf) -> None:
         if approves_itself(self.tree, leaf, self.changes.people):

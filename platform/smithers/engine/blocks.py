@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from smithers.engine.entry import Json
+from smithers.engine.inline import last_output
 from smithers.engine.judge import judge
 from smithers.engine.mounts import ACTIVE, DONE, FAILED, FINAL, Group, GuardGroup, Leaf, LoopGroup, Mount, PartGroup
-from smithers.engine.stages import Standing, first_record, next_record
+from smithers.engine.stages import Standing, first_record, is_shielded, next_record
 from smithers.engine.state import State
 from smithers.engine.tree import hold
 from smithers.flow.deadline import Deadline
@@ -58,7 +59,15 @@ def decide_block(advance: Advance, group: GuardGroup) -> None:
         if now.status == FAILED or "closing" in record:
             following["left"] = sorted({*following.get("left", ()), *left_behind(state, group, record)})
         note_ended(advance, group)
+    if (group.scope.prefix or state.parent) and not is_shielded(record):
+        following = {**following, **with_output(state, group, following)}
     enter_stage(advance, group, following)
+
+
+def with_output(state: State, group: GuardGroup, following: Json) -> Json:
+    """The node that a subflow's output may come from: what is below is about to leave the tree."""
+    found = last_output(state, group)
+    return {"last": found} if found and found not in following.get("left", ()) else {}
 
 
 def enter_stage(advance: Advance, group: GuardGroup, record: Json) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import ValidationError
-
 from smithers.engine.asks import label_of
 from smithers.engine.entry import Entry, Json
 from smithers.engine.frame import Plan
+from smithers.engine.inputs import check_input
 from smithers.engine.mounts import Group, GuardGroup, Leaf, LoopGroup, Mount, PartGroup
 from smithers.engine.people import ask_of
 from smithers.engine.plan import Planner
-from smithers.errors import InvalidInput, RenderError
+from smithers.errors import RenderError
 from smithers.flow.event import WaitForEvent
+from smithers.flow.subflow import Outcome, Subflow
 from smithers.flow.task import Task
 from smithers.flow.where import show
 from smithers.flow.workflow import AnyWorkflow
@@ -23,43 +21,6 @@ def first_planner(workflow: AnyWorkflow, input: Json, options: Json | None = Non
     """A planner at the start of a run that does not exist."""
     data = {"input": check_input(workflow, input), "digest": "", "options": options or {}}
     return Planner.build(workflow, "preview", [Entry(1, "started", "started", data, 0)])
-
-
-def check_input(workflow: AnyWorkflow, input: Any) -> Json:
-    """The input as it will be stored. Raises `InvalidInput`, which names the field and what is expected there."""
-    if not isinstance(input, dict):
-        raise InvalidInput(
-            f"The input of {workflow.name!r} is a JSON object, not {type(input).__name__}: {input!r:.60}"
-        )
-    if workflow.input is None:
-        return input  # pyright: ignore[reportUnknownVariableType]
-    check_keys(workflow, input)  # pyright: ignore[reportUnknownArgumentType]
-    try:
-        return workflow.input.model_validate(input).model_dump(mode="json")
-    except ValidationError as error:
-        lines = [
-            f"{'.'.join(map(str, one['loc'])) or 'input'}: {one['msg']} (got {one['input']!r:.60})"
-            for one in error.errors()
-        ]
-        raise InvalidInput(
-            f"The input does not fit {workflow.input.__name__} of workflow {workflow.name!r}: {'; '.join(lines)}.",
-            fields=[".".join(map(str, one["loc"])) for one in error.errors()],
-        ) from None
-
-
-def check_keys(workflow: AnyWorkflow, input: Json) -> None:
-    from difflib import get_close_matches
-
-    assert workflow.input is not None
-    fields = workflow.input.model_fields
-    known = [*fields, *(field.alias for field in fields.values() if field.alias)]
-    if workflow.input.model_config.get("extra") == "allow":
-        return
-    for key in input:
-        if key not in known:
-            near = get_close_matches(key, known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known) or 'none'}."
-            raise InvalidInput(f"Unknown input key {key!r} for workflow {workflow.name!r}: {hint}", fields=[key])
 
 
 def preflight(workflow: AnyWorkflow, input: Json) -> Plan:
@@ -97,19 +58,7 @@ def graph(workflow: AnyWorkflow, input: Json) -> Json:
 def describe(mount: Mount) -> Json:
     match mount:
         case Leaf():
-            element = mount.element
-            found: Json = {"kind": mount.kind, "id": element.id, "label": element.label}
-            if isinstance(element, Task | WaitForEvent):
-                found["output"] = element.output.__name__
-            if isinstance(element, Task) and element.needs_approval:
-                found["needs_approval"] = True
-            if not isinstance(element, Task) and (ask := ask_of(mount)) is not None:
-                found["label"] = label_of(ask)
-            if isinstance(element, WaitForEvent):
-                found |= {"event": element.event, "correlation": element.correlation_id}
-            if element.meta:
-                found["meta"] = dict(element.meta)
-            return {**found, "depends_on": list(element.upstream())}
+            return describe_leaf(mount)
         case LoopGroup():
             body = mount.children[0] if mount.children else None
             children = [describe(child) for child in body.children] if isinstance(body, Group) else []
@@ -131,3 +80,23 @@ def describe(mount: Mount) -> Json:
             return {"kind": kind, "id": mount.id, **cap, "children": [describe(child) for child in mount.children]}
         case _:
             return {"kind": "unknown", "id": "", "children": []}
+
+
+def describe_leaf(leaf: Leaf) -> Json:
+    element = leaf.element
+    found: Json = {"kind": leaf.kind, "id": element.id, "label": element.label}
+    if isinstance(element, Task | WaitForEvent):
+        found["output"] = element.output.__name__
+    if isinstance(element, Task) and element.needs_approval:
+        found["needs_approval"] = True
+    if not isinstance(element, Task) and (ask := ask_of(leaf)) is not None:
+        found["label"] = label_of(ask)
+    if isinstance(element, WaitForEvent):
+        found |= {"event": element.event, "correlation": element.correlation_id}
+    if element.meta:
+        found["meta"] = dict(element.meta)
+    if isinstance(element, Outcome):
+        found["output"] = element.subflow.output.__name__
+    if isinstance(element, Subflow):
+        found["workflow"] = element.workflow.name
+    return {**found, "depends_on": list(element.upstream())}

@@ -7,7 +7,8 @@ from typing import Literal
 
 from smithers.engine.entry import Json
 
-CommandKind = Literal["run", "child", "timer", "cancel", "complete", "fail"]
+CommandKind = Literal["run", "child", "timer", "cancel", "complete", "fail", "subflow", "stop"]
+STOPPING: frozenset[CommandKind] = frozenset({"cancel", "stop"})
 ENDING: frozenset[CommandKind] = frozenset({"complete", "fail"})
 
 
@@ -22,9 +23,10 @@ class Command:
     iteration: str = ""
     attempt: int = 0
     target: int = 0
-    """For `cancel`: the number of the command to cancel."""
+    """For `cancel` and `stop`: the number of the command to cancel. `stop` is for one that a child run carries out."""
     delay_ms: int = 0
-    """For `timer`: fires this long after its frame is stored. For `run` and `child`: not before (the backoff)."""
+    """For `timer`: fires this long after its frame is stored. For `run`, `child` and `subflow`: not before (the
+    backoff)."""
     due_ms: int = 0
     """Absolute time of the same, milliseconds since the epoch; 0 is at once. The store stamps it from `delay_ms` in
     the transaction, so that no plan reads a clock; an author's absolute time is given here directly."""
@@ -33,4 +35,5 @@ class Command:
     burst: bool = False
     """Short compute work that the step which planned it may carry out itself."""
     payload: Json | None = None
-    """For `run` and `child`: the body by value, see `engine/payload.py`. For `complete`, `fail`: the outcome."""
+    """For `run` and `child`: the body by value, see `engine/payload.py`. For `subflow`: the child run, see
+    `engine/subflows.py`. For `complete`, `fail`: the outcome."""

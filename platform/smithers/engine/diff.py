@@ -45,7 +45,7 @@ def plan_diff(workflow: AnyWorkflow, run_id: str, entries: Sequence[Entry], inpu
     if plan is None:
         return PlanDiff(tuple(added), tuple(removed), (), known.status)
     later = (key for key in planner.tree.leaves if key not in known.nodes and key not in added)
-    starts = sorted(node_key(c.node, c.iteration) for c in plan.commands if c.kind in ("run", "child"))
+    starts = sorted(node_key(c.node, c.iteration) for c in plan.commands if c.kind in ("run", "child", "subflow"))
     return PlanDiff((*added, *sorted(later)), tuple(removed), tuple(starts), plan.status, plan.error)
 
 

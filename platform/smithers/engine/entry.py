@@ -9,6 +9,7 @@ Kind = Literal[
     "started",
     "frame",
     "claim",
+    "launched",
     "ended",
     "decided",
     "voted",
@@ -151,5 +152,5 @@ def refused_key(decision: str, nth: int) -> str:
 
 
 def claim_key(node: str, iteration: str, attempt: int, nth: int) -> str:
-    """The nth (from 1, without gaps) time that this attempt's body was begun."""
+    """The nth (from 1, without gaps) time that this attempt's body was begun. A subflow's child run is begun once."""
     return f"claim:{node}:{iteration}:a{attempt}:{nth}"

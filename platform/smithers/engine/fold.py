@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from smithers.engine.answer import output_of
+from smithers.engine.command import STOPPING
 from smithers.engine.entry import Entry, Json, Kind, node_key, split_node_key
-from smithers.engine.state import PAUSED, State, path_of
+from smithers.engine.state import PAUSED, NodeMemory, State, path_of
 
 Started = tuple[int, str, str, str, int, int]
 """A command as a frame records it: number, kind, node, iteration, attempt, target."""
@@ -56,6 +57,7 @@ def started(state: State, data: Json) -> None:
     state.input = data["input"]
     state.digest = data.get("digest", "")
     state.options = data.get("options") or {}
+    state.parent = data.get("parent")
 
 
 def frame(state: State, data: Json) -> None:
@@ -73,6 +75,8 @@ def frame(state: State, data: Json) -> None:
     for key, output in data.get("outputs", {}).items():
         if not state.memory(key).has_output:
             produce(state, key, output)
+    for key, error in data.get("failures", {}).items():
+        fail(state, key, error)
     state.loops.update(data.get("loops", {}))
     state.ended_loops.update(data.get("ended_loops", {}))
     state.stages.update(data.get("stages", {}))
@@ -92,7 +96,7 @@ def frame(state: State, data: Json) -> None:
 def start_command(state: State, command: Started) -> None:
     n, kind, node, iteration, attempt, target = command
     state.commands = max(state.commands, n)
-    if kind == "cancel":
+    if kind in STOPPING:
         state.open_other[n] = target
         key = state.by_command.get(target)
         if key is not None:
@@ -102,13 +106,14 @@ def start_command(state: State, command: Started) -> None:
     elif kind == "timer" and attempt:
         state.memory(node_key(node, iteration)).expiry = n
         state.expiries[n] = node_key(node, iteration), attempt
-    elif kind in ("run", "child", "timer"):
+    elif kind in ("run", "child", "timer", "subflow"):
         key = node_key(node, iteration)
         memory = state.memory(key)
         if attempt != memory.attempt:
             memory.deaths = 0
         memory.n, memory.attempt, memory.cancelling = n, attempt, False
-        memory.timer = kind == "timer"
+        memory.timer, memory.child = kind == "timer", kind == "subflow"
+        memory.returned, memory.goes_on = None, 0
         state.by_command[n] = key
 
 
@@ -165,9 +170,13 @@ def ended(state: State, data: Json) -> None:
     key = node_key(data["node"], data["iteration"])
     memory = state.memory(key)
     close(state, data.get("n", 0))
-    memory.cancelling = False
+    wanted, memory.cancelling = not memory.cancelling, False
     memory.ended = max(memory.ended, data["attempt"])
     match data["outcome"]:
+        case "finished" if "run" in data:
+            memory.returned = [data.get("output"), data["run"]]
+        case "cancelled" if wanted and "error" in data:
+            fail(state, key, data["error"])
         case "finished":
             produce(state, key, data.get("output"))
         case "cancelled":
@@ -177,8 +186,18 @@ def ended(state: State, data: Json) -> None:
             memory.failures += 1
 
 
+def fail(state: State, key: str, error: Json) -> None:
+    """A second time it does nothing."""
+    memory = state.memory(key)
+    memory.returned = None
+    if memory.error is None:
+        memory.error = error
+        memory.failures += 1
+
+
 def produce(state: State, key: str, output: Any) -> None:
     memory = state.memory(key)
+    memory.returned = None
     memory.outcome, memory.output, memory.has_output = "finished", output, True
     memory.error = None
     node, iteration = split_node_key(key)
@@ -294,11 +313,17 @@ def resumed(state: State, _: Json) -> None:
     for key, memory in state.nodes.items():
         denied = memory.decision is not None and memory.shown == "failed"
         killed = not memory.outcome and memory.deaths > 0
+        memory.goes_on = memory.attempt if has_failed_child(memory) else 0
         if memory.outcome == "cancelled" or memory.error is not None or killed or denied:
             reopen(state, key)
     for key, record in state.stages.items():
         if "back" in record:
             state.stages[key] = record["back"]
+
+
+def has_failed_child(memory: NodeMemory) -> bool:
+    """Whether it is the child run that has failed, and not what the parent made of its output."""
+    return memory.child and "run_id" in ((memory.error or {}).get("data") or {})
 
 
 def retried(state: State, data: Json) -> None:
@@ -327,6 +352,7 @@ def reset(state: State, key: str) -> None:
     if memory.decision is not None or memory.shown == "waiting-approval":
         memory.ask += 1
     memory.decision, memory.outcome, memory.signal, memory.shown = None, "", 0, "pending"
+    memory.returned, memory.goes_on = None, 0
     withdraw(state, key)
     reopen(state, key)
     if memory.attempt:

@@ -17,6 +17,7 @@ from smithers.flow.event import WaitForEvent
 from smithers.flow.guard import Guard
 from smithers.flow.human import HumanTask
 from smithers.flow.loop import Loop
+from smithers.flow.subflow import Outcome
 from smithers.flow.task import Task
 from smithers.flow.wait import Timer
 from smithers.flow.where import Where
@@ -28,7 +29,9 @@ FAILED: Final = "failed"
 FINAL: Final = (DONE, FAILED)
 WIDTH: Final = 2**52
 """Ordinals are below this."""
-LeafElement = Task[Any] | Approval | HumanTask[Any] | Timer | WaitForEvent[Any]
+KINDS: Final = {"WaitForEvent": "wait-for-event", "Outcome": "subflow"}
+"""Of elements that people know under another name than their own in lower case."""
+LeafElement = Task[Any] | Approval | HumanTask[Any] | Timer | WaitForEvent[Any] | Outcome
 
 
 @dataclass(slots=True, eq=False)
@@ -87,7 +90,7 @@ class Leaf(Mount):
     @property
     def kind(self) -> str:
         name = type(self.element).__name__
-        return "wait-for-event" if name == "WaitForEvent" else name.lower()
+        return KINDS.get(name, name.lower())
 
 
 @dataclass(slots=True, eq=False)

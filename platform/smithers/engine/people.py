@@ -24,15 +24,18 @@ from smithers.engine.asks import (
     why_failed,
 )
 from smithers.engine.entry import Json
-from smithers.engine.fold import ask_anew, produce
+from smithers.engine.fold import ask_anew, fail, produce
+from smithers.engine.inline import context_of, outcome
 from smithers.engine.mounts import Leaf, PartGroup
 from smithers.engine.reads import Skipped, Suspended
 from smithers.engine.state import NodeMemory
+from smithers.engine.subflows import returned
 from smithers.engine.tree import Tree
 from smithers.errors import RenderError, SmithersError
 from smithers.flow.approval import Approval
 from smithers.flow.call import takes_argument
 from smithers.flow.human import HumanTask
+from smithers.flow.subflow import Outcome, Subflow
 from smithers.flow.task import Task
 from smithers.flow.where import show
 
@@ -47,11 +50,13 @@ class Settled:
     """By node key: outputs that no fact brings as they are."""
     auto: list[str] = field(default_factory=list[str])
     """Of these, approvals that nobody was asked for, and that want to be seen."""
+    failures: dict[str, Json] = field(default_factory=dict[str, Json])
+    """Subflows whose child has ended with what is no output of theirs, and why."""
     asks: dict[str, Json] = field(default_factory=dict[str, Json])
     """Nodes whose answer was not taken: which time they are asked now, and why."""
 
     def delta(self) -> Json:
-        found: Json = {"outputs": self.outputs, "auto": self.auto, "asks": self.asks}
+        found: Json = {"outputs": self.outputs, "auto": self.auto, "failures": self.failures, "asks": self.asks}
         return {name: value for name, value in found.items() if value}
 
 
@@ -68,6 +73,8 @@ def take_answer(tree: Tree, leaf: Leaf, settled: Settled) -> bool:
     task = leaf.element
     if isinstance(task, Approval) and memory is not None and asks_again(task, memory):
         return ask_once_more(tree, leaf, task, memory, settled)
+    if isinstance(task, Subflow):
+        return take_return(tree, leaf, task, settled)
     if not isinstance(task, HumanTask) or memory is None or memory.has_output or memory.outcome:
         return False
     if memory.decision is None or not memory.decision["approved"]:
@@ -95,6 +102,28 @@ def ask_once_more(tree: Tree, leaf: Leaf, approval: Approval, memory: NodeMemory
     had_output = memory.has_output
     ask_anew(tree.state, leaf.key, news)
     return had_output
+
+
+def take_return(tree: Tree, leaf: Leaf, subflow: Subflow[Any], settled: Settled) -> bool:
+    """Looks at what a child run has ended with. Returns whether the node has an output by it."""
+    memory = tree.state.nodes.get(leaf.key)
+    if memory is None or memory.returned is None or memory.has_output or memory.outcome:
+        return False
+    return settle(tree, leaf, *returned(subflow, memory), settled)
+
+
+def take_outcome(tree: Tree, leaf: Leaf, element: Outcome, settled: Settled) -> bool:
+    """The same of an inline subflow whose tree is done."""
+    return settle(tree, leaf, *outcome(tree.state, leaf, element), settled)
+
+
+def settle(tree: Tree, leaf: Leaf, output: Any, error: Json | None, settled: Settled) -> bool:
+    if error is None:
+        give(tree, leaf, output, settled)
+        return True
+    settled.failures[leaf.key] = error
+    fail(tree.state, leaf.key, error)
+    return False
 
 
 def give(tree: Tree, leaf: Leaf, output: Json, settled: Settled) -> None:
@@ -131,7 +160,7 @@ def holds(tree: Tree, leaf: Leaf, condition: bool | Callable[..., bool]) -> bool
     noted: dict[str, None] = {}
     try:
         with tree.reads.during(leaf.scope, noted):
-            return bool(condition(tree.context) if takes_argument(condition) else condition())
+            return bool(condition(context_of(tree, leaf.scope)) if takes_argument(condition) else condition())
     except (Suspended, Skipped):
         return False
     except SmithersError:

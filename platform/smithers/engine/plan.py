@@ -26,7 +26,7 @@ from smithers.engine.advance import Advance, Changes
 from smithers.engine.asks import expiry, label_of, request
 from smithers.engine.asks import timeout_ms as wait_ms
 from smithers.engine.blocks import failure_of
-from smithers.engine.command import Command
+from smithers.engine.command import STOPPING, Command
 from smithers.engine.entry import Entry, Fact, Json, node_key, split_node_key
 from smithers.engine.fit import schema_of
 from smithers.engine.fold import fold
@@ -40,12 +40,14 @@ from smithers.engine.reads import validated
 from smithers.engine.slots import start_ready
 from smithers.engine.state import NodeMemory, State
 from smithers.engine.stuck import why_stuck
+from smithers.engine.subflows import checked, child_payload
 from smithers.engine.tree import Tree
 from smithers.engine.waits import check, outputs_of
 from smithers.errors import RenderError
 from smithers.flow.body import TaskBody
 from smithers.flow.event import WaitForEvent
 from smithers.flow.policy import duration, milliseconds
+from smithers.flow.subflow import Outcome, Subflow
 from smithers.flow.task import Task
 from smithers.flow.wait import Timer
 from smithers.flow.workflow import AnyWorkflow
@@ -96,7 +98,7 @@ class Planner:
 
     @property
     def in_flight(self) -> int:
-        """Open commands that something is done for: tasks, children, timers."""
+        """Open commands that something is done for: tasks, children, subflows, timers."""
         return len(self.state.by_command)
 
     @property
@@ -333,12 +335,16 @@ class Planner:
         state = self.state
         closed = [n for n, target in state.open_other.items() if target not in state.by_command]
         commands: list[Command] = []
-        for key in sorted({*self.tree.orphans(), *self.advance.changes.withdrawn}):
+        stopping = set(state.open_other.values())
+        lost = [key for n, key in state.by_command.items() if is_unstopped(state.nodes[key]) and n not in stopping]
+        for key in sorted({*self.tree.orphans(), *self.advance.changes.withdrawn, *lost}):
             memory = state.nodes[key]
-            if not memory.n or memory.cancelling:
+            if not memory.n or (memory.cancelling and key not in lost):
                 continue
             node, iteration = split_node_key(key)
-            commands.append(Command(0, "cancel", node, iteration, target=memory.n))
+            kind = "stop" if memory.child else "cancel"
+            attempt = memory.attempt if memory.child else 0
+            commands.append(Command(0, kind, node, iteration, attempt, target=memory.n))
             if memory.timer:
                 closed.append(memory.n)
         return commands, closed
@@ -360,6 +366,10 @@ class Planner:
         if verdict == "retry" and memory is not None:
             chance = crc32(f"{state.run_id}:{leaf.key}:{attempt}".encode()) / 2**32
             delay = element.retry.delay_ms(memory.failures, chance)
+        if isinstance(element, Subflow):
+            input = checked(element)
+            about = child_payload(element, state, memory, input)
+            return Command(n, "subflow", id, iteration, attempt, delay_ms=delay, payload=about)
         limit = timeout_ms(element)
         long = element.isolated or limit > LONG_MS
         body = payload(element, outputs_of(self.tree, leaf))
@@ -416,13 +426,13 @@ class Planner:
             return final
         memory = self.state.nodes.get(leaf.key)
         timer = isinstance(leaf.element, Timer)
-        cancelling = (command is not None and command.kind == "cancel") or (memory is not None and memory.cancelling)
+        cancelling = (command is not None and command.kind in STOPPING) or (memory is not None and memory.cancelling)
         verdict = judge(leaf.element, memory)
         if verdict == "running" and cancelling:
             return "unmounted" if timer else "cancelling"
         if isinstance(leaf.element, WaitForEvent) and leaf.waiting:
             return "waiting-event"
-        if verdict == "running" or (command is not None and command.kind != "cancel"):
+        if verdict == "running" or (command is not None and command.kind not in STOPPING):
             return "waiting-timer" if timer else "running"
         if verdict not in ("fresh", "retry"):
             return verdict
@@ -442,6 +452,11 @@ class Planner:
             for name, (id, turn) in sources.items()
         }
         return TaskBody(task, deps)
+
+
+def is_unstopped(memory: NodeMemory) -> bool:
+    """Whether a child run is to be stopped; somebody has to be at it."""
+    return memory.child and memory.cancelling
 
 
 def is_same(mine: Json, theirs: Json) -> bool:
@@ -468,6 +483,8 @@ def row(
     element = leaf.element
     attempt = 0 if memory is None else memory.attempt
     detail: Json = {"output": element.output.__name__} if isinstance(element, Task) else {}
+    if isinstance(element, Outcome):
+        detail = {"output": element.subflow.output.__name__, "mode": "inline"}
     asks = ask_of(leaf)
     if element.meta:
         detail["meta"] = dict(element.meta)
@@ -479,7 +496,7 @@ def row(
         detail |= event_detail(element, state, memory, unfit)
     if leaf.error is not None and state == "failed":
         detail["error"] = leaf.error
-    if command is not None and command.kind != "cancel":
+    if command is not None and command.kind not in STOPPING:
         attempt = command.attempt
     label = label_of(asks) if asks is not None else element.label
     return NodeRow(element.id, leaf.scope.iteration, leaf.kind, state, attempt, label, leaf.ordinal, detail or None)

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from smithers.engine.entry import node_key
+from smithers.engine.entry import node_key, split_node_key
 from smithers.engine.mounts import Missing
 from smithers.engine.scope import OUTSIDE, Scope, resolve
-from smithers.engine.state import State
+from smithers.engine.state import Path, State, path_of
 from smithers.errors import RenderError
-from smithers.flow.where import author_line, show
+from smithers.flow.where import Where, author_line, show
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -67,14 +67,26 @@ class Reads:
         key = self.key(node, iteration)
         return None if key is None else self.find(model, key)
 
-    def latest(self, model: type[M], node: str) -> M | None:
+    def latest(self, model: type[M], node: str, within: Path = ()) -> M | None:
+        """`within` is the pass of outer loops that is meant."""
         self.note(node)
-        path = self.state.finished.get((node, ()))
+        path = self.state.finished.get((node, within))
         return None if path is None else self.find(model, node_key(node, ".".join(map(str, path))))
 
-    def iteration_count(self, node: str) -> int:
+    def iteration_count(self, node: str, within: Path = ()) -> int:
         self.note(node)
-        return self.state.counts.get(node, 0)
+        if not within:
+            return self.state.counts.get(node, 0)
+        mine = (split_node_key(key) for key, memory in self.state.nodes.items() if memory.has_output)
+        return sum(name == node and path_of(turn)[: len(within)] == within for name, turn in mine)
+
+    def wait_for(self, node: str, where: Where) -> None:
+        """Suspends the part until the node is over."""
+        key = self.key(node, None)
+        memory = None if key is None else self.state.nodes.get(key)
+        if key in self.state.absent or (memory is not None and memory.has_output):
+            return
+        raise Suspended(Missing(node, "" if key is None else split_node_key(key)[1], "a dependency", where))
 
     def iterations(self) -> dict[str, int]:
         return dict(zip(self.scope.loops, self.scope.path, strict=True))

@@ -118,7 +118,7 @@ def begun_since(entries: Iterable[Entry], turn: int) -> list[str]:
         if entry.kind != "frame":
             continue
         for _, kind, node, iteration, attempt, _ in entry.data.get("commands", ()):
-            if kind in ("run", "child") or (kind == "timer" and not attempt):
+            if kind in ("run", "child", "subflow") or (kind == "timer" and not attempt):
                 first.setdefault(node_key(node, iteration), entry.seq)
         for key, shown in entry.data.get("nodes", {}).items():
             if shown not in NOT_BEGUN:

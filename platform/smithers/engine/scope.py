@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from smithers.engine.entry import node_key
 from smithers.engine.state import Path, State
 
 
@@ -13,9 +14,19 @@ class Scope:
 
     loops: tuple[str, ...] = ()
     path: Path = ()
+    prefix: str = ""
+    """Of the ids of all nodes here: those of the inline subflows around it, each with a dot."""
+    owner: str = ""
+    """Key of the innermost of these subflows."""
+    depth: int = 0
+    """How many there are."""
 
     def inside(self, loop: str, turn: int) -> Scope:
-        return Scope((*self.loops, loop), (*self.path, turn))
+        return replace(self, loops=(*self.loops, loop), path=(*self.path, turn))
+
+    def below(self, id: str) -> Scope:
+        """The scope of an inline subflow's tree; `id` is the subflow's, with its own prefix."""
+        return replace(self, prefix=f"{id}.", owner=node_key(id, self.iteration), depth=self.depth + 1)
 
     @property
     def iteration(self) -> str:

@@ -74,4 +74,4 @@ def stage_scope(group: GuardGroup, record: Json) -> Scope:
     """Where the stage's nodes stand. After a resume, what has run before is mounted as a pass of its own."""
     turn = record.get("round", 0)
     kept = record["stage"] == FIRST and not isinstance(group.guard, Saga)
-    return group.scope.inside(group.guard.name, turn) if turn and not kept else group.scope
+    return group.scope.inside(group.scope.prefix + group.guard.name, turn) if turn and not kept else group.scope

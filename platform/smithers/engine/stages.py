@@ -8,7 +8,8 @@ here are the rules, one for each kind of block; they look at facts (`Standing`) 
 A record is JSON: `stage`, its name, empty once the block is over; `error`, the failure that is on its way; `stopped`,
 if the block was ended from outside (a group around it fails, the run is cancelled); `steps`, ids of a saga's steps to
 be undone; `closing`, if what is still at work in the stage is being cancelled; `late`, if that is for want of time;
-`left`, keys of nodes whose output will never come; `round`, see below; `end`: done, failed or stopped.
+`left`, keys of nodes whose output will never come; `last`, in a subflow, the key of the last task that had an
+output; `round`, see below; `end`: done, failed or stopped.
 
 **Resuming.** A failed run goes on from what failed, and no output is made twice. A block whose cleanup has run already
 cannot go back and run the same cleanup nodes again, so it goes into its next *round*: stages that come after the one it
@@ -31,7 +32,7 @@ from smithers.flow.guard import Caught, Guard, Saga, TryCatchFinally
 Stage = tuple[Node, ...] | Callable[[], Any]
 FIRST: Final = "body"
 STOPPED: Final[Json] = {"code": "STOPPED", "message": "the block was stopped before its end"}
-CARRIED: Final = ("error", "stopped", "steps", "closing", "late", "left", "round")
+CARRIED: Final = ("error", "stopped", "steps", "closing", "late", "left", "round", "last")
 
 
 @dataclass(frozen=True, slots=True)

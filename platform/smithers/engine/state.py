@@ -47,6 +47,12 @@ class NodeMemory:
     cancelling: bool = False
     timer: bool = False
     """Whether the open command is a timer, which nobody has to be told to stop."""
+    child: bool = False
+    """Whether the last command is a subflow: a child run carries it out."""
+    returned: list[Any] | None = None
+    """The output and the id of the child run that has finished, until a plan has looked at it."""
+    goes_on: int = 0
+    """The attempt whose child run has failed and is to go on, since the run was resumed; 0 is none."""
     waits: tuple[str, str | None] | None = None
     """The event's name and correlation id, for a node that waits for one; None where it does not wait (any more)."""
     since: int = 0
@@ -105,6 +111,13 @@ class State:
     """The request to cancel the run."""
     paused: Json | None = None
     """Who has paused the run and why; None while it is not paused."""
+    parent: Json | None = None
+    """For the run of a subflow: `run`, `node` and `iteration` that it stands for, and its `depth`, from 1."""
+
+    @property
+    def depth(self) -> int:
+        """How many runs are above this one."""
+        return 0 if self.parent is None else self.parent["depth"]
 
     def is_at_stake(self, key: str) -> bool:
         """Whether it matters that the node is not in the tree: people see it as open, or something works on it."""

@@ -22,19 +22,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 from smithers.engine.entry import Json, node_key
+from smithers.engine.inline import renderer, spelled_out, within
 from smithers.engine.mounts import WIDTH, Group, GuardGroup, Leaf, LeafElement, LoopGroup, Mount, PartGroup
 from smithers.engine.reads import Reads, Skipped, Suspended
 from smithers.engine.scope import OUTSIDE
 from smithers.engine.stage_bodies import body_of_stage, stage_scope
 from smithers.engine.stages import first_record, holds, is_shielded
 from smithers.engine.state import State
+from smithers.engine.subflows import checked, run_name
 from smithers.errors import InvalidElement, RenderError, SmithersError
 from smithers.flow.approval import Approval
 from smithers.flow.call import takes_argument
-from smithers.flow.context import Context
+from smithers.flow.context import Context, Reader
 from smithers.flow.deadline import Deadline, Race, Timed
 from smithers.flow.element import Node, Part, captured, normalized
 from smithers.flow.event import Signal, WaitForEvent
@@ -42,6 +45,7 @@ from smithers.flow.group import MergeQueue, Parallel, Sequence
 from smithers.flow.guard import Guard, SagaStep
 from smithers.flow.human import HumanTask
 from smithers.flow.loop import Loop, Turn
+from smithers.flow.subflow import Inline, Outcome, Subflow
 from smithers.flow.task import Task
 from smithers.flow.wait import Timer
 from smithers.flow.where import PACKAGE, Where, show
@@ -68,15 +72,20 @@ class Tree:
     """Keys of leaves that were taken down since the last frame; see `orphans`."""
     freed: dict[Group, None] = field(default_factory=dict[Group, None])
     """Groups in which a slot became free because a leaf was taken down."""
+    contexts: dict[str, Context[Any]] = field(default_factory=dict[str, Context[Any]])
+    """What the functions of inline subflows are given, by the subflow's key."""
     mounted: int = 0
     fresh: list[Leaf] = field(default_factory=list[Leaf])
     """Leaves mounted since the last look."""
 
     def __post_init__(self) -> None:
         self.reads = Reads(self.state, self.home)
-        self.context = Context(self.state.run_id, run_input(self.workflow, self.state), self.reads)
+        self.context = self.new_context(run_input(self.workflow, self.state.input), self.reads)
         self.put_up_root()
         self.down.update(dict.fromkeys(self.state.nodes))
+
+    def new_context(self, input: Any, reader: Reader) -> Context[Any]:
+        return Context(self.state.run_id, input, reader)
 
     def orphans(self) -> list[str]:
         """Keys of nodes that left the tree while they were open."""
@@ -94,7 +103,7 @@ class Tree:
     def put_up_root(self) -> None:
         most = int(self.state.options.get("max_in_flight") or 100)
         self.root = PartGroup(
-            None, 0, OUTSIDE, function=lambda: self.workflow(self.context), where=self.workflow.where, cap=most
+            None, 0, OUTSIDE, function=lambda: root_of(self.workflow, self), where=self.workflow.where, cap=most
         )
         self.root.closed = self.state.cancelled is not None
         self.render(self.root)
@@ -139,7 +148,11 @@ class Tree:
                 return self.mount_part(child, parent, index)
             case Signal() if child.child is not None:
                 return self.mount_signal(child, child.child, parent, index)
-            case Task() | Approval() | HumanTask() | Timer() | WaitForEvent():
+            case Subflow() if child.mode == "inline":
+                return self.mount_inline(child, parent, index)
+            case Inline():
+                return self.mount_own(child.subflow, parent, index)
+            case Task() | Approval() | HumanTask() | Timer() | WaitForEvent() | Outcome():
                 return self.mount_leaf(child, parent, index)
             case Timed() if child.timeout is not None:
                 return self.mount_guard(Deadline.around(child), parent, index)
@@ -179,7 +192,7 @@ class Tree:
         self.check_binding(child.function, child.captured, f"The child of Signal({signal.id!r})", child.where)
 
         def render() -> Any:
-            return child.function(self.context.output(signal.output, signal.id))
+            return child.function(self.context.output(signal.output, parent.scope.prefix + signal.id))
 
         group = Group(parent, index, parent.scope)
         share(group, parent)
@@ -189,10 +202,32 @@ class Tree:
         part.beside = signal.async_
         return group
 
+    def mount_inline(self, subflow: Subflow[Any], parent: Group, index: int) -> Group:
+        group = Group(parent, index, parent.scope)
+        share(group, parent)
+        skipped = replace(Outcome.of(subflow), skip_if=True)
+        self.adopt(group, (skipped if subflow.skip_if else spelled_out(subflow),))
+        return group
+
+    def mount_own(self, subflow: Subflow[Any], parent: Group, index: int) -> PartGroup:
+        """The tree of an inline subflow: a part in a scope of its own."""
+        outside = parent.scope
+        inside = outside.below(outside.prefix + subflow.id)
+        input = run_input(subflow.workflow, checked(subflow))
+        function = renderer(self, subflow, outside, inside, input)
+        group = PartGroup(parent, index, inside, function=function, where=subflow.where)
+        share(group, parent)
+        self.render(group)
+        return group
+
     def mount_leaf(self, element: LeafElement, parent: Group, index: int) -> Leaf:
-        if isinstance(element, Task):
-            self.check_task(element)
         scope = parent.scope
+        if isinstance(element, Subflow):
+            if not element.skip_if:
+                checked(element)
+        elif isinstance(element, Task):
+            self.check_task(element)
+        element = within(element, scope.prefix)
         key = node_key(element.id, scope.iteration)
         twin = self.leaves.get(key)
         if twin is not None:
@@ -232,6 +267,7 @@ class Tree:
     def mount_loop(self, loop: Loop, parent: Group, index: int) -> LoopGroup:
         if not loop.id:
             raise RenderError(f"Loop at {show(loop.where)} has nothing in it: write Loop(until=...)[body].")
+        loop = within(loop, parent.scope.prefix)
         key = node_key(loop.id, parent.scope.iteration)
         if key in self.loops:
             raise duplicate(loop.id, self.loops[key].loop.where, loop.where, "Loop")
@@ -252,7 +288,7 @@ class Tree:
         group.children, group.open = [part], 1
 
     def mount_guard(self, guard: Guard, parent: Group, index: int) -> GuardGroup:
-        key = node_key(name_of(guard), parent.scope.iteration)
+        key = node_key(parent.scope.prefix + name_of(guard), parent.scope.iteration)
         if key in self.guards:
             raise duplicate(guard.name, self.guards[key].guard.where, guard.where, guard.kind)
         group = self.guards[key] = GuardGroup(parent, index, parent.scope, guard=guard, key=key)
@@ -387,8 +423,18 @@ def body_of(loop: Loop, turn: int) -> Callable[[], Any]:
     return lambda: loop.children
 
 
-def run_input(workflow: AnyWorkflow, state: State) -> Any:
-    return state.input if workflow.input is None else workflow.input.model_validate(state.input)
+def run_input(workflow: AnyWorkflow, input: Json) -> Any:
+    return input if workflow.input is None else workflow.input.model_validate(input)
+
+
+def root_of(workflow: AnyWorkflow, tree: Tree) -> Any:
+    """What the author's function returns; a child run with a time limit has that around everything."""
+    limit_ms = tree.state.options.get("timeout_ms")
+    if not limit_ms:
+        return workflow(tree.context)
+    whole = Part(lambda: workflow(tree.context), (), workflow.where)
+    limit = timedelta(milliseconds=limit_ms)
+    return Sequence(id=run_name(workflow), timeout=limit, children=(whole,), where=workflow.where)
 
 
 def duplicate(id: str, first: Where, second: Where, kind: str) -> RenderError:

@@ -23,6 +23,8 @@ from smithers.engine.entry import (
     NodeState,
     OpenCommand,
     OpenRun,
+    claim_key,
+    ended_key,
     split_node_key,
 )
 from smithers.engine.frame import NodeRow
@@ -30,8 +32,8 @@ from smithers.engine.state import PAUSED
 from smithers.errors import RunNotFound, StaleEpoch, StoreError
 from smithers.store import sql
 from smithers.store.database import Connection
-from smithers.store.records import Append, Appended, PlanWrite
-from smithers.store.texts import Encoder, clean, dumps
+from smithers.store.records import Append, Appended, PlanWrite, Told
+from smithers.store.texts import Encoder, clean, decode, dumps
 
 PINNED = frozenset({"claim", "render_failed"})
 """Like frames, these come only from workers of the code that the run is pinned to; the ends of bodies from any."""
@@ -160,6 +162,22 @@ class Log:
 
     def has(self, key: str) -> bool:
         return self.connection.execute(sql.ENTRY_EXISTS, (self._run, key)).fetchone() is not None
+
+    def data_of(self, key: str) -> Json | None:
+        """What the entry with this key says; None where there is none."""
+        row = self.connection.execute(sql.ENTRY_OF_KEY, (self._run, key)).fetchone()
+        return None if row is None else decode(self.connection, row[0])
+
+    def open_subflow(self, node: str, iteration: str) -> tuple[int, int] | None:
+        """Number and attempt of the open command that a child run carries out for a node."""
+        about = (self._base, self._base + sql.PER_RUN, node, iteration)
+        row = self.connection.execute(sql.OPEN_SUBFLOW, about).fetchone()
+        return None if row is None else (row[0] % sql.PER_RUN, row[1])
+
+    def ending(self) -> Json:
+        """The payload of the command that ended the run."""
+        row = self.connection.execute(sql.ENDING_OF, (self._base, self._base + sql.PER_RUN)).fetchone()
+        return {} if row is None or row[0] is None else decode(self.connection, row[0])
 
     def has_only_begun(self, after: int, until: int) -> bool:
         """Whether the entries from `after` (without) to `until` are first claims, all of them."""
@@ -303,6 +321,8 @@ class Log:
 
 def append(connection: Connection, prepared: Prepared, now_ms: int) -> Appended:
     request = prepared.request
+    told = request.plan.told if request.plan is not None else None
+    parent = None if told is None else parent_of(connection, told, now_ms, prepared.code)
     log = Log(connection, request.run_id, now_ms, prepared.code)
     if request.epoch is not None and request.epoch != log.epoch:
         raise StaleEpoch(
@@ -317,9 +337,40 @@ def append(connection: Connection, prepared: Prepared, now_ms: int) -> Appended:
     planned = prepared.plan is not None and _fits(log, prepared.plan, request, head, outcomes)
     if prepared.plan is not None and planned:
         _put_plan(log, prepared.plan, request.code)
+        if parent is not None and told is not None:
+            tell(parent, told, request.run_id, request.code)
     outcomes += [_put_fact(log, text, request) if planned else "skipped" for text in prepared.after]
     log.save()
     return Appended(tuple(outcomes), planned, tuple(log.entries), log.head, log.epoch)
+
+
+def parent_of(connection: Connection, told: Told, now_ms: int, code: int) -> Log | None:
+    """The log of the run above, locked. Parents are locked before their children, by everybody."""
+    try:
+        return Log(connection, told.run_id, now_ms, code)
+    except RunNotFound:
+        return None
+
+
+def tell(parent: Log, told: Told, child: str, code: str = "") -> bool:
+    """Ends the node that the child stands for. False where the parent does not wait for this child (any more)."""
+    found = parent.open_subflow(told.node, told.iteration)
+    if found is None:
+        return False
+    n, attempt = found
+    launched = parent.data_of(claim_key(told.node, told.iteration, attempt, 1))
+    if launched is None or launched["run"] != child:
+        return False
+    data: Json = {"n": n, "node": told.node, "iteration": told.iteration, "attempt": attempt, **told.data}
+    fact = Fact("ended", ended_key(told.node, told.iteration, attempt), data, OpenCommand(n))
+    encoder = Encoder()
+    text = Text(fact, encoder.text(data))
+    encoder.write(parent.connection)
+    stored = parent.put(fact.kind, fact.key, data, text.text, code)
+    if stored:
+        parent.take(fact)
+    parent.save()
+    return stored
 
 
 def _put_fact(log: Log, text: Text, request: Append) -> str:

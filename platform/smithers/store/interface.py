@@ -11,6 +11,8 @@ from smithers.store.records import (
     Append,
     Appended,
     Deleted,
+    Launch,
+    Launched,
     LogLine,
     NewRun,
     OpenCommandRow,
@@ -19,6 +21,8 @@ from smithers.store.records import (
     Search,
     Sources,
 )
+
+ALL_CHILDREN = 1_000_000
 
 
 class Store(ABC):
@@ -32,6 +36,18 @@ class Store(ABC):
         Where its idempotency key stands for a run already, that one is returned, and nothing is stored; raises
         `IdempotencyConflict` if its workflow or its input is another.
         """
+
+    @abstractmethod
+    def launch(self, request: Launch) -> Launched:
+        """Starts a child run, or has a failed one go on, for a command of its parent, if that is open and has no child.
+
+        Called again it returns the same child. Raises `RunExists` if somebody else's run has the child's id, and
+        `StaleEpoch`.
+        """
+
+    def children(self, run_id: str) -> list[Run]:
+        """The runs that subflows of this run have started, oldest first."""
+        return self.search(Search(parent=run_id, limit=ALL_CHILDREN))[::-1]
 
     @abstractmethod
     def run(self, run_id: str) -> Run:

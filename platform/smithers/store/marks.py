@@ -1,4 +1,4 @@
-"""What a run is found by: its tags, and the values in its input, each as a row of the table `marks`.
+"""What a run is found by: its tags, the values in its input, and the run whose subflow it is, each as a row of `marks`.
 
 A value of the input is named by its path: `order.id` is the `id` in the object `order`. Texts, numbers, truth values
 and nulls are found, at any depth of objects; what stands in a list is not. A number is found however it is written
@@ -17,12 +17,15 @@ from smithers.store.texts import clean
 
 LONGEST_VALUE: Final = 64
 LONGEST_NAME: Final = 200
+PARENT: Final = "parent"
+"""Name of the mark of a subflow's run: its value is the id of the run above it."""
 
 
 def marks_of(new: NewRun) -> list[tuple[str, str]]:
     """Names and values, sorted."""
     tags = {(tag_name(name), short(value)) for name, value in new.tags.items()}
-    return sorted(tags | {(input_name(path), short(told(value))) for path, value in leaves(new.input)})
+    above = {(PARENT, short(new.parent["run"], LONGEST_NAME))} if new.parent else set[tuple[str, str]]()
+    return sorted(above | tags | {(input_name(path), short(told(value))) for path, value in leaves(new.input)})
 
 
 def tag_name(name: str) -> str:

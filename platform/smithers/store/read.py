@@ -39,6 +39,7 @@ def run(connection: Connection, row: Row) -> Run:
         error=decode_optional(connection, error),
         tags=begun.get("tags", {}),
         idempotency_key=begun.get("idempotency_key", ""),
+        parent=begun.get("parent"),
     )
 
 

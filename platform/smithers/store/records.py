@@ -25,6 +25,44 @@ class NewRun:
     tags: dict[str, str] = field(default_factory=dict[str, str])
     idempotency_key: str = ""
     """Stands for this request in the whole store: it makes one run, however often it comes. Empty: none."""
+    parent: Json | None = None
+    """For the run of a subflow: `run`, `node` and `iteration` that it stands for, and its `depth`, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A child run that is to be started for a command of its parent, in one transaction on both."""
+
+    child: NewRun
+    """Its `parent` says whose it is."""
+    command: Command
+    """The parent's, of kind `subflow`."""
+    epoch: int
+    """The parent's, for which the writer works."""
+    goes_on: str = ""
+    """Id of an earlier child run that has failed and is to go on instead of a fresh one."""
+    by: Json = field(default_factory=dict[str, Any])
+    """Which delivery of which step starts it, and where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    run_id: str = ""
+    """The child that carries the command out; empty where the command is closed, and nobody does."""
+    is_over: bool = False
+    """It had finished already, and the parent's node with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How a child run has ended, for its parent: stored with the frame that ends the child."""
+
+    run_id: str
+    """The parent."""
+    node: str
+    iteration: str
+    data: Json
+    """Fields of the `ended` fact, but for its place; see `engine/subflows.py`."""
 
 
 def started(new: NewRun) -> Json:
@@ -37,6 +75,7 @@ def started(new: NewRun) -> Json:
         "options": new.options,
     }
     data |= {"tags": new.tags} if new.tags else {}
+    data |= {"parent": new.parent} if new.parent else {}
     return data | ({"idempotency_key": new.idempotency_key} if new.idempotency_key else {})
 
 
@@ -75,6 +114,8 @@ class Run:
     """Why it failed: `{code, message, node?, iteration?, data?}`."""
     tags: dict[str, str] = field(default_factory=dict[str, str])
     idempotency_key: str = ""
+    parent: Json | None = None
+    """For the run of a subflow: `run`, `node`, `iteration`, `depth`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +155,8 @@ class Search:
     """Made before this time."""
     prefix: str = ""
     """What the run's id begins with."""
+    parent: str = ""
+    """Only runs that subflows of this run have started."""
     before: str = ""
     """Only runs older than this one, by its id: the last one of the page before."""
     limit: int = 20
@@ -139,6 +182,8 @@ class PlanWrite:
     error: Json | None = None
     digest: str = ""
     """Digest of the code that planned; must be the digest the run is pinned to."""
+    told: Told | None = None
+    """For the frame that ends a child run."""
 
 
 @dataclass(frozen=True, slots=True)

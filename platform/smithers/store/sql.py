@@ -30,6 +30,10 @@ INSERT_RUN = (
     "idempotency_key) VALUES (?, ?, 'running', 1, 1, 0, ?, ?, NULL, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING id"
 )
 """Nothing for a run id or an idempotency key that is there. On PostgreSQL it waits for who is storing the same."""
+CHILD_OF = (
+    "SELECT runs.id, runs.status, entries.data FROM runs "
+    f"JOIN entries ON entries.id = runs.id * {PER_RUN} + 1 WHERE runs.run_id = ?"
+)
 INSERT_MARK = "INSERT INTO marks (name, value, run) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 RUN_OF_KEY = f"{_RUN} WHERE runs.idempotency_key = ?"
 ADVANCE_RUN = "UPDATE runs SET head = ?, planned = ?, updated_ms = ? WHERE id = ?"
@@ -56,6 +60,7 @@ _ENTRY = "SELECT id, kind, key, data, at_ms, code FROM entries"
 ENTRIES = f"{_ENTRY} WHERE {_AFTER} AND {_WITHIN} ORDER BY id LIMIT ?"
 ENTRIES_BY_KEY = f"{_ENTRY} WHERE run = {_RUN_ID} AND key >= ? AND key < ? ORDER BY id"
 ENTRY_EXISTS = "SELECT 1 FROM entries WHERE run = ? AND key = ?"
+ENTRY_OF_KEY = "SELECT data FROM entries WHERE run = ? AND key = ?"
 INSERT_ENTRY = (
     "INSERT INTO entries (id, run, kind, key, data, at_ms, code) VALUES (?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (run, key) DO NOTHING"
@@ -89,6 +94,11 @@ COMMAND = f"{_COMMAND.format(payload=', payload')} WHERE id = (SELECT id * {PER_
 OPEN_COMMANDS = f"{_OPEN_COMMANDS} ORDER BY id"
 OPEN_COMMANDS_OF = f"{_OPEN_COMMANDS} AND owner = ? ORDER BY id"
 COMMAND_IS_OPEN = "SELECT open FROM commands WHERE id = ?"
+OPEN_SUBFLOW = (
+    "SELECT id, attempt FROM commands WHERE id > ? AND id < ? AND open = 1 AND kind = 'subflow' AND node = ? "
+    "AND iteration = ? ORDER BY id DESC LIMIT 1"
+)
+ENDING_OF = "SELECT payload FROM commands WHERE id > ? AND id < ? AND kind = 'complete' ORDER BY id DESC LIMIT 1"
 CLOSE_COMMAND = "UPDATE commands SET open = 0 WHERE id = ?"
 CLOSE_ENDINGS = "UPDATE commands SET open = 0 WHERE id > ? AND id < ? AND open = 1 AND kind IN ('complete', 'fail')"
 INSERT_COMMAND = (

@@ -18,7 +18,7 @@ from smithers.errors import (
     SourcesMissing,
     WrongState,
 )
-from smithers.store import read, sql
+from smithers.store import launching, read, sql
 from smithers.store.appending import FINAL, Log, append, prepare
 from smithers.store.codes import Codes
 from smithers.store.database import Connection, Database, T
@@ -29,6 +29,8 @@ from smithers.store.records import (
     Append,
     Appended,
     Deleted,
+    Launch,
+    Launched,
     LogLine,
     NewRun,
     OpenCommandRow,
@@ -85,6 +87,10 @@ class SqlStore(Store):
             return read.run(connection, row)
 
         return self._database.read(work)
+
+    def launch(self, request: Launch) -> Launched:
+        prepared = launching.prepare(request, self._codes.number(request.child.digest))
+        return self._database.write(lambda connection: launching.launch(connection, prepared, self._now_ms()))
 
     def search(self, search: Search) -> list[Run]:
         query, parameters = searched(search)

@@ -31,6 +31,7 @@ from smithers.temporal.claims import read_claims
 from smithers.temporal.order import FETCH, STALE, Answer, Carried, Order, code_queue
 from smithers.temporal.plans import FINAL, Onward
 from smithers.temporal.step import MOST_LOOKS, Step, answer_of
+from smithers.temporal.subflows import ring_parent
 from smithers.temporal.workshop import Delivery, Workshop
 
 ONWARD_S: Final = 0.1
@@ -91,6 +92,9 @@ class Fetch(Step):
         claims = read_claims(self.store, self.order.run, command)
         if not claims:
             return [facts.settled(command, 0, why)]
+        if command.kind == "subflow":  # its child lives, whatever became of the step that has launched it
+            self.shop.ring(claims[-1]["run"])
+            return []
         last = claims[-1]
         if last["since"] > self.order.since:
             return []
@@ -164,7 +168,10 @@ def answer(shop: Workshop, order: Order, delivery: Delivery) -> Answer:
     """Carries out an order. Raises `HandOver` and `StoreUnavailable`, after which it is to be delivered again."""
     kind = Fetch if order.n == FETCH else Step
     try:
-        return kind(shop, order, delivery).answer()
+        found = kind(shop, order, delivery).answer()
+        if found.done in FINAL:
+            ring_parent(shop, order.run)
+        return found
     except (RunNotFound, CommandNotFound):
         return Answer(done=STALE)
     except StaleEpoch:

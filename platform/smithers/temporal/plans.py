@@ -18,19 +18,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-from smithers.engine.command import Command
+from smithers.engine.command import ENDING, Command
 from smithers.engine.entry import Entry, Fact, Json
 from smithers.engine.frame import Plan
 from smithers.engine.plan import Outdated, Planner
+from smithers.engine.subflows import told
 from smithers.errors import RenderError, StoreError
 from smithers.flow.body import TaskBody
 from smithers.store.habit import habitual
 from smithers.store.interface import Store
-from smithers.store.records import Append, Appended, PlanWrite
+from smithers.store.records import Append, Appended, PlanWrite, Told
 from smithers.temporal.run_plans import RunPlans
 from smithers.temporal.running import Job, Superseded
 from smithers.temporal.snapshots import Snapshots
-from smithers.temporal.task_body import Code, by_value
+from smithers.temporal.task_body import Code, by_value, workflow_of
 
 T = TypeVar("T")
 FINAL: Final = ("finished", "failed", "cancelled")
@@ -166,7 +167,9 @@ class Plans:
             raise WaitsForCode
         if run.hung:
             raise self.slow()
-        run.planner = self.render(run, lambda: Planner.build(self.code.workflow, run.run_id, entries, known))
+        options: Json = known.options if known is not None else entries[0].data.get("options") or {}
+        workflow = workflow_of(self.code, options)
+        run.planner = self.render(run, lambda: Planner.build(workflow, run.run_id, entries, known))
         return run.planner
 
     def render(self, run: RunPlans, call: Callable[[], T]) -> T:
@@ -312,8 +315,19 @@ class Plans:
     def write_of(self, run: RunPlans, plan: Plan, owner: int, covers: int) -> PlanWrite:
         run.mine = (plan, owner)
         frame = Fact("frame", plan.key, {**plan.frame, "owner": owner})
-        changes = plan.commands, plan.closed, plan.nodes, plan.status, plan.error
-        return PlanWrite(plan.base, covers, owner, frame, *changes, self.digest)
+        told = self.told(run, plan)
+        commands = plan.commands if told is None else with_outcome(plan.commands, told.data)
+        changes = commands, plan.closed, plan.nodes, plan.status, plan.error
+        return PlanWrite(plan.base, covers, owner, frame, *changes, self.digest, told)
+
+    def told(self, run: RunPlans, plan: Plan) -> Told | None:
+        """What the parent is told by the frame that ends a child run."""
+        planner = run.planner
+        parent = None if planner is None else planner.state.parent
+        if planner is None or parent is None or plan.status not in FINAL:
+            return None
+        data = told(planner.tree.root, planner.state, plan.status, plan.error, planner.workflow.name)
+        return Told(parent["run"], parent["node"], parent["iteration"], data)
 
     def give_up(self, run: RunPlans, error: RenderError, epoch: int) -> None:
         """Makes the run wait for other code without another try."""
@@ -354,6 +368,13 @@ class Plans:
             return planner.body(command.node, command.iteration) if planner and is_known else None
         finally:
             run.lock.release()
+
+
+def with_outcome(commands: Sequence[Command], data: Json) -> tuple[Command, ...]:
+    """What a parent that comes back later needs to know stands with the command that ended its child."""
+    return tuple(
+        replace(one, payload={**(one.payload or {}), "told": data}) if one.kind in ENDING else one for one in commands
+    )
 
 
 def unplanned(new: Sequence[Fact], appended: Appended) -> Combined:

@@ -70,6 +70,7 @@ from smithers.temporal.order import Answer, Carried, Done, Order, code_queue
 from smithers.temporal.plans import FINAL, Plans
 from smithers.temporal.run_plans import RunPlans, carried
 from smithers.temporal.running import Ended
+from smithers.temporal.subflows import launch, stop
 from smithers.temporal.workshop import Delivery, Workshop
 
 UNKNOWN: Final = 0
@@ -159,6 +160,13 @@ class Step:
         """Does one command. Returns the next one of the burst, with our claim on it."""
         if command.kind == "timer":
             self.store_fact(facts.fired(command))
+            return None
+        if command.kind in ("subflow", "stop"):
+            self.mine = UNKNOWN
+            if command.kind == "subflow":
+                launch(self.shop, self.order, self.delivery, command)
+            else:
+                stop(self.shop, self.order, command)
             return None
         body = partial(self.body_of, command)
         attempt = Attempt(self.shop, self.order, self.delivery, command, body, self.digest, self.careful)

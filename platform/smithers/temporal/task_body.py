@@ -17,7 +17,7 @@ from smithers.errors import WorkflowFileError
 from smithers.flow.body import TaskBody
 from smithers.flow.call import Call
 from smithers.flow.task import Task
-from smithers.flow.workflow import AnyWorkflow
+from smithers.flow.workflow import AnyWorkflow, Workflow
 
 
 class Code(Protocol):
@@ -32,6 +32,18 @@ class Code(Protocol):
     def resolve(self, name: str) -> Any:
         """What `module:qualname` stands for. Raises `WorkflowFileError`."""
         ...
+
+
+def workflow_of(code: Code, options: Json) -> AnyWorkflow:
+    """The workflow of a run with these options: that of a subflow's run stands somewhere in its parent's code.
+
+    Raises `WorkflowFileError` where the code does not have it any more.
+    """
+    entry = options.get("entry")
+    found = code.workflow if not entry else code.resolve(entry)
+    if not isinstance(found, Workflow):
+        raise WorkflowFileError(f"{entry} is no workflow in the code {code.digest[:12]}: it was renamed or removed.")
+    return cast("AnyWorkflow", found)
 
 
 def by_value(code: Code, command: Command) -> TaskBody | None:

@@ -14,19 +14,20 @@ from pydantic import BaseModel
 
 from smithers.engine import habit
 from smithers.engine.answer import NOTHING, Answer
-from smithers.engine.check import check_input
 from smithers.engine.command import Command
 from smithers.engine.entry import Entry, Json, Kind, decided_key, ended_key, node_key
 from smithers.engine.frame import NodeRow, Plan
 from smithers.engine.inbox import Sent, refusal
+from smithers.engine.inputs import check_input
 from smithers.engine.plan import Planner
 from smithers.engine.rerun import Reset, reset_of
 from smithers.engine.ruling import WAITING, Ruling, Said, rule
+from smithers.engine.subflows import child_id
 from smithers.errors import WrongState
 from smithers.flow.workflow import AnyWorkflow
 
 M = TypeVar("M", bound=BaseModel)
-WORK = ("run", "child", "timer")
+WORK = ("run", "child", "subflow", "timer")
 
 
 @dataclass(slots=True)
@@ -40,6 +41,8 @@ class InMemoryRun:
     run_id: str = "test"
     approved_before: Mapping[str, int] = field(default_factory=dict[str, int])
     """How often people have approved an approval in a row, in earlier runs, by node id."""
+    parent: Json | None = None
+    """For the run of a subflow: `run`, `node`, `iteration` and `depth`."""
     paused: bool = False
     """Facts are appended, but nobody plans: as when no worker lives."""
     now_ms: int = 0
@@ -53,7 +56,8 @@ class InMemoryRun:
 
     def __post_init__(self) -> None:
         checked = check_input(self.workflow, self.input)
-        self.append("started", "started", {"input": checked, "digest": "", "options": self.options})
+        about = {"input": checked, "digest": "", "options": self.options, "parent": self.parent}
+        self.append("started", "started", about)
         self.planner = Planner.build(self.workflow, self.run_id, self.log)
         self.plan()
 
@@ -71,7 +75,7 @@ class InMemoryRun:
 
     @property
     def work(self) -> list[Command]:
-        """What is in flight: tasks and timers, by number."""
+        """What is in flight: tasks, child runs and timers, by number."""
         return [command for command in self.open.values() if command.kind in WORK]
 
     @property
@@ -142,6 +146,8 @@ class InMemoryRun:
     def end(self, n: int, outcome: str, **more: Any) -> None:
         command = self.close(n)
         data = {"n": n, "node": command.node, "iteration": command.iteration, "attempt": command.attempt}
+        if command.kind == "subflow":
+            data["run"] = child_id(self.run_id, command.node, command.iteration, command.attempt)
         key = ended_key(command.node, command.iteration, command.attempt)
         self.tell("ended", key, {**data, "outcome": outcome, **more})
 

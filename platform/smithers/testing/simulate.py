@@ -14,7 +14,9 @@ from smithers.engine.answer import Answer, mode_of
 from smithers.engine.command import Command
 from smithers.engine.entry import Json, node_key
 from smithers.engine.frame import NodeRow
+from smithers.engine.subflows import child_id, refusal, told
 from smithers.errors import SmithersError
+from smithers.flow.subflow import Subflow
 from smithers.flow.task_context import CancelFlag, TaskContext
 from smithers.flow.workflow import AnyWorkflow
 from smithers.testing.memory_run import InMemoryRun
@@ -52,7 +54,11 @@ class Simulated:
 
     run: InMemoryRun
     started: list[str] = field(default_factory=list[str])
-    """Keys of the attempts in the order they began: `build`, and inside loops `build:2`."""
+    """Keys of the attempts in the order they began: `build`, inside loops `build:2`, in a subflow `research.find`."""
+    children: dict[int, Simulated] = field(default_factory=dict[int, "Simulated"])
+    """The runs of its subflows, by the number of the command that each carries out."""
+    prefix: str = ""
+    """Of a child run: what its ids begin with in scripts and in what the run above says."""
     lines: list[str] = field(default_factory=list[str])
     """What the real functions printed and logged."""
 
@@ -67,7 +73,23 @@ class Simulated:
     @property
     def waiting(self) -> list[str]:
         """Ids of the approvals and human tasks that ask and of the waits for events, in this order."""
-        return [row.node for row in (*self.run.waiting, *self.run.waiting_events)]
+        rows = [(run.prefix, row) for run in self.every() for row in run.run.waiting]
+        rows += [(run.prefix, row) for run in self.every() for row in run.run.waiting_events]
+        return [f"{prefix.removeprefix(self.prefix)}{row.node}" for prefix, row in rows]
+
+    def every(self) -> Iterator[Simulated]:
+        """This run and all child runs below it that are not over."""
+        yield self
+        for n in self.run.open:
+            if n in self.children:
+                yield from self.children[n].every()
+
+    def child(self, node: str, iteration: str = "") -> Simulated:
+        """The last run of a subflow. Raises `KeyError` where it has none."""
+        mine = [one for one in self.children.values() if is_of(one.run.parent, node, iteration)]
+        if not mine:
+            raise KeyError(node_key(node, iteration))
+        return mine[-1]
 
     @property
     def elapsed(self) -> timedelta:
@@ -98,6 +120,8 @@ def simulate(  # shape: parameters: what may be scripted
     `results` stand in for a task's body, by node id: a value, a failure, or a list with one for each attempt or pass
     (the last one repeats). Tasks without one really run. `decisions` are what people say, by node id; a tuple has one
     for each time somebody is asked (the last one repeats). A question with a timeout that nobody answers ends by it.
+    The child of a subflow runs too, in memory: its nodes are named with the subflow's id before theirs, as in
+    `research.find`, and a result for the subflow itself stands in for the child.
     `signals` are sent by name to waits as they open: a payload for each of them, or a list that ends; a wait that gets
     none lasts until its timeout. `approved_before` says how often people have approved a node in a row in earlier runs,
     for `AutoApprove(after=...)`. Retries and timers take no time. With `rebuild` the planner's memory is thrown away
@@ -110,9 +134,7 @@ def simulate(  # shape: parameters: what may be scripted
     people = {id: said_in_turn(script) for id, script in (decisions or {}).items()}
     payloads = {name: iter(one) if isinstance(one, list) else repeat(one) for name, one in (signals or {}).items()}
     for _ in range(MOST_EVENTS):
-        if simulated.run.is_over:
-            return simulated
-        if not (decide(simulated, people) or send(simulated, payloads) or work(simulated, scripts)):
+        if simulated.run.is_over or not step(simulated, people, payloads, scripts):
             return simulated
     raise SmithersError(f"The workflow goes on after {MOST_EVENTS} events: an endless loop needs a scripted end.")
 
@@ -127,10 +149,48 @@ def said_in_turn(script: Said | tuple[Said, ...]) -> Iterator[Said]:
     return chain(script, repeat(script[-1])) if isinstance(script, tuple) else repeat(script)
 
 
+def step(
+    simulated: Simulated, people: Mapping[str, Iterator[Said]], payloads: Mapping[str, Any], scripts: Mapping[str, Any]
+) -> bool:
+    """Lets one thing happen, in this run or in those below it. False where nothing can."""
+    runs = list(simulated.every())
+    if any(come_back(run) for run in runs):
+        return True
+    if any(decide(run, people) for run in runs) or any(send(run, payloads) for run in runs):
+        return True
+    return any(work(run, scripts, simulated.started) for run in runs) or fire(runs)
+
+
+def is_of(parent: Json | None, node: str, iteration: str) -> bool:
+    return parent is not None and (parent["node"], parent["iteration"]) == (node, iteration)
+
+
+def come_back(simulated: Simulated) -> bool:
+    """Ends the node of a child run that is over; tells one that is not wanted any more."""
+    run = simulated.run
+    for command in run.work:
+        child = simulated.children.get(command.n)
+        if child is None:
+            continue
+        if child.run.is_over:
+            planner = child.run.planner
+            name = child.run.workflow.name
+            about = told(planner.tree.root, planner.state, child.status, child.error, name)
+            run.now_ms = max(run.now_ms, child.run.now_ms)
+            run.end(command.n, about.pop("outcome"), **about)
+            return True
+        memory = run.planner.state.nodes[node_key(command.node, command.iteration)]
+        if memory.cancelling and child.run.planner.state.cancelled is None:
+            child.run.cancel("its parent does not want it any more")
+            return True
+    return False
+
+
 def decide(simulated: Simulated, people: Mapping[str, Iterator[Said]]) -> bool:
     for row in simulated.run.waiting:
-        if row.node in people:
-            simulated.run.say(row.node, row.iteration, answer_of(row, next(people[row.node])))
+        words = people.get(simulated.prefix + row.node)
+        if words is not None:
+            simulated.run.say(row.node, row.iteration, answer_of(row, next(words)))
             return True
     return False
 
@@ -163,17 +223,45 @@ def send(simulated: Simulated, payloads: Mapping[str, Any]) -> bool:
     return False
 
 
-def work(simulated: Simulated, scripts: Mapping[str, Any]) -> bool:
-    """Does the first task in flight; with none, the timer that is due first."""
+def work(simulated: Simulated, scripts: Mapping[str, Any], began: list[str]) -> bool:
+    """Does the first task in flight. `began` is told of what begins in runs below."""
     run = simulated.run
-    tasks = [command for command in run.work if command.kind != "timer"]
+    tasks = [c for c in run.work if c.kind != "timer" and c.n not in simulated.children]
     if tasks:
+        before = len(simulated.started)
         attempt(simulated, tasks[0], scripts)
-        return True
-    timers = sorted(run.work, key=lambda command: run.due_ms[command.n])
+        if simulated.prefix:
+            began += [simulated.prefix + one for one in simulated.started[before:]]
+    return bool(tasks)
+
+
+def fire(runs: list[Simulated]) -> bool:
+    """Fires the timer that is due first."""
+    timers = [(one.run.due_ms[c.n], place, c.n) for place, one in enumerate(runs) for c in one.run.work]
+    timers = [(due, place, n) for due, place, n in timers if n not in runs[place].children]
     if timers:
-        run.fire(timers[0].n)
+        _, place, n = min(timers)
+        runs[place].run.fire(n)
     return bool(timers)
+
+
+def launch(simulated: Simulated, command: Command) -> None:
+    """Starts a child run, at the time its parent has."""
+    run, about = simulated.run, command.payload or {}
+    refused = refusal(command.node, about)
+    if refused is not None:
+        run.end(command.n, "failed", error=refused)
+        return
+    subflow = run.planner.tree.leaves[node_key(command.node, command.iteration)].element
+    assert isinstance(subflow, Subflow)
+    parent: Json = {"run": run.run_id, "node": command.node, "iteration": command.iteration, "depth": about["depth"]}
+    id = child_id(run.run_id, command.node, command.iteration, command.attempt)
+    options = {"timeout_ms": about["timeout_ms"]} if about["timeout_ms"] else {}
+    child = InMemoryRun(
+        subflow.workflow, about["input"], options, run.rebuild, id, parent=parent, now_ms=max(run.now_ms, 0)
+    )
+    prefix = f"{simulated.prefix}{command.node}."
+    simulated.children[command.n] = Simulated(child, prefix=prefix, lines=simulated.lines)
 
 
 def attempt(simulated: Simulated, command: Command, scripts: Mapping[str, Any]) -> None:
@@ -184,10 +272,11 @@ def attempt(simulated: Simulated, command: Command, scripts: Mapping[str, Any]) 
         return
     simulated.started.append(f"{command.node}:{command.iteration}" if command.iteration else command.node)
     run.now_ms = max(run.now_ms, run.due_ms[n])
-    if command.node not in scripts:
-        really(simulated, command)
+    script = scripts.get(simulated.prefix + command.node)
+    if script is None:
+        (launch if command.kind == "subflow" else really)(simulated, command)
         return
-    match next(scripts[command.node]):
+    match next(script):
         case BaseModel() as value:
             run.finish(n, value)
         case Failure() as failure:

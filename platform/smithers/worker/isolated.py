@@ -256,13 +256,16 @@ def located(job: Job, code: LoadedCode) -> TaskBody:
     """The body from the tree, as the frame that planned it had it."""
     from smithers.engine.plan import Planner
     from smithers.store import open_store
+    from smithers.temporal.task_body import workflow_of
 
     store = open_store(job["store"], create=False)
     try:
         entries = store.entries(job["run"])
     finally:
         store.close()
-    planner = Planner.build(code.workflow, job["run"], entries[: planned_at(entries, job["n"])])
+    planner = Planner.build(
+        workflow_of(code, entries[0].data.get("options") or {}), job["run"], entries[: planned_at(entries, job["n"])]
+    )
     return planner.body(job["node"], job["iteration"])
 
 

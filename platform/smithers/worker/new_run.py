@@ -45,7 +45,8 @@ class Request:
 
 def checked(request: Request) -> tuple[LoadedCode, Json]:
     """The code, and the input as it is stored. Raises `AuthoringError` and `InputError`; nothing is made."""
-    from smithers.engine.check import check_input, preflight
+    from smithers.engine.check import preflight
+    from smithers.engine.inputs import check_input
     from smithers.worker.code import load
 
     if request.run_id:

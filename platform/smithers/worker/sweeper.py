@@ -36,6 +36,7 @@ from smithers.store.deleting import Old, prune
 from smithers.store.interface import Store
 from smithers.store.records import Run
 from smithers.temporal import drivers
+from smithers.temporal.subflows import is_unheard
 from smithers.temporal.takeover import take_over
 from smithers.worker.configuration import RetentionSection, configured
 from smithers.worker.notices import Notices
@@ -52,7 +53,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 3.0, 300.0
 CLOSED_LOOKED_AT: Final = 50
 PRUNE_EVERY_S: Final = 600.0
 PRUNED_AT_ONCE: Final = 20
-IN_FLIGHT: Final = ("run", "child", "timer")
+IN_FLIGHT: Final = ("run", "child", "subflow", "timer")
 Why = Literal["", "unplanned", "undriven", "forgotten"]
 """Facts that no frame covers; a driver that Temporal does not know; a due command that nobody has begun."""
 
@@ -209,6 +210,8 @@ def is_forgotten(store: Store, run: Run) -> bool:
     now_ms = time.time() * 1000
     for row in store.open_commands(run.run_id):
         command = row.command
+        if command.kind == "stop" and is_unheard(store, run, command):
+            return True
         if command.kind not in IN_FLIGHT or now_ms - command.due_ms < OLD_MS:
             continue
         claims = f"claim:{command.node}:{command.iteration}:a{command.attempt}:"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from smithers.cli.main import main
-from smithers.engine.check import check_input
 from smithers.engine.command import Command
 from smithers.engine.entry import Fact, OpenCommand, claim_key, ended_key
+from smithers.engine.inputs import check_input
 from smithers.engine.plan import Planner
 from smithers.flow.workflow import AnyWorkflow
 from smithers.project import Project

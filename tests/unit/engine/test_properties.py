@@ -92,7 +92,11 @@ def test_no_task_starts_twice_and_commands_have_no_gaps() -> None:
         commands = [command for plan in run.plans for command in plan.commands]
         assert [command.n for command in commands] == list(range(1, len(commands) + 1)), f"seed {seed}"
         lost = {entry.data["n"] for entry in run.log if entry.kind == "settled"}
-        starts = [(c.node, c.iteration, c.attempt) for c in commands if c.kind in ("run", "child") and c.n not in lost]
+        starts = [
+            (c.node, c.iteration, c.attempt)
+            for c in commands
+            if c.kind in ("run", "child", "subflow") and c.n not in lost
+        ]
         assert len(starts) == len(set(starts)), f"seed {seed}"
 
 

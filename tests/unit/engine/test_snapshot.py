@@ -15,7 +15,18 @@ from smithers.engine.state import NodeMemory, State
 from tests.unit.engine.trees import life
 
 SEEDS = range(120)
-AS_IT_WAS = {"str", "int", "bool", "Any", "Json", "Json | None", "dict[str, int]", "dict[str, str]", "dict[str, Json]"}
+AS_IT_WAS = {
+    "str",
+    "int",
+    "bool",
+    "Any",
+    "list[Any] | None",
+    "Json",
+    "Json | None",
+    "dict[str, int]",
+    "dict[str, str]",
+    "dict[str, Json]",
+}
 """Types that JSON gives back as they were."""
 
 

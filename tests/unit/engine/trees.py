@@ -24,12 +24,14 @@ from smithers import (
     SagaStep,
     Sequence,
     Signal,
+    Subflow,
     Task,
     Timer,
     TryCatchFinally,
     Turn,
     WaitForEvent,
     call,
+    workflow,
 )
 from smithers.engine.entry import decided_key
 from smithers.engine.frame import NodeRow
@@ -61,6 +63,12 @@ def work(n: int = 0) -> Out:
     return Out(n=n)
 
 
+@workflow
+def elsewhere(ctx: Context[Any]) -> Child:
+    """What child runs run; nobody looks into them here."""
+    return Task("there", output=Out)[work]
+
+
 @dataclass
 class Grower:
     """Grows one tree from a seed. Ids are given out in the order of growth, so that reads can name earlier tasks."""
@@ -74,7 +82,7 @@ class Grower:
         return f"{kind}{self.ids}"
 
     def grow(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
-        kinds = ["task"] * 4 + ["approval", "human", "timer", "wait", "signal"]
+        kinds = ["task"] * 4 + ["approval", "human", "child", "timer", "wait", "signal"]
         if depth:
             kinds += [
                 "sequence",
@@ -88,6 +96,7 @@ class Grower:
                 "guard",
                 "saga",
                 "race",
+                "inline",
             ]
         return getattr(self, f"a_{self.dice.choice(kinds)}")(depth, known)
 
@@ -113,6 +122,33 @@ class Grower:
         if known and dice.random() < 0.2:
             props["depends_on"] = [dice.choice(known)]
         return lambda ctx: Task(id, output=Out, **props)[work]
+
+    def a_child(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        id, dice = self.fresh("child"), self.dice
+        self.tasks.append(id)
+        props: dict[str, Any] = {
+            "output": dice.choice([Out, Out, Even]),
+            "retries": dice.choice([0, 1]),
+            "continue_on_fail": dice.random() < 0.3,
+            "needs_approval": dice.random() < 0.1,
+            "depends_on": [dice.choice(known)] if known and dice.random() < 0.2 else [],
+        }
+        return lambda ctx: Subflow(id, workflow=elsewhere, **props)
+
+    def a_inline(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        """What is grown in it reads what is in it, and is read by nothing outside."""
+        id, dice, outside = self.fresh("sub"), self.dice, len(self.tasks)
+        inner = self.several(depth, ())
+        self.tasks[outside:] = [id]
+        props: dict[str, Any] = {
+            "output": dice.choice([Out, Out, Even]),
+            "continue_on_fail": dice.random() < 0.3,
+            "skip_if": dice.random() < 0.05,
+            "timeout": dice.choice([None, None, None, "1m"]),
+            "depends_on": [dice.choice(known)] if known and dice.random() < 0.2 else [],
+        }
+        child: AnyWorkflow = Workflow(f"in-{id}", lambda ctx: Sequence[(one(ctx) for one in inner)], None)
+        return lambda ctx: Subflow(id, workflow=child, mode="inline", **props)
 
     def a_approval(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         id = self.fresh("ask")

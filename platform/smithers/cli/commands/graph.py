@@ -54,14 +54,13 @@ def run_tree(file: str | None, wanted: str) -> Json:
     """The tree as it is mounted now, with each node's state in its latest iteration."""
     from smithers.engine.check import describe
     from smithers.engine.plan import Planner
+    from smithers.temporal.task_body import workflow_of
     from smithers.worker.code import load
 
     with session(Form.plain) as here:
         run = here.run(wanted)
         code = load(Path(file or run.source))
         states = {row.node: row.state for row in here.store.nodes(run.run_id)}
-        planner = Planner.build(code.workflow, run.run_id, here.store.entries(run.run_id))
+        planner = Planner.build(workflow_of(code, run.options), run.run_id, here.store.entries(run.run_id))
     children = [describe(mount) for mount in planner.tree.root.children]
-    return with_states(
-        {"kind": "workflow", "id": code.workflow.name, "runId": run.run_id, "children": children}, states
-    )
+    return with_states({"kind": "workflow", "id": run.workflow, "runId": run.run_id, "children": children}, states)

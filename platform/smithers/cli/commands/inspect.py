@@ -15,8 +15,9 @@ from smithers.cli.session import Session, session
 from smithers.cli.times import ago, local, now_ms
 from smithers.cli.views.approvals import pending
 from smithers.cli.views.asking import approval_wire, due_times, how_to_answer, more_lines, request_id, what_waits
+from smithers.cli.views.children import ChildRun, child_wire, children
 from smithers.cli.views.codes import SHORT, code_of
-from smithers.cli.views.nodes import named, node_wire, told_error
+from smithers.cli.views.nodes import SYMBOLS, named, node_wire, told_error
 from smithers.cli.views.runs import run_details
 from smithers.cli.views.signals import Filter, event_wire, open_events, received, send_command
 from smithers.cli.watching import repeat
@@ -59,6 +60,7 @@ def show(here: Session, run: Run, most: int) -> None:
             | {"paused": None if (pause := pause_of(here.store, run)) is None else pause.wire()}
             | {"nodes": [node_wire(row) for row in nodes], "pendingApprovals": approvals, "pendingEvents": events}
             | {"signals": [one.wire() for one in received(here.store, run.run_id, Filter())]}
+            | {"children": [child_wire(here.store, child) for child in children(here.store, run.run_id)]}
         )
         return
     here.out.lines(head(here, run))
@@ -80,18 +82,35 @@ def show(here: Session, run: Run, most: int) -> None:
     for row in open_events(nodes):
         here.out.line(f"\n⏸ {named(row.node, row.iteration)} waits for an event")
         here.out.line(f"  {send_command(run.run_id, row.detail)}")
+    for child in children(here.store, run.run_id):
+        here.out.lines(told_child(here, child))
     if run.error:
         here.out.line(f"\n✗ {run.error.get('code', '')}: {told_error(run.error)}")
         here.out.line(f"  smithers why {run.run_id}")
+
+
+def told_child(here: Session, child: ChildRun) -> list[str]:
+    """A run below, and what it asks people."""
+    run, indent = child.run, "  " * (child.depth - 1)
+    lines = [f"{indent}{SYMBOLS.get(run.status, '→')} {child.node}: run {run.run_id} ({run.workflow}) is {run.status}"]
+    for row in pending(here.store, run.run_id):
+        lines += [f"{indent}    {what_waits(row)}", f"{indent}    {how_to_answer(run.run_id, row)}"]
+    for row in open_events(here.store.nodes(run.run_id)):
+        lines += [f"{indent}    {named(row.node, row.iteration)} waits for an event"]
+        lines += [f"{indent}    {send_command(run.run_id, row.detail)}"]
+    return ["", *lines] if child.depth == 1 else lines
 
 
 def head(here: Session, run: Run) -> list[str]:
     now = now_ms()
     is_over = run.status in ("finished", "cancelled")
     code = run.digest[:SHORT] if is_over else code_of(here.project, here.store, run).text
+    parent = run.parent
+    above = [f"parent    {parent['run']}  (node {named(parent['node'], parent['iteration'])})"] if parent else []
     return [
         f"run       {run.run_id}",
         f"workflow  {run.workflow}  ({run.source})",
+        *above,
         f"status    {run.status}",
         f"started   {local(run.created_ms)}  ({ago(run.created_ms, now)})",
         f"changed   {local(run.updated_ms)}  ({ago(run.updated_ms, now)})",

@@ -41,6 +41,9 @@ def command(  # shape: parameters: one per option
         str | None, typer.Option("--since", metavar="TIME", help="Started at or after: 2h (ago), 2026-03-01T09:30.")
     ] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Started before.")] = None,
+    parent: Annotated[
+        str, typer.Option("--parent", metavar="RUN", help="Only those that subflows of this run started.")
+    ] = "",
     before: Annotated[
         str, typer.Option("--before", metavar="RUN", help="Only older ones: the next page after this run.")
     ] = "",
@@ -64,6 +67,8 @@ def command(  # shape: parameters: one per option
     with session(form) as here:
         if before:
             search = replace(search, before=here.run(before).run_id)
+        if parent:
+            search = replace(search, parent=here.run(parent).run_id)
         if watch:
             return repeat(here.out, interval, lambda: show(here, search))
         show(here, search)
@@ -101,7 +106,8 @@ def step(here: Session, run: Run) -> str:
     """What an open run is at: its first open command, or else what it waits for."""
     if run.status not in OPEN:
         return ""
-    at_work = [row.command.node for row in here.store.open_commands(run.run_id) if row.command.kind in ("run", "child")]
+    kinds = ("run", "child", "subflow")
+    at_work = [row.command.node for row in here.store.open_commands(run.run_id) if row.command.kind in kinds]
     if not at_work:
         waiting = [row for row in here.store.nodes(run.run_id) if row.state.startswith("waiting")]
         at_work = [row.node for row in waiting]
@@ -129,7 +135,7 @@ def codes(here: Session, runs: list[Run]) -> dict[str, str]:
 
 def rows(runs: list[Run], steps: dict[str, str], codes: dict[str, str]) -> list[str]:
     now = now_ms()
-    tagged = any(run.tags for run in runs)
+    tagged, nested = any(run.tags for run in runs), any(run.parent for run in runs)
     return table(
         (
             "RUN",
@@ -139,6 +145,7 @@ def rows(runs: list[Run], steps: dict[str, str], codes: dict[str, str]) -> list[
             "CHANGED",
             "STEP",
             *(("CODE",) if codes else ()),
+            *(("PARENT",) if nested else ()),
             *(("TAGS",) if tagged else ()),
         ),
         [
@@ -150,6 +157,7 @@ def rows(runs: list[Run], steps: dict[str, str], codes: dict[str, str]) -> list[
                 ago(run.updated_ms, now),
                 steps[run.run_id],
                 *((codes[run.run_id],) if codes else ()),
+                *((run.parent["run"] if run.parent else "",) if nested else ()),
                 *((" ".join(f"{name}={value}" for name, value in run.tags.items()),) if tagged else ()),
             )
             for run in runs

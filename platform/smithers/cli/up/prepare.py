@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from smithers.cli.guard import Order
+from smithers.cli.status import FINAL
+from smithers.cli.views.children import children
 from smithers.cli.views.plan_text import told_difference
 from smithers.engine.entry import EndedRun, Fact, Json, OpenRun
 from smithers.errors import WorkflowFileError, WrongState
@@ -118,6 +120,7 @@ def code_of(store: Store, run: Run, order: Order) -> Chosen:
 
 def code_on_disk(run: Run, file: str = "") -> LoadedCode:
     """Raises `WorkflowFileError` where it is gone, and `WrongState` for another workflow."""
+    from smithers.temporal.task_body import workflow_of
     from smithers.worker.code import load
 
     path = Path(file or run.source)
@@ -129,9 +132,10 @@ def code_on_disk(run: Run, file: str = "") -> LoadedCode:
             file=str(path),
         )
     code = load(path)
-    if code.workflow.name != run.workflow:
+    name = workflow_of(code, run.options).name
+    if name != run.workflow:
         raise WrongState(
-            f"{path} holds the workflow {code.workflow.name!r}, but run {run.run_id} is of {run.workflow!r}.",
+            f"{path} holds the workflow {name!r}, but run {run.run_id} is of {run.workflow!r}.",
             run_id=run.run_id,
         )
     return code
@@ -166,7 +170,9 @@ def following(run: Run, code: LoadedCode, difference: list[str]) -> tuple[str, .
 
 
 def changed_code(store: Store, run: Run, code: LoadedCode) -> WrongState:
-    difference = told_difference(code.workflow, run, store.entries(run.run_id))
+    from smithers.temporal.task_body import workflow_of
+
+    difference = told_difference(workflow_of(code, run.options), run, store.entries(run.run_id))
     shown = "\n".join(f"  {line}" for line in difference)
     is_kept = store.has_sources(run.digest)
     names = changed_files(store.sources(run.digest).files, code.files) if is_kept else []
@@ -200,7 +206,8 @@ def reopen(store: Store, run: Run, by: str) -> Run:
 
 
 def follow(store: Store, run: Run, code: LoadedCode, by: str = "") -> None:
-    """Pins the run to other code from here on. Old code can be followed again later: the key holds the position."""
+    """Pins the run, and those it has started that are not over, to other code from here on. Old code can be followed
+    again later: the key holds the position."""
     keep(store, code)
     data = {"digest": code.digest, "source": str(code.source), "from": run.digest, "by": by}
     fact = Fact("follow", f"follow:{run.head}:{code.digest[:12]}", data, OpenRun())
@@ -208,3 +215,8 @@ def follow(store: Store, run: Run, code: LoadedCode, by: str = "") -> None:
         raise WrongState(
             f"Run {run.run_id} is {store.run(run.run_id).status}: it follows no other code.", run_id=run.run_id
         )
+    for child in children(store, run.run_id):
+        below = child.run
+        if below.status not in FINAL and below.digest != code.digest:
+            also = Fact("follow", f"follow:{below.head}:{code.digest[:12]}", data, OpenRun())
+            store.append(Append(below.run_id, (also,)))

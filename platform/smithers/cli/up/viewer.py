@@ -22,6 +22,7 @@ from smithers.cli.up.keys import Dialogue, Keyboard, Reply
 from smithers.cli.up.model import CODE, RUNNING, RunModel
 from smithers.cli.up.screen import Screen
 from smithers.cli.views.approvals import decide
+from smithers.cli.views.children import waits_for_people
 from smithers.cli.views.events import Event
 from smithers.cli.views.nodes import find_node, named
 from smithers.cli.views.why import code, due_facts
@@ -91,6 +92,7 @@ class Viewer:
         self.said_slow = False
         self.next_start_s = 0.0
         self.described_s = 0.0
+        self.looked_below_s = 0.0
         self.line_position = -1
 
     def run(self) -> Outcome:
@@ -277,7 +279,16 @@ class Viewer:
         if not self.policy.leaves_person:
             return False
         waits_for_person = model.waits_for_person and self.dialogue is None
+        waits_for_person = waits_for_person or self.waits_below(model)
         return waits_for_person or model.status == CODE or self.still_does_not_render(model)
+
+    def waits_below(self, model: RunModel) -> bool:
+        """Only people can go on, with a run that this one has started."""
+        now = time.monotonic()
+        if self.store is None or now - max(self.news_s, self.looked_below_s) < SETTLED_S or not model.in_state(RUNNING):
+            return False
+        self.looked_below_s = now
+        return waits_for_people(self.store, self.store.run(model.run_id))
 
     def still_does_not_render(self, model: RunModel) -> bool:
         """A resumed run whose last render failed says nothing new when it fails again in the same way."""

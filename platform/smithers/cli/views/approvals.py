@@ -35,7 +35,9 @@ def choose(store: Store, run: Run, node: str | None, iteration: str | None) -> N
         return find_node(store, run.run_id, node, iteration)
     waiting = pending(store, run.run_id)
     if not waiting:
-        raise WrongState(nothing_waits(store, run), run=run.run_id, status=run.status)
+        below = [f"\n  {line}" for child in store.children(run.run_id) for line in waiting_below(store, child)]
+        told = f"{nothing_waits(store, run)} Runs that it has started wait:{''.join(below)}" if below else ""
+        raise WrongState(told or nothing_waits(store, run), run=run.run_id, status=run.status)
     if len(waiting) > 1:
         lines = [f"  {how_to_answer(run.run_id, row)}   {title_of(row)}" for row in waiting]
         raise InputError(
@@ -44,6 +46,12 @@ def choose(store: Store, run: Run, node: str | None, iteration: str | None) -> N
             pending=[approval_wire(row) for row in waiting],
         )
     return waiting[0]
+
+
+def waiting_below(store: Store, run: Run) -> list[str]:
+    """How to answer what a child run and those below it ask."""
+    lines = [how_to_answer(run.run_id, row) for row in pending(store, run.run_id)]
+    return lines + [line for child in store.children(run.run_id) for line in waiting_below(store, child)]
 
 
 def nothing_waits(store: Store, run: Run) -> str:

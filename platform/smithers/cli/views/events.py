@@ -26,6 +26,7 @@ NODE_EVENTS: Final = {
 }
 CATEGORIES: Final = {
     "Node": "node",
+    "Child": "node",
     "Approval": "approval",
     "Answer": "approval",
     "Timer": "timer",
@@ -36,6 +37,7 @@ CATEGORIES: Final = {
 SYMBOLS: Final = {
     "NodeStarted": "→",
     "NodeFinished": "✓",
+    "ChildRunFinished": "✓",
     "RunFinished": "✓",
     "ApprovalGranted": "✓",
     "NodeFailed": "✗",
@@ -143,7 +145,7 @@ class Reader:
                 yield Event(entry.seq, entry.at_ms, type, node, iteration)
         yield from people(entry)
         for _, kind, node, iteration, attempt, _ in data.get("commands", ()):
-            if kind in ("run", "child") and attempt > 1:
+            if kind in ("run", "child", "subflow") and attempt > 1:
                 yield Event(entry.seq, entry.at_ms, "NodeRetrying", node, iteration, attempt)
         status = data.get("status", self.status)
         if status != self.status:
@@ -159,6 +161,8 @@ def people(entry: Entry) -> Iterator[Event]:
         yield Event(entry.seq, entry.at_ms, "ApprovalAutoApproved", *split_node_key(key))
     for key in entry.data.get("outputs", {}):
         yield Event(entry.seq, entry.at_ms, "NodeFinished", *split_node_key(key))
+    for key, error in entry.data.get("failures", {}).items():
+        yield Event(entry.seq, entry.at_ms, "NodeFailed", *split_node_key(key), fields={"error": error})
     for key, news in entry.data.get("asks", {}).items():
         why = {"why": news.get("complaint")}
         if not news.get("again"):
@@ -190,6 +194,9 @@ def about_node(type: str, *fields: str) -> Callable[[Entry], Event]:
 
 
 def ended(entry: Entry) -> Event:
+    """A child run's output is the node's only when a plan has taken it."""
+    if "run" in entry.data and entry.data["outcome"] == "finished":
+        return about_node("ChildRunFinished", "run")(entry)
     types = {"finished": "NodeFinished", "cancelled": "NodeCancelled"}
     event = about_node(types.get(entry.data["outcome"], "NodeFailed"), "error")(entry)
     return event if "ms" not in entry.data else with_field(event, "durationMs", round(entry.data["ms"]))
@@ -221,6 +228,7 @@ SIMPLE: Final[dict[str, Callable[[Entry], Event]]] = {
     "resumed": about_node("RunStarted", "by"),
     "redriven": about_node("RunStarted", "by"),
     "claim": about_node("NodeStarted"),
+    "launched": about_node("NodeStarted", "run"),
     "ended": ended,
     "decided": decided,
     "voted": about_node("ApprovalVoted", "by", "note"),

@@ -238,7 +238,7 @@ def idle_tasks(store: Store, run: Run, name: str) -> list[Check]:
     waited = now - run.updated_ms
     if waited < STUCK_MS or run.status != "running":
         return []
-    ready = [row.command for row in store.open_commands(run.run_id) if row.command.kind in ("run", "child")]
+    ready = [row.command for row in store.open_commands(run.run_id) if row.command.kind in ("run", "child", "subflow")]
     begun = {(entry.data["node"], entry.data["attempt"]) for entry in store.entries_by_key(run.run_id, "claim:")}
     idle = [c for c in ready if (c.node, c.attempt) not in begun and c.due_ms < now - STUCK_MS]
     if not idle or len(idle) < len(ready):

@@ -11,6 +11,7 @@ from smithers.engine.answer import output_of as decision_output
 from smithers.engine.entry import Json
 from smithers.engine.fold import given
 from smithers.engine.frame import NodeRow
+from smithers.engine.subflows import PRODUCING
 from smithers.errors import WrongState
 from smithers.store.interface import Store
 
@@ -37,13 +38,13 @@ def outputs_of(store: Store, run_id: str, *, most: int = MOST_OUTPUTS) -> Output
     rows = latest_finished(store.nodes(run_id))
     kept = rows[-most:]
     found = {row.node: output_of(store, run_id, row) for row in kept}
-    last = next((found[row.node] for row in reversed(kept) if row.kind == "task"), None)
+    last = next((found[row.node] for row in reversed(kept) if row.kind in ("task", "subflow")), None)
     return Outputs(found, last, len(rows) - len(kept))
 
 
 def last_output(store: Store, run_id: str) -> Any:
     """Only that of the last task in the tree that has one."""
-    tasks = [row for row in latest_finished(store.nodes(run_id)) if row.kind in ("task", "humantask")]
+    tasks = [row for row in latest_finished(store.nodes(run_id)) if row.kind in PRODUCING]
     return output_of(store, run_id, tasks[-1]) if tasks else None
 
 

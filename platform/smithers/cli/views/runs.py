@@ -21,6 +21,7 @@ def run_wire(run: Run) -> Json:
         "workflow": run.workflow,
         "status": run.status,
         "tags": run.tags,
+        "parentRunId": run.parent["run"] if run.parent else None,
         "createdAt": iso(run.created_ms),
         "updatedAt": iso(run.updated_ms),
         "error": run.error,
@@ -36,11 +37,20 @@ def run_details(run: Run) -> Json:
         "planned": run.planned,
         "input": run.input,
         "options": run.options,
+        "parent": run.parent,
     }
 
 
+def above(store: Store, run: Run) -> Run:
+    """The run that somebody has started; those of its subflows come with it."""
+    while run.parent is not None:
+        run = store.run(run.parent["run"])
+    return run
+
+
 def find_run(store: Store, wanted: str | None) -> Run:
-    """The run with this id, or the only one whose id begins so; without an id the newest.
+    """The run with this id, or the only one whose id begins so; without an id the newest that
+    is no subflow's.
 
     Raises `RunNotFound`, which names the nearest ids, and `InputError` if several begin so.
     """
@@ -48,7 +58,7 @@ def find_run(store: Store, wanted: str | None) -> Run:
         newest = store.runs(limit=1)
         if not newest:
             raise RunNotFound("There are no runs here yet. `smithers up FILE` starts one.")
-        return newest[0]
+        return above(store, newest[0])
     try:
         return store.run(wanted)
     except RunNotFound:

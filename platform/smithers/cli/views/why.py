@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from smithers.cli.pausing import pause_of
@@ -10,6 +10,7 @@ from smithers.cli.times import ago, iso, local, now_ms, span
 from smithers.cli.views.approvals import pending, told_decision
 from smithers.cli.views.asking import due_times, how_to_answer, more_lines, what_waits
 from smithers.cli.views.attempts import Attempt, attempts_of, node_entries
+from smithers.cli.views.children import child_of
 from smithers.cli.views.codes import RunCode
 from smithers.cli.views.nodes import named, shown_iteration
 from smithers.cli.views.signals import event_wire, open_events, send_command, told_event
@@ -28,7 +29,8 @@ class Reason:
     """One thing that the run waits for, or died of."""
 
     kind: str
-    """pause, approval, timer, event, task, queue, backoff, plan, worker, code, old-code, cancel, failure, more."""
+    """pause, approval, timer, event, task, subflow, queue, backoff, plan, worker, code, old-code, cancel, failure,
+    more."""
     text: str
     since_ms: int = 0
     unblock: str = ""
@@ -78,6 +80,9 @@ def explain(store: Store, run: Run, *, has_worker: bool, code: RunCode | None = 
             return open_run(store, run, has_worker, code)
 
 
+NEEDS_NO_WORKER: Final = ("pause", "approval", "event", "code", "old-code", "subflow")
+
+
 def open_run(store: Store, run: Run, has_worker: bool, held: RunCode | None) -> Why:
     paused, awaited, old = pause(store, run), events(store, run), old_code(run, held)
     reasons = [*cancel_request(store, run), *paused, *code(store, run), *old, *people(store, run), *awaited]
@@ -86,7 +91,7 @@ def open_run(store: Store, run: Run, has_worker: bool, held: RunCode | None) -> 
     if unplanned:
         reasons.append(Reason("plan", told_facts(unplanned, paused=bool(paused)), unplanned[-1].at_ms))
     needs = [reason for reason in reasons if not (paused and reason.kind in ("plan", "queue", "backoff"))]
-    needs_worker = any(reason.kind not in ("pause", "approval", "event", "code", "old-code") for reason in needs)
+    needs_worker = any(reason.kind not in NEEDS_NO_WORKER for reason in needs)
     if not has_worker and not old and (needs_worker or not reasons):
         reasons.append(
             Reason(
@@ -121,6 +126,8 @@ def summary(reasons: list[Reason]) -> str:
     waits = [name for kind, name in WAITS.items() if kind in kinds]
     if waits:
         return f"It waits for {' and '.join(waits)}."
+    if "subflow" in kinds and "task" not in kinds:
+        return "It waits for a run that it has started."
     if "task" in kinds:
         return "It is running: tasks are at work."
     return "It is running, and its next step is due."
@@ -276,14 +283,38 @@ def event(run: Run, row: NodeRow, due_ms: int) -> Reason:
 def work(store: Store, run: Run) -> list[Reason]:
     """What is in flight: tasks whose body has begun, tasks that wait for a worker or for their backoff, timers."""
     waits = {node_key(row.node, row.iteration) for row in open_events(store.nodes(run.run_id))}
-    kinds = ("run", "child", "timer")
+    kinds = ("run", "child", "subflow", "timer")
     open_rows = [row for row in store.open_commands(run.run_id) if row.command.kind in kinds]
     open_rows = [row for row in open_rows if node_key(row.command.node, row.command.iteration) not in waits]
     open_rows = [row for row in open_rows if row.command.kind != "timer" or not row.command.attempt]  # see `people`
-    found = [timer(row) if row.command.kind == "timer" else task(store, run, row) for row in open_rows[:MOST_NODES]]
+    found: list[Reason] = []
+    for row in open_rows[:MOST_NODES]:
+        if row.command.kind == "subflow":
+            found += subflow(store, run, row)
+        else:
+            found.append(timer(row) if row.command.kind == "timer" else task(store, run, row))
     if len(open_rows) > MOST_NODES:
         found.append(Reason("more", f"... and {len(open_rows) - MOST_NODES} more."))
     return found
+
+
+def subflow(store: Store, run: Run, row: OpenCommandRow) -> list[Reason]:
+    """The child run, and what that waits for itself."""
+    child = child_of(store, run.run_id, row)
+    if child is None:
+        return [task(store, run, row)]
+    place = row.command.node, row.command.iteration
+    below = explain(store, child, has_worker=True)
+    text = f"{named(*place)} waits for its run {child.run_id} ({child.workflow}), which is {child.status}."
+    about = {"runId": child.run_id, "status": child.status}
+    first = Reason("subflow", text, child.created_ms, "", f"smithers why {child.run_id}", *place, about)
+    return [first, *(below_of(child, reason) for reason in below.reasons)]
+
+
+def below_of(child: Run, reason: Reason) -> Reason:
+    """A reason of a child run: it says which."""
+    text = reason.text if "runId" in reason.data else f"in run {child.run_id}: {reason.text}"
+    return replace(reason, text=text, data={"runId": child.run_id} | reason.data)
 
 
 def timer(row: OpenCommandRow) -> Reason:

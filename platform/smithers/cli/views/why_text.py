@@ -10,6 +10,7 @@ from smithers.cli.views.why import Reason, Why
 SYMBOLS: Final = {
     "task": "→",
     "queue": "○",
+    "subflow": "→",
     "backoff": "↻",
     "timer": "⏱",
     "failure": "✗",
