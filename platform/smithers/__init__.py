@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from smithers.flow.approval import ApprovalSelection as ApprovalSelection
     from smithers.flow.approval import AutoApprove as AutoApprove
     from smithers.flow.approval import Decision as Decision
+    from smithers.flow.cache import CachePolicy as CachePolicy
     from smithers.flow.call import call as call
     from smithers.flow.context import Context as Context
     from smithers.flow.deadline import Race as Race
@@ -69,6 +70,7 @@ HOMES = {
         "AutoApprove",
         "Decision",
     ),
+    "flow.cache": ("CachePolicy",),
     "flow.call": ("call",),
     "flow.context": ("Context",),
     "flow.deadline": ("Race",),

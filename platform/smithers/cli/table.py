@@ -43,6 +43,8 @@ COMMANDS: Final = {
         Listed("cron", "Starts runs by the clock: add, list, show, pause, unpause, trigger, backfill, rm.", HOST),
         Listed("start", "Keeps a worker for the project in the foreground.", HOST),
         Listed("stop", "Stops the workers and the local server of the project.", HOST),
+        Listed("cache ls", "Lists the outputs that are kept for other runs.", HOST),
+        Listed("cache clear", "Forgets outputs that are kept for other runs.", HOST),
         Listed("doctor", "Checks the store, the server, the workers, and runs that are stuck.", HOST),
     )
 }

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from smithers.engine.answer import output_of
-from smithers.engine.entry import Entry, Json, Kind, node_key, split_node_key
+from smithers.engine.entry import Entry, Json, Kind, node_key, split_node_key, taken_from
 from smithers.engine.state import State, path_of
 
 Started = tuple[int, str, str, str, int, int]
 """A command as a frame records it: number, kind, node, iteration, attempt, target."""
-VERSION: Final = 4
+VERSION: Final = 5
 """Of this fold: snapshots made by another one are not used."""
 UNPLANNED_KINDS: Final[frozenset[Kind]] = frozenset(
     {"started", "ended", "decided", "fired", "cancel", "settled", "follow", "resumed", "retried", "redriven", "signal"}
@@ -155,6 +155,7 @@ def ended(state: State, data: Json) -> None:
     memory.ended = max(memory.ended, data["attempt"])
     match data["outcome"]:
         case "finished":
+            memory.cached = taken_from(data)
             produce(state, key, data.get("output"))
         case "cancelled":
             memory.outcome = "cancelled"

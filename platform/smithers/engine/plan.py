@@ -26,6 +26,7 @@ from smithers.engine.advance import Advance, Changes
 from smithers.engine.asks import expiry, label_of, request
 from smithers.engine.asks import timeout_ms as wait_ms
 from smithers.engine.blocks import failure_of
+from smithers.engine.caching import cache_of
 from smithers.engine.command import Command
 from smithers.engine.entry import Entry, Fact, Json, node_key, split_node_key
 from smithers.engine.fit import schema_of
@@ -358,7 +359,7 @@ class Planner:
             delay = element.retry.delay_ms(memory.failures, chance)
         limit = timeout_ms(element)
         long = element.isolated or limit > LONG_MS
-        body = payload(element, outputs_of(self.tree, leaf))
+        body = payload(element, outputs_of(self.tree, leaf)) | cache_of(self.tree, leaf, element)
         kind = "child" if long else "run"
         return Command(
             n,
@@ -473,6 +474,8 @@ def row(
         detail = event_detail(element, state, memory, unfit)
     if leaf.error is not None and state == "failed":
         detail["error"] = leaf.error
+    if memory is not None and memory.cached and state == "finished":
+        detail["cached"] = {"run": memory.cached}
     if command is not None and command.kind != "cancel":
         attempt = command.attempt
     label = label_of(asks) if asks is not None else element.label

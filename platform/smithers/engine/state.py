@@ -55,6 +55,8 @@ class NodeMemory:
     """Position of the signal that the node has taken; 0 is none."""
     unfit: dict[int, str] = field(default_factory=dict[int, str])
     """Signals that match, but whose payload does not fit, and why."""
+    cached: str = ""
+    """The run whose output it has taken from the cache; empty where its own body has produced it."""
     shown: str = OPEN
     """The state that frames have told people."""
 

@@ -215,6 +215,8 @@ class Tree:
             )
         if task.bound is not None:
             self.check_binding(task.bound.function, task.captured, f"Task({task.id!r})", task.where)
+        if task.cache is not None and task.cache.by is not None:
+            self.check_binding(task.cache.by, task.cache.captured, f"The cache of Task({task.id!r})", task.where)
 
     def check_binding(
         self, function: Callable[..., Any], held: tuple[tuple[str, int], ...], what: str, where: Where

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel
 
+from smithers.flow.cache import CachePolicy
 from smithers.flow.call import Call
 from smithers.flow.element import Child, Element, captured, check_id
 from smithers.flow.policy import UNLIMITED, Duration, RetryPolicy, duration
@@ -42,6 +43,8 @@ class Task(Element, Generic[M]):
     """Wait until a person approves, then begin; a denial fails the task. For a decision to branch on, an `Approval`."""
     isolated: bool = False
     """Run in a process of its own, which can be stopped."""
+    cache: CachePolicy | None = None
+    """Take the output of an earlier run where the key is the same; None is never."""
     label: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
     body: Call[M] | M | None = None
@@ -55,6 +58,8 @@ class Task(Element, Generic[M]):
             raise invalid(f"Task({self.id!r}): retries={self.retries}: give 0 or more, or UNLIMITED.")
         if self.timeout is not None:
             duration(self.timeout, f"Task({self.id!r}): timeout")
+        if self.cache is not None:
+            check_cache(self, self.cache)
 
     def __getitem__(self, children: Body[M]) -> Task[M]:
         body = cast("Child", children)
@@ -93,4 +98,16 @@ def check_static(task: Task[Any], value: BaseModel) -> None:
     if not isinstance(value, task.output):
         raise invalid(
             f"Task({task.id!r}) is to produce {task.output.__name__}, but its value is a {type(value).__name__}."
+        )
+
+
+def check_cache(task: Task[Any], policy: CachePolicy) -> None:
+    if not isinstance(policy, CachePolicy):  # pyright: ignore[reportUnnecessaryIsInstance]  an author may be wrong
+        raise invalid(f"Task({task.id!r}): cache={policy!r:.60}: write cache=CachePolicy(by=..., version=...).")
+    policy.check(f"Task({task.id!r})", task.deps)
+    if policy.by is None and task.captured:
+        names = ", ".join(name for name, _ in task.captured)
+        raise invalid(
+            f"Task({task.id!r}): its function uses {names} from around it, which a cache key cannot see: say what the "
+            f"output depends on, cache=CachePolicy(by=lambda: ...), or hand it over with call(function, {names})."
         )

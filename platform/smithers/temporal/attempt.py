@@ -39,7 +39,7 @@ class Attempt:
     delivery: Delivery
     command: Command
     body: Callable[[], TaskBody]
-    """Called once, on the step's own thread, before the body begins. It may read the store."""
+    """Called on the step's own thread, before the body begins. It may read the store."""
     digest: str
     """Of the code that the body belongs to."""
     careful: bool = False
@@ -50,6 +50,8 @@ class Attempt:
     """Our last one, as it was stored."""
     spooled: bool = field(default=False, init=False)
     """Whether the result is on disk."""
+    missed: str = field(default="", init=False)
+    """Why an output that the cache has was not taken."""
     work: Callable[[], Ended] | None = field(default=None, init=False)
     """What is to be done on this thread; None where we attach to a body that runs already."""
 
@@ -58,26 +60,58 @@ class Attempt:
 
         Raises `HandOver` when the worker shuts down. The body stays in the table until `forget`.
         """
-        found = self.start(claimed, alone=self.is_alone(0)) if claimed else self.begin()
+        found = self.go_on(claimed) if claimed else self.begin()
         while isinstance(found, Running):
             self.running, self.nth = found, found.nth
             ended = self.come_to(found, found.wait() if self.work is None else found.run(self.work))
             self.work = None
             if ended["outcome"] != "died":
-                return ended
+                return self.for_cache(ended)
             if self.is_told_to_end(ended):
                 self.hand_over(found)
             self.append(facts.claim_ended("died", self.claimed(found.nth), str(ended["why"])))
             self.forget()
             self.careful = True
             found = self.begin()
-        return found
+        return found if found is None else self.for_cache(found)
 
     def forget(self) -> None:
         if self.running is not None:
             self.shop.table.forget(self.running)
 
+    # The cache
+
+    def cached(self) -> Ended | None:
+        """The end of a task that need not run: an earlier run has produced its output, which still fits the model."""
+        about = (self.command.payload or {}).get("cache")
+        found = self.shop.store.cached(about["key"]) if about else None
+        if about is None or found is None:
+            return None
+        try:
+            model = self.body().task.output
+        except RenderError:  # whoever begins the body says so
+            return None
+        try:
+            output = model.model_validate(found.output).model_dump(mode="json")
+        except Exception as error:  # noqa: BLE001  a validator of the author's may raise anything
+            self.missed = f"the output of run {found.run_id} does not fit {model.__name__} any more: {error}"
+            return None
+        hit: Json = {"run": found.run_id, "at_ms": found.stored_ms}
+        return {"outcome": "finished", "output": output, "ms": 0, "cache": {**about, "hit": hit}}
+
+    def for_cache(self, ended: Ended) -> Ended:
+        """The end of a body, with the key under which its output is to be kept."""
+        about = (self.command.payload or {}).get("cache")
+        if about is None or "cache" in ended or ended["outcome"] != "finished":
+            return ended
+        return {**ended, "cache": {**about, "missed": self.missed}}
+
     # The claim
+
+    def go_on(self, claimed: int) -> Running | Ended:
+        """Begins a body whose claim is stored already."""
+        self.nth = claimed
+        return self.cached() or self.start(claimed, alone=self.is_alone(0))
 
     def begin(self) -> Running | Ended | None:
         found = self.claims().look() if self.careful else Begin(1, 0)
@@ -86,6 +120,9 @@ class Attempt:
                 return failed(killed(found), 0)
             if self.is_cancelling():
                 return {"outcome": "cancelled", "ms": 0}
+            cached = self.cached()
+            if cached is not None:
+                return cached
             self.wait_for_others()
             alone = self.is_alone(found.deaths)
             appended = self.append(facts.claim(self.command, found.nth, self.by(alone=alone)), synced=False)

@@ -56,7 +56,7 @@ from functools import partial
 from typing import Final
 
 from smithers.engine.command import ENDING, Command
-from smithers.engine.entry import Entry, Fact
+from smithers.engine.entry import Entry, Fact, taken_from
 from smithers.engine.frame import Plan
 from smithers.errors import RenderError, StaleEpoch, StoreError
 from smithers.flow.body import TaskBody
@@ -165,7 +165,8 @@ class Step:
         if ended is None:
             self.mine = UNKNOWN
             return None
-        self.shop.pace.note(command, ended["ms"])
+        if not taken_from(ended):
+            self.shop.pace.note(command, ended["ms"])
         following = self.end(attempt, ended)
         attempt.forget()
         return following

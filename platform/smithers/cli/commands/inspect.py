@@ -93,6 +93,9 @@ def rows(nodes: list[NodeRow]) -> list[str]:
 
 
 def row_of(row: NodeRow) -> tuple[str | Cell, ...]:
-    words = told_error((row.detail or {}).get("error")) if row.state == "failed" else row.label
+    detail = row.detail or {}
+    words = told_error(detail.get("error")) if row.state == "failed" else row.label
+    if "cached" in detail:
+        words = f"{words}  cached: yes, from run {detail['cached']['run']}".strip()
     attempt = str(row.attempt) if row.attempt else ""
     return symbol_cell(row.state), named(row.node, row.iteration), row.kind, state_cell(row.state), attempt, words

@@ -68,6 +68,10 @@ def show(here: Session, run_id: str, node: str, iteration: str | None, every: bo
 def told(attempt: Attempt, every: bool) -> list[str]:
     took = f", took {span(attempt.ms)}" if attempt.ended_ms else ""
     lines = [f"  attempt {attempt.number}: {attempt.outcome}, began {local(attempt.started_ms)}{took}"]
+    if attempt.cached:
+        lines.append(f"    cached: yes, from run {attempt.cached}")
+    if attempt.missed:
+        lines.append(f"    cached: no, {attempt.missed}")
     if attempt.error:
         error = attempt.error
         lines += indented(f"{error.get('code', '')}: {error.get('message', '')}", "    ")

@@ -30,6 +30,7 @@ CATEGORIES: Final = {
     "Timer": "timer",
     "Signal": "signal",
     "Frame": "frame",
+    "Cache": "cache",
     "RetryTask": "revert",
 }
 SYMBOLS: Final = {
@@ -112,6 +113,8 @@ class Reader:
         if entry.kind == "frame":
             yield from self.frame(entry)
             return
+        if entry.kind == "ended":
+            yield from looked_up(entry)
         event = SIMPLE[entry.kind](entry)
         if event.type == "NodeCancelled":
             self.cancelled.add(node_key(event.node, event.iteration))
@@ -137,6 +140,16 @@ class Reader:
             yield Event(entry.seq, entry.at_ms, "RunStatusChanged", fields={"status": status})
             if status in ENDS:
                 yield Event(entry.seq, entry.at_ms, ENDS[status], fields={"error": data.get("error")})
+
+
+def looked_up(entry: Entry) -> Iterator[Event]:
+    """Whether a task's output was in the cache. The reference has no events for it yet (concepts-caching)."""
+    cache: Json = entry.data.get("cache") or {}
+    if not cache:
+        return
+    hit: Json = cache.get("hit") or {}
+    shown = {"run": hit["run"]} if hit else {"why": cache.get("missed") or "nothing is kept under this key"}
+    yield with_field(about_node("CacheHit" if hit else "CacheMiss")(entry), "key", cache["key"][:12], **shown)
 
 
 def people(entry: Entry) -> Iterator[Event]:
@@ -186,10 +199,9 @@ def decided(entry: Entry) -> Event:
     return about_node("ApprovalGranted" if entry.data["approved"] else "ApprovalDenied", "by", "note")(entry)
 
 
-def with_field(event: Event, name: str, value: Any) -> Event:
-    return Event(
-        event.seq, event.at_ms, event.type, event.node, event.iteration, event.attempt, event.fields | {name: value}
-    )
+def with_field(event: Event, name: str, value: Any, **more: Any) -> Event:
+    fields = event.fields | {name: value} | more
+    return Event(event.seq, event.at_ms, event.type, event.node, event.iteration, event.attempt, fields)
 
 
 def fired(entry: Entry) -> Event:
