@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from smithers.engine.answer import output_of
 from smithers.engine.entry import Entry, Json, Kind, node_key, split_node_key, taken_from
-from smithers.engine.state import State, path_of
+from smithers.engine.state import NodeMemory, State, path_of
+from smithers.flow.usage import Usage
 
 Started = tuple[int, str, str, str, int, int]
 """A command as a frame records it: number, kind, node, iteration, attempt, target."""
@@ -69,10 +70,20 @@ def frame(state: State, data: Json) -> None:
         memory.waits, memory.since = (event, correlation), data["number"]
     for key, why in data.get("unfit", {}).items():
         state.memory(key).unfit.update((int(seq), text) for seq, text in why.items())
+    budgets(state, data)
     for key, how in data.get("events", {}).items():
         resolve(state, key, how)
     for key, shown in data.get("nodes", {}).items():
         show(state, key, shown)
+
+
+def budgets(state: State, data: Json) -> None:
+    for key, (scopes, tokens, nano) in data.get("charges", {}).items():
+        memory = state.memory(key)
+        memory.charged, memory.reserved = tuple(scopes), (tokens, nano)
+    for key, error in data.get("refused", {}).items():
+        state.memory(key).error = error
+    state.exceeded.update(data.get("exceeded", {}))
 
 
 def start_command(state: State, command: Started) -> None:
@@ -153,6 +164,8 @@ def ended(state: State, data: Json) -> None:
     close(state, data.get("n", 0))
     memory.cancelling = False
     memory.ended = max(memory.ended, data["attempt"])
+    if "usage" in data:
+        use(state, memory, Usage.read(data["usage"]))
     match data["outcome"]:
         case "finished":
             memory.cached = taken_from(data)
@@ -162,6 +175,13 @@ def ended(state: State, data: Json) -> None:
         case _:
             memory.error = data.get("error") or {"code": "TASK_FAILED", "message": "no reason was stored"}
             memory.failures += 1
+
+
+def use(state: State, memory: NodeMemory, usage: Usage) -> None:
+    memory.usage += usage
+    for scope in memory.charged:
+        tokens, nano = state.spent.get(scope, (0, 0))
+        state.spent[scope] = tokens + usage.tokens, nano + usage.nano_usd
 
 
 def produce(state: State, key: str, output: Any) -> None:
@@ -254,8 +274,10 @@ def follow(state: State, data: Json) -> None:
 
 
 def resumed(state: State, _: Json) -> None:
-    """Opens what had failed or was cancelled, denied approvals among it; outputs stay."""
+    """Opens what had failed or was cancelled, denied approvals among it; outputs stay. Budgets count anew."""
     state.status = "running"
+    state.spent.clear()
+    state.exceeded.clear()
     state.cancelled = None
     for key, memory in state.nodes.items():
         denied = memory.decision is not None and memory.shown == "failed"

@@ -26,6 +26,7 @@ from smithers.engine.advance import Advance, Changes
 from smithers.engine.asks import expiry, label_of, request
 from smithers.engine.asks import timeout_ms as wait_ms
 from smithers.engine.blocks import failure_of
+from smithers.engine.budgets import charge_of, limits_of, per_task_ms, shown_usage
 from smithers.engine.caching import cache_of
 from smithers.engine.command import Command
 from smithers.engine.entry import Entry, Fact, Json, node_key, split_node_key
@@ -39,7 +40,7 @@ from smithers.engine.payload import payload, timeout_ms
 from smithers.engine.people import ask_of
 from smithers.engine.reads import validated
 from smithers.engine.slots import start_ready
-from smithers.engine.state import NodeMemory, State
+from smithers.engine.state import NO_USAGE, NodeMemory, State
 from smithers.engine.stuck import why_stuck
 from smithers.engine.tree import Tree
 from smithers.engine.waits import check, outputs_of
@@ -185,7 +186,8 @@ class Planner:
             self.forget_unseen()
         advance.changes.freed.update(self.tree.freed)
         advance.changes.timers = [leaf for leaf in advance.changes.timers if leaf.attached and leaf.status not in FINAL]
-        started = start_ready(advance.changes.candidates, list(advance.changes.freed))
+        scopes = list(self.tree.aspects.values())
+        started = start_ready(advance.changes.candidates, list(advance.changes.freed), scopes, state)
         return self.frame(started)
 
     def forget_unseen(self) -> None:
@@ -254,6 +256,8 @@ class Planner:
         homes = {id: home for id, home in homes.items() if state.homes.get(id, "") != home}
         extra = {"closed": closed, "loops": changes.loops, "ended_loops": changes.ended_loops, "homes": homes}
         extra |= {"stages": changes.stages, "absent": changes.absent, "disarmed": disarmed, **changes.people.delta()}
+        charges = {leaf.key: charge for leaf in started if (charge := charge_of(leaf)) is not None}
+        extra |= {"charges": charges, "refused": changes.refused, "exceeded": changes.exceeded}
         extra |= {"waits": self.waits(), "events": changes.events, "unfit": changes.unfit}
         delta.update({name: value for name, value in extra.items() if value})
         self.own = state.frames + 1
@@ -357,9 +361,9 @@ class Planner:
         if verdict == "retry" and memory is not None:
             chance = crc32(f"{state.run_id}:{leaf.key}:{attempt}".encode()) / 2**32
             delay = element.retry.delay_ms(memory.failures, chance)
-        limit = timeout_ms(element)
+        limit = shortest(timeout_ms(element), per_task_ms(leaf, "fail"))
         long = element.isolated or limit > LONG_MS
-        body = payload(element, outputs_of(self.tree, leaf)) | cache_of(self.tree, leaf, element)
+        body = payload(element, outputs_of(self.tree, leaf)) | cache_of(self.tree, leaf, element) | limits_of(leaf)
         kind = "child" if long else "run"
         return Command(
             n,
@@ -446,6 +450,11 @@ def is_same(mine: Json, theirs: Json) -> bool:
     return from_json(to_json(mine)) == {key: value for key, value in theirs.items() if key != "owner"}
 
 
+def shortest(timeout_ms: int, most_ms: int | None) -> int:
+    """Of an attempt's own timeout, where 0 is none, and what a scope gives it."""
+    return timeout_ms if most_ms is None else min(timeout_ms or most_ms, most_ms)
+
+
 def timer_command(timer: Timer, iteration: str, n: int) -> Command:
     if timer.until is not None:
         return Command(n, "timer", timer.id, iteration, due_ms=round(timer.until.timestamp() * 1000))
@@ -474,6 +483,8 @@ def row(
         detail = event_detail(element, state, memory, unfit)
     if leaf.error is not None and state == "failed":
         detail["error"] = leaf.error
+    if memory is not None and memory.usage != NO_USAGE:
+        detail["usage"] = shown_usage(leaf, memory.usage)
     if memory is not None and memory.cached and state == "finished":
         detail["cached"] = {"run": memory.cached}
     if command is not None and command.kind != "cancel":

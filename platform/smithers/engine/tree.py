@@ -25,7 +25,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from smithers.engine.entry import Json, node_key
-from smithers.engine.mounts import WIDTH, Group, GuardGroup, Leaf, LeafElement, LoopGroup, Mount, PartGroup
+from smithers.engine.mounts import (
+    WIDTH,
+    AspectsGroup,
+    Group,
+    GuardGroup,
+    Leaf,
+    LeafElement,
+    LoopGroup,
+    Mount,
+    PartGroup,
+)
 from smithers.engine.reads import Reads, Skipped, Suspended
 from smithers.engine.scope import OUTSIDE
 from smithers.engine.stage_bodies import body_of_stage, stage_scope
@@ -33,6 +43,7 @@ from smithers.engine.stages import first_record, holds, is_shielded
 from smithers.engine.state import State
 from smithers.errors import InvalidElement, RenderError, SmithersError
 from smithers.flow.approval import Approval
+from smithers.flow.aspects import Aspects, LatencyLimit
 from smithers.flow.call import takes_argument
 from smithers.flow.context import Context
 from smithers.flow.deadline import Deadline, Race, Timed
@@ -62,6 +73,7 @@ class Tree:
     readers: dict[str, dict[PartGroup, None]] = field(default_factory=dict[str, dict[PartGroup, None]])
     loops: dict[str, LoopGroup] = field(default_factory=dict[str, LoopGroup])
     guards: dict[str, GuardGroup] = field(default_factory=dict[str, GuardGroup])
+    aspects: dict[str, AspectsGroup] = field(default_factory=dict[str, AspectsGroup])
     failed_before: list[GuardGroup] = field(default_factory=list[GuardGroup])
     """Blocks mounted since the last look that had failed by then."""
     down: dict[str, None] = field(default_factory=dict[str, None])
@@ -143,6 +155,10 @@ class Tree:
                 return self.mount_leaf(child, parent, index)
             case Timed() if child.timeout is not None:
                 return self.mount_guard(Deadline.around(child), parent, index)
+            case Aspects() if child.latency_slo is not None:
+                return self.mount_guard(LatencyLimit.of(child), parent, index)
+            case Aspects():
+                return self.mount_aspects(child, parent, index)
             case Loop():
                 return self.mount_loop(child, parent, index)
             case Guard():
@@ -172,6 +188,15 @@ class Tree:
         if isinstance(element, Parallel):
             group.parallel, group.cap, group.fail_fast = True, element.max_concurrency, element.fail_fast
         self.adopt(group, () if element.skip_if else element.children)
+        return group
+
+    def mount_aspects(self, element: Aspects, parent: Group, index: int) -> AspectsGroup:
+        key = node_key(element.name, parent.scope.iteration)
+        if key in self.aspects:
+            raise duplicate(element.name, self.aspects[key].aspects.where, element.where)
+        group = self.aspects[key] = AspectsGroup(parent, index, parent.scope, aspects=element, key=key)
+        share(group, parent)
+        self.adopt(group, element.children)
         return group
 
     def mount_signal(self, signal: Signal[Any], child: Part, parent: Group, index: int) -> Group:
@@ -302,6 +327,9 @@ class Tree:
             case GuardGroup():
                 del self.guards[mount.key]
                 hold(mount, False)
+                self.take_down_children(mount)
+            case AspectsGroup():
+                del self.aspects[mount.key]
                 self.take_down_children(mount)
             case PartGroup():
                 for node in mount.reads:

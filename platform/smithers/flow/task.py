@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel
 
+from smithers.flow.budget import Estimate
 from smithers.flow.cache import CachePolicy
 from smithers.flow.call import Call
 from smithers.flow.element import Child, Element, captured, check_id
@@ -45,6 +46,8 @@ class Task(Element, Generic[M]):
     """Run in a process of its own, which can be stopped."""
     cache: CachePolicy | None = None
     """Take the output of an earlier run where the key is the same; None is never."""
+    estimate: Estimate = Estimate()
+    """What an attempt is going to use, for the budgets of `Aspects` around the task."""
     label: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
     body: Call[M] | M | None = None

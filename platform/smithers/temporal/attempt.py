@@ -18,6 +18,7 @@ from smithers.engine.judge import MOST_DEATHS
 from smithers.errors import BodyDied, KilledWorker, RenderError, TaskError, TaskTimeout
 from smithers.flow.body import TaskBody
 from smithers.flow.task_context import CancelFlag, TaskContext
+from smithers.flow.usage import Meter, Usage
 from smithers.store.records import Append, Appended
 from smithers.temporal import facts
 from smithers.temporal.claims import Begin, Claims, Over
@@ -50,6 +51,7 @@ class Attempt:
     """Our last one, as it was stored."""
     spooled: bool = field(default=False, init=False)
     """Whether the result is on disk."""
+    meter: Meter = field(default_factory=Meter, init=False)
     missed: str = field(default="", init=False)
     """Why an output that the cache has was not taken."""
     work: Callable[[], Ended] | None = field(default=None, init=False)
@@ -66,7 +68,7 @@ class Attempt:
             ended = self.come_to(found, found.wait() if self.work is None else found.run(self.work))
             self.work = None
             if ended["outcome"] != "died":
-                return self.for_cache(ended)
+                return self.for_cache(self.warned(ended))
             if self.is_told_to_end(ended):
                 self.hand_over(found)
             self.append(facts.claim_ended("died", self.claimed(found.nth), str(ended["why"])))
@@ -219,7 +221,9 @@ class Attempt:
         command, run = self.command, self.order.run
         deadline = now() + timedelta(milliseconds=command.timeout_ms) if command.timeout_ms else None
         sink = self.shop.bodies.sink(run, command)
-        return TaskContext(run, command.node, command.iteration, command.attempt, nth, deadline, now, flag, sink)
+        limits: Json = (command.payload or {}).get("limits") or {}
+        self.meter = meter = Meter(command.node, limits.get("tokens"))
+        return TaskContext(run, command.node, command.iteration, command.attempt, nth, deadline, now, flag, sink, meter)
 
     def come_to(self, running: Running, ended: Ended | None) -> Ended:
         """What the body's end, or that it was given up, means for the step."""
@@ -230,11 +234,26 @@ class Attempt:
         ms = round((time.monotonic() - running.began) * 1000, 3)
         match running.flag.reason:
             case "deadline":
-                return failed(late(running.command), ms)
+                return self.used(failed(late(running.command), ms))
             case "cancel":
-                return {"outcome": "cancelled", "ms": ms}
+                return self.used({"outcome": "cancelled", "ms": ms})
             case _:
                 self.hand_over(running)
+
+    def used(self, ended: Ended) -> Ended:
+        """The end of a body that was given up, with what it has reported until then."""
+        return ended if self.meter.total == Usage() else {**ended, "usage": self.meter.total.wire()}
+
+    def warned(self, ended: Ended) -> Ended:
+        """The end of a body, with the limits for one attempt that it was over and that only warn."""
+        limits: Json = (self.command.payload or {}).get("limits") or {}
+        now = {"tokens": Usage.read(ended.get("usage") or {}).tokens, "ms": ended.get("ms", 0)}
+        over = [
+            {"kind": kind, "limit": limits[f"warn_{kind}"], "current": current}
+            for kind, current in now.items()
+            if current > limits.get(f"warn_{kind}", current)
+        ]
+        return {**ended, "over": over} if over else ended
 
     def is_told_to_end(self, ended: Ended) -> bool:
         """Whether the process that died alone was told to end together with ours, as a system that shuts down does."""

@@ -16,6 +16,7 @@ from smithers.cli.views.asking import approval_wire, due_times, how_to_answer, m
 from smithers.cli.views.nodes import named, node_wire, told_error
 from smithers.cli.views.runs import run_details
 from smithers.cli.views.signals import Filter, event_wire, open_events, received, send_command
+from smithers.cli.views.usage import told_usage, total_usage, usage_wire
 from smithers.cli.watching import repeat
 from smithers.engine.frame import NodeRow
 from smithers.store.records import Run
@@ -52,10 +53,14 @@ def show(here: Session, run: Run, most: int) -> None:
         here.out.document(
             run_details(run)
             | {"nodes": [node_wire(row) for row in nodes], "pendingApprovals": approvals, "pendingEvents": events}
+            | {"usage": usage_wire(total_usage(nodes))}
             | {"signals": [one.wire() for one in received(here.store, run.run_id, Filter())]}
         )
         return
     here.out.lines(head(run))
+    used = total_usage(nodes)
+    if used is not None:
+        here.out.line(f"used      {told_usage(used)}")
     if nodes:
         here.out.line()
         here.out.lines(rows(nodes[-most:]))
@@ -95,6 +100,8 @@ def rows(nodes: list[NodeRow]) -> list[str]:
 def row_of(row: NodeRow) -> tuple[str | Cell, ...]:
     detail = row.detail or {}
     words = told_error(detail.get("error")) if row.state == "failed" else row.label
+    if detail.get("usage"):
+        words = f"{words}  {told_usage(detail['usage'])}".strip()
     if "cached" in detail:
         words = f"{words}  cached: yes, from run {detail['cached']['run']}".strip()
     attempt = str(row.attempt) if row.attempt else ""

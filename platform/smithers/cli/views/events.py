@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from smithers.cli.times import offset
 from smithers.cli.views.nodes import named, told_error
+from smithers.cli.views.usage import usage_wire
 from smithers.engine.entry import Entry, Json, node_key, split_node_key
 
 ENDS: Final = {"finished": "RunFinished", "failed": "RunFailed", "cancelled": "RunCancelled"}
@@ -31,6 +32,8 @@ CATEGORIES: Final = {
     "Signal": "signal",
     "Frame": "frame",
     "Cache": "cache",
+    "Aspect": "budget",
+    "TokenUsage": "budget",
     "RetryTask": "revert",
 }
 SYMBOLS: Final = {
@@ -116,6 +119,8 @@ class Reader:
         if entry.kind == "ended":
             yield from looked_up(entry)
         event = SIMPLE[entry.kind](entry)
+        if entry.kind == "ended":
+            yield from used(entry)
         if event.type == "NodeCancelled":
             self.cancelled.add(node_key(event.node, event.iteration))
         yield event
@@ -131,6 +136,7 @@ class Reader:
             for type in () if known else NODE_EVENTS.get(shown, ()):
                 yield Event(entry.seq, entry.at_ms, type, node, iteration)
         yield from people(entry)
+        yield from budgets(entry)
         for _, kind, node, iteration, attempt, _ in data.get("commands", ()):
             if kind in ("run", "child") and attempt > 1:
                 yield Event(entry.seq, entry.at_ms, "NodeRetrying", node, iteration, attempt)
@@ -150,6 +156,33 @@ def looked_up(entry: Entry) -> Iterator[Event]:
     hit: Json = cache.get("hit") or {}
     shown = {"run": hit["run"]} if hit else {"why": cache.get("missed") or "nothing is kept under this key"}
     yield with_field(about_node("CacheHit" if hit else "CacheMiss")(entry), "key", cache["key"][:12], **shown)
+
+
+def used(entry: Entry) -> Iterator[Event]:
+    """What an attempt has used, and where that was more than one task should."""
+    if "usage" in entry.data:
+        event = about_node("TokenUsageReported")(entry)
+        usage = usage_wire(entry.data["usage"]) or {}
+        yield with_field(event, "source", "task", **usage)
+    for over in entry.data.get("over", ()):
+        about = {"limit": over["limit"], "current": over["current"], "scope": "task"}
+        kind = "latency" if over["kind"] == "ms" else over["kind"]
+        yield with_field(about_node("AspectBudgetWarning")(entry), "kind", kind, **about)
+
+
+def budgets(entry: Entry) -> Iterator[Event]:
+    """Budgets that a plan has found exceeded, and tasks that it has not let begin for that."""
+    for about in entry.data.get("exceeded", {}).values():
+        yield Event(entry.seq, entry.at_ms, exceeded_type(about["policy"]), fields=about)
+    for record in entry.data.get("stages", {}).values():
+        if record.get("warned") and "end" not in record:
+            yield Event(entry.seq, entry.at_ms, exceeded_type("warn"), fields=record["warned"]["data"])
+    for key, error in entry.data.get("refused", {}).items():
+        yield Event(entry.seq, entry.at_ms, "NodeFailed", *split_node_key(key), fields={"error": error})
+
+
+def exceeded_type(policy: str) -> str:
+    return "AspectBudgetWarning" if policy == "warn" else "AspectBudgetExceeded"
 
 
 def people(entry: Entry) -> Iterator[Event]:
