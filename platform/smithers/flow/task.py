@@ -61,6 +61,8 @@ class Task(Element, Generic[M]):
             raise invalid(f"Task({self.id!r}): retries={self.retries}: give 0 or more, or UNLIMITED.")
         if self.timeout is not None:
             duration(self.timeout, f"Task({self.id!r}): timeout")
+        if not isinstance(self.estimate, Estimate):  # pyright: ignore[reportUnnecessaryIsInstance]  an author may be wrong
+            raise invalid(f"Task({self.id!r}): estimate={self.estimate!r:.60}: write estimate=Estimate(tokens=...).")
         if self.cache is not None:
             check_cache(self, self.cache)
 

@@ -311,6 +311,12 @@ def grown_workflow(seed: int, depth: int = 3) -> AnyWorkflow:
     return Workflow("grown", lambda ctx: Sequence[(one(ctx) for one in inner)], None)
 
 
+def scoped_workflow(seed: int, depth: int = 3) -> AnyWorkflow:
+    """One that is all within budgets."""
+    inner = Grower(random.Random(seed)).a_aspects(depth, ())
+    return Workflow("scoped", inner, None)
+
+
 def answers(run: InMemoryRun, row: NodeRow) -> list[tuple[str, Callable[[], None]]]:
     """What people may say: what fits, what does not, and no."""
 
@@ -393,12 +399,14 @@ def resumes(run: InMemoryRun, dice: random.Random) -> bool:
     return not run.is_over
 
 
-def life(seed: int, *, rebuild: bool = False, most: int = 300) -> tuple[InMemoryRun | None, list[str]]:
+def life(
+    seed: int, *, rebuild: bool = False, most: int = 300, grow: Callable[[int], AnyWorkflow] = grown_workflow
+) -> tuple[InMemoryRun | None, list[str]]:
     """Runs a grown workflow to its end with random events. None where the tree itself is refused."""
     dice = random.Random(seed * 7919 + 1)
     happened: list[str] = []
     try:
-        run = InMemoryRun(grown_workflow(seed), rebuild=rebuild)
+        run = InMemoryRun(grow(seed), rebuild=rebuild)
         while len(happened) < most and (not run.is_over or resumes(run, dice)):
             happened.append(happen(run, dice))
     except SmithersError as error:
