@@ -51,7 +51,8 @@ class Attempt:
     """Our last one, as it was stored."""
     spooled: bool = field(default=False, init=False)
     """Whether the result is on disk."""
-    meter: Meter = field(default_factory=Meter, init=False)
+    before: Usage = field(default_factory=Usage, init=False)
+    """What bodies of this attempt have reported that died meanwhile."""
     missed: str = field(default="", init=False)
     """Why an output that the cache has was not taken."""
     work: Callable[[], Ended] | None = field(default=None, init=False)
@@ -68,14 +69,15 @@ class Attempt:
             ended = self.come_to(found, found.wait() if self.work is None else found.run(self.work))
             self.work = None
             if ended["outcome"] != "died":
-                return self.for_cache(self.warned(ended))
+                return self.for_cache(self.accounted(ended))
             if self.is_told_to_end(ended):
                 self.hand_over(found)
             self.append(facts.claim_ended("died", self.claimed(found.nth), str(ended["why"])))
+            self.before += found.meter.total
             self.forget()
             self.careful = True
             found = self.begin()
-        return found if found is None else self.for_cache(found)
+        return found if found is None else self.for_cache(self.accounted(found))
 
     def forget(self) -> None:
         if self.running is not None:
@@ -213,7 +215,7 @@ class Attempt:
             return {**ended, "outcome": "stopped"} if handed_over else ended
 
         self.work = work
-        running = Running(self.order.run, command, nth, flag, self.delivery.job)
+        running = Running(self.order.run, command, nth, flag, self.delivery.job, context.meter)
         self.shop.table.put(running)
         return running
 
@@ -222,7 +224,7 @@ class Attempt:
         deadline = now() + timedelta(milliseconds=command.timeout_ms) if command.timeout_ms else None
         sink = self.shop.bodies.sink(run, command)
         limits: Json = (command.payload or {}).get("limits") or {}
-        self.meter = meter = Meter(command.node, limits.get("tokens"))
+        meter = Meter(command.node, limits.get("tokens"))
         return TaskContext(run, command.node, command.iteration, command.attempt, nth, deadline, now, flag, sink, meter)
 
     def come_to(self, running: Running, ended: Ended | None) -> Ended:
@@ -234,18 +236,16 @@ class Attempt:
         ms = round((time.monotonic() - running.began) * 1000, 3)
         match running.flag.reason:
             case "deadline":
-                return self.used(failed(late(running.command), ms))
+                return used(running, failed(late(running.command), ms))
             case "cancel":
-                return self.used({"outcome": "cancelled", "ms": ms})
+                return used(running, {"outcome": "cancelled", "ms": ms})
             case _:
                 self.hand_over(running)
 
-    def used(self, ended: Ended) -> Ended:
-        """The end of a body that was given up, with what it has reported until then."""
-        return ended if self.meter.total == Usage() else {**ended, "usage": self.meter.total.wire()}
-
-    def warned(self, ended: Ended) -> Ended:
-        """The end of a body, with the limits for one attempt that it was over and that only warn."""
+    def accounted(self, ended: Ended) -> Ended:
+        """The end of a body, with all that the attempt has used, and the limits that it was over and that only warn."""
+        if self.before != Usage():
+            ended = {**ended, "usage": (self.before + Usage.read(ended.get("usage") or {})).wire()}
         limits: Json = (self.command.payload or {}).get("limits") or {}
         now = {"tokens": Usage.read(ended.get("usage") or {}).tokens, "ms": ended.get("ms", 0)}
         over = [
@@ -266,6 +266,12 @@ class Attempt:
         self.append(facts.claim_ended("released", self.claimed(running.nth), "its worker shuts down"))
         self.forget()
         raise HandOver
+
+
+def used(running: Running, ended: Ended) -> Ended:
+    """The end of a body that was given up, with what it has reported until then."""
+    total = running.meter.total
+    return ended if total == Usage() else {**ended, "usage": total.wire()}
 
 
 def failed(error: TaskError, ms: float) -> Ended:
