@@ -202,16 +202,17 @@ class Ledger:
 
     def __post_init__(self) -> None:
         for key in self.state.by_command.values():
-            memory = self.state.nodes[key]
-            self.add(memory.charged, memory.reserved)
+            charge = self.state.nodes[key].charge
+            if charge is not None:
+                self.add(charge[0], (charge[1], charge[2]))
 
-    def add(self, keys: tuple[str, ...], need: Need) -> None:
+    def add(self, keys: list[str], need: Need) -> None:
         for key in keys:
             count, tokens, nano = self.reserved.get(key, (0, 0, 0))
             self.reserved[key] = count + 1, tokens + need[0], nano + need[1]
 
     def take(self, leaf: Leaf) -> None:
-        self.add(tuple(scope.key for scope in scopes(leaf)), need_of(leaf))
+        self.add([scope.key for scope in scopes(leaf)], need_of(leaf))
 
     def fits(self, scope: AspectsGroup, need: Need) -> bool:
         count, tokens, nano = self.reserved.get(scope.key, (0, 0, 0))

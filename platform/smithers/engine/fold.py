@@ -78,9 +78,8 @@ def frame(state: State, data: Json) -> None:
 
 
 def budgets(state: State, data: Json) -> None:
-    for key, (scopes, tokens, nano) in data.get("charges", {}).items():
-        memory = state.memory(key)
-        memory.charged, memory.reserved = tuple(scopes), (tokens, nano)
+    for key, charge in data.get("charges", {}).items():
+        state.memory(key).charge = charge
     for key, error in data.get("refused", {}).items():
         state.memory(key).error = error
     state.exceeded.update(data.get("exceeded", {}))
@@ -178,10 +177,11 @@ def ended(state: State, data: Json) -> None:
 
 
 def use(state: State, memory: NodeMemory, usage: Usage) -> None:
-    memory.usage += usage
-    for scope in memory.charged:
+    total = usage + Usage(*memory.usage or ())
+    memory.usage = [total.input_tokens, total.output_tokens, total.nano_usd]
+    for scope in memory.charge[0] if memory.charge else ():
         tokens, nano = state.spent.get(scope, (0, 0))
-        state.spent[scope] = tokens + usage.tokens, nano + usage.nano_usd
+        state.spent[scope] = [tokens + usage.tokens, nano + usage.nano_usd]
 
 
 def produce(state: State, key: str, output: Any) -> None:

@@ -40,7 +40,7 @@ from smithers.engine.payload import payload, timeout_ms
 from smithers.engine.people import ask_of
 from smithers.engine.reads import validated
 from smithers.engine.slots import start_ready
-from smithers.engine.state import NO_USAGE, NodeMemory, State
+from smithers.engine.state import NodeMemory, State
 from smithers.engine.stuck import why_stuck
 from smithers.engine.tree import Tree
 from smithers.engine.waits import check, outputs_of
@@ -49,6 +49,7 @@ from smithers.flow.body import TaskBody
 from smithers.flow.event import WaitForEvent
 from smithers.flow.policy import duration, milliseconds
 from smithers.flow.task import Task
+from smithers.flow.usage import Usage
 from smithers.flow.wait import Timer
 from smithers.flow.workflow import AnyWorkflow
 
@@ -483,8 +484,8 @@ def row(
         detail = event_detail(element, state, memory, unfit)
     if leaf.error is not None and state == "failed":
         detail["error"] = leaf.error
-    if memory is not None and memory.usage != NO_USAGE:
-        detail["usage"] = shown_usage(leaf, memory.usage)
+    if memory is not None and memory.usage is not None:
+        detail["usage"] = shown_usage(leaf, Usage(*memory.usage))
     if memory is not None and memory.cached and state == "finished":
         detail["cached"] = {"run": memory.cached}
     if command is not None and command.kind != "cancel":
