@@ -20,6 +20,7 @@ from smithers.errors import SmithersError, TaskCancelled, TaskTimeout
 from smithers.flow.body import TaskBody
 from smithers.flow.policy import duration, milliseconds
 from smithers.flow.task_context import CancelFlag, TaskContext
+from smithers.flow.usage import Usage
 from smithers_activities import failure
 from smithers_activities.binding import arguments
 from smithers_activities.capture import capturing, kept
@@ -37,11 +38,14 @@ class Outcome:
     error: dict[str, Any] | None = None
     """`{code, message, retryable, data}`"""
     ms: int = 0
+    usage: dict[str, Any] | None = None
+    """What the body has reported."""
 
     def wire(self) -> dict[str, Any]:
         """As the log keeps it."""
         what = {"output": self.output} if self.outcome == "finished" else {"error": self.error}
-        return {"outcome": self.outcome, **what, "ms": self.ms}
+        used = {} if self.usage is None else {"usage": self.usage}
+        return {"outcome": self.outcome, **what, "ms": self.ms, **used}
 
 
 class Stopped(BaseException):
@@ -71,8 +75,13 @@ def perform(body: TaskBody, context: TaskContext) -> Outcome:
             error = raised
     ms = round((time.perf_counter() - begin) * 1000)
     if error is None and context.flag.reason != "deadline":
-        return Outcome("finished", output, ms=ms)
-    return stopped(error, body, context, ms)
+        return with_usage(Outcome("finished", output, ms=ms), context)
+    return with_usage(stopped(error, body, context, ms), context)
+
+
+def with_usage(outcome: Outcome, context: TaskContext) -> Outcome:
+    total = context.meter.total
+    return outcome if total == Usage() else replace(outcome, usage=total.wire())
 
 
 def invoke(body: TaskBody, context: TaskContext) -> object:

@@ -27,15 +27,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
 from smithers.errors import BodyDied, TaskTimeout
 from smithers.flow.body import TaskBody
 from smithers.flow.task_context import TaskContext
+from smithers.flow.usage import Usage
 from smithers_activities.capture import kept
-from smithers_activities.compute import Outcome, stopped
+from smithers_activities.compute import Outcome, stopped, with_usage
 from smithers_activities.lines import TaskLines
 
 GRACE: Final = timedelta(seconds=2)
@@ -68,11 +69,12 @@ def run(job: Job, body: TaskBody, context: TaskContext, *, grace: timedelta = GR
     finally:
         status = child.finish()
         lines.flush()
+        context.meter.read(child.used)
     ms = round((time.perf_counter() - begin) * 1000)
     if child.ended is not None:
         return judged(Outcome(**child.ended), body, context)
     if context.flag.reason is not None:
-        return stopped(None, body, context, ms)
+        return with_usage(stopped(None, body, context, ms), context)
     raise died(status, context)
 
 
@@ -91,7 +93,7 @@ def judged(ended: Outcome, body: TaskBody, context: TaskContext) -> Outcome:
     if asked.error is not None and error:
         found = {name: error["data"].get(name) for name in ("where", "traceback")}
         asked.error["data"].update(found, raised=error["message"])
-    return asked
+    return replace(asked, usage=ended.usage)
 
 
 def told_to_end(context: TaskContext) -> BodyDied:
@@ -129,6 +131,8 @@ class Child:
     lines: TaskLines
     ended: dict[str, Any] | None = None
     """How it says that the body ended."""
+    used: Usage = field(default_factory=Usage)
+    """What it has reported so far."""
     pipes: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
 
     @classmethod
@@ -168,6 +172,8 @@ class Child:
         if "line" in message:
             stream, text = message["line"]
             self.lines.write(stream, text)
+        elif "usage" in message:
+            self.used = Usage.read(message["usage"])
         elif "ended" in message:
             self.ended = message["ended"]
 

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from smithers.flow.approval import ApprovalSelection as ApprovalSelection
     from smithers.flow.approval import AutoApprove as AutoApprove
     from smithers.flow.approval import Decision as Decision
+    from smithers.flow.aspects import Aspects as Aspects
+    from smithers.flow.budget import CostBudget as CostBudget
+    from smithers.flow.budget import Estimate as Estimate
+    from smithers.flow.budget import LatencySlo as LatencySlo
+    from smithers.flow.budget import TokenBudget as TokenBudget
+    from smithers.flow.budget import Tracking as Tracking
+    from smithers.flow.cache import CachePolicy as CachePolicy
     from smithers.flow.call import call as call
     from smithers.flow.context import Context as Context
     from smithers.flow.deadline import Race as Race
@@ -70,6 +77,9 @@ HOMES = {
         "AutoApprove",
         "Decision",
     ),
+    "flow.aspects": ("Aspects",),
+    "flow.budget": ("CostBudget", "Estimate", "LatencySlo", "TokenBudget", "Tracking"),
+    "flow.cache": ("CachePolicy",),
     "flow.call": ("call",),
     "flow.context": ("Context",),
     "flow.deadline": ("Race",),

@@ -16,6 +16,7 @@ SmithersError
 ├── TaskError                 one attempt of a task failed
 │   ├── InvalidOutput         its output does not fit its model
 │   ├── TaskTimeout, TaskCancelled
+│   ├── BudgetExceeded        a budget of the Aspects around it is spent
 │   ├── BodyDied              the process it ran alone in is gone
 │   ├── KilledWorker          its process died three times
 │   └── NonRetryable          the author says that trying again is useless
@@ -191,6 +192,13 @@ class KilledWorker(TaskError):
     """A task killed its worker process three times."""
 
     code = "KILLED_WORKER"
+    retryable = False
+
+
+class BudgetExceeded(TaskError):
+    """A budget of the Aspects around a task is spent."""
+
+    code = "ASPECT_BUDGET_EXCEEDED"
     retryable = False
 
 

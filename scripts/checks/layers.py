@@ -65,6 +65,7 @@ ONLY_IN: Final[dict[str, tuple[str, ...]]] = {
 
 EXCEPTIONS: Final[dict[tuple[str, str], str]] = {
     ("smithers.flow.task_context", "threading"): "the cancel flag is set by another thread than the body's",
+    ("smithers.flow.usage", "threading"): "a body may report from several threads",
     ("smithers.flow.task_context", "asyncio"): "an async body waits for the flag on its own loop; imported when used",
 }
 """(module, what it imports) -> why it may. One that is not needed any more is a finding."""

@@ -52,6 +52,8 @@ COMMANDS: Final = {
         Listed("prune", "Deletes runs that have ended long ago.", HOST),
         Listed("backup", "Copies the store to a file, while it is in use.", HOST),
         Listed("restore", "Sets the store back to a copy of it.", HOST),
+        Listed("cache ls", "Lists the outputs that are kept for other runs.", HOST),
+        Listed("cache clear", "Forgets outputs that are kept for other runs.", HOST),
         Listed("doctor", "Checks the store, the server, the workers, and runs that are stuck.", HOST),
     )
 }

@@ -23,6 +23,7 @@ from heapq import heappop, heappush
 
 from smithers.engine.asks import is_gated
 from smithers.engine.blocks import blocks_below, decide_block, go_on_block, start_block
+from smithers.engine.budgets import decide_budget, look_at_budgets, spent_around
 from smithers.engine.entry import Json, split_node_key
 from smithers.engine.events import Waits, begin_wait, resolve_next
 from smithers.engine.judge import judge, reason
@@ -79,6 +80,10 @@ class Changes:
     """How waits for events have ended; see `fold.resolve`."""
     waited: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
     """The leaves of these: a loop may have gone on to its next pass since."""
+    refused: dict[str, Json] = field(default_factory=dict[str, Json])
+    """Tasks that a spent budget fails, and why; see `engine/budgets.py`."""
+    exceeded: dict[str, Json] = field(default_factory=dict[str, Json])
+    """Budgets that are exceeded now."""
     unfit: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     """Signals that a wait cannot take, by its key: position and why."""
 
@@ -93,8 +98,8 @@ class Advance:
     """Keys of leaves with new facts."""
     dirty: dict[PartGroup, None] = field(default_factory=dict[PartGroup, None])
     groups: list[Group] = field(default_factory=list[Group])
-    undecided: list[tuple[Path, int, Group]] = field(default_factory=list[tuple[Path, int, Group]])
-    """A heap of loops and blocks that may enter a pass or a stage; see `settle`."""
+    undecided: list[tuple[Path, int, Mount]] = field(default_factory=list[tuple[Path, int, Mount]])
+    """A heap of loops and blocks that may enter a pass or a stage, and of tasks that a budget may end; see `settle`."""
     deferrals: int = 0
     waiters: dict[str, dict[Leaf, None]] = field(default_factory=dict[str, dict[Leaf, None]])
     waits: Waits = field(default_factory=Waits)
@@ -116,6 +121,7 @@ class Advance:
             self.activate(self.tree.root)
         else:
             self.look_at(rendered, self.tree.fresh[seen:])
+        look_at_budgets(self)
         self.move()
         while resolve_next(self):
             self.move()
@@ -132,23 +138,25 @@ class Advance:
             else:
                 self.decide(heappop(self.undecided)[2])
 
-    def defer(self, group: Group) -> None:
-        """Lets a loop or a block decide how it goes on, once nothing else moves.
+    def defer(self, mount: Mount) -> None:
+        """Lets a loop or a block decide how it goes on, or a spent budget end a task, once nothing else moves.
 
         What they enter is kept in the frame. So they decide in the order of the tree, and with everything known that
         follows without a decision: otherwise it would depend on the way there whether a pass begins before or after
         something beside it has failed.
         """
         self.deferrals += 1
-        heappush(self.undecided, (group.path(), self.deferrals, group))
+        heappush(self.undecided, (mount.path(), self.deferrals, mount))
 
-    def decide(self, group: Group) -> None:
-        if not group.attached or group.status != ACTIVE:
+    def decide(self, mount: Mount) -> None:
+        if not mount.attached or mount.status != ACTIVE:
             return
-        if isinstance(group, LoopGroup):
-            next_pass(self, group)
-        elif isinstance(group, GuardGroup):
-            decide_block(self, group)
+        if isinstance(mount, LoopGroup):
+            next_pass(self, mount)
+        elif isinstance(mount, GuardGroup):
+            decide_block(self, mount)
+        elif isinstance(mount, Leaf):
+            decide_budget(self, mount)
 
     def take_in(self) -> list[PartGroup]:
         """As a cold start does it: first everything renders with all the facts, then failures, then the rest.
@@ -288,6 +296,8 @@ class Advance:
             self.ask(leaf)
         elif isinstance(leaf.element, Outcome):
             self.come_out(leaf, leaf.element)
+        elif isinstance(leaf.element, Task) and spent_around(self.tree.state, leaf) is not None:
+            self.defer(leaf)
         elif isinstance(leaf.element, Task):
             leaf.ready, leaf.order = True, leaf.path()
             self.changes.candidates.append(leaf)

@@ -169,7 +169,7 @@ def left_behind(state: State, group: GuardGroup, record: Json) -> Iterator[str]:
     Of a group whose time was over and that counts as skipped, these are all.
     """
     guard = group.guard
-    every = "late" in record and isinstance(guard, Deadline) and guard.group.on_timeout == "skip"
+    every = "late" in record and isinstance(guard, Deadline) and guard.on_late == "skip"
     for mount in group.below():
         if isinstance(mount, Leaf):
             memory = state.nodes.get(mount.key)

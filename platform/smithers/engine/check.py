@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from smithers.engine.asks import label_of
 from smithers.engine.entry import Entry, Json
 from smithers.engine.frame import Plan
 from smithers.engine.inputs import check_input
-from smithers.engine.mounts import Group, GuardGroup, Leaf, LoopGroup, Mount, PartGroup
+from smithers.engine.mounts import AspectsGroup, Group, GuardGroup, Leaf, LoopGroup, Mount, PartGroup
 from smithers.engine.people import ask_of
 from smithers.engine.plan import Planner
 from smithers.errors import RenderError
@@ -72,6 +74,11 @@ def describe(mount: Mount) -> Json:
             stage = mount.children[0] if mount.children else None
             children = [describe(child) for child in stage.children] if isinstance(stage, Group) else []
             return {"kind": type(mount.guard).__name__.lower(), "id": mount.guard.name, "children": children}
+        case AspectsGroup():
+            budgets = {name: getattr(mount.aspects, name) for name in ("token_budget", "cost_budget")}
+            found = {name: asdict(budget) for name, budget in budgets.items() if budget is not None}
+            children = [describe(child) for child in mount.children]
+            return {"kind": "aspects", "id": mount.aspects.name, **found, "children": children}
         case PartGroup() if mount.suspended is not None:
             return {"kind": "part", "id": "", "waits_for": mount.suspended.node, "children": []}
         case Group():

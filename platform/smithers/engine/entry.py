@@ -132,6 +132,13 @@ def split_node_key(key: str) -> tuple[str, str]:
     return node, iteration
 
 
+def taken_from(ended: Json) -> str:
+    """The run whose output a task has taken from the cache, of its `ended` entry; empty where it has run itself."""
+    cache: Json = ended.get("cache") or {}
+    hit: Json = cache.get("hit") or {}
+    return hit.get("run", "")
+
+
 def ended_key(node: str, iteration: str, attempt: int) -> str:
     return f"ended:{node}:{iteration}:a{attempt}"
 

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from smithers.engine.answer import output_of
 from smithers.engine.command import STOPPING
-from smithers.engine.entry import Entry, Json, Kind, node_key, split_node_key
+from smithers.engine.entry import Entry, Json, Kind, node_key, split_node_key, taken_from
 from smithers.engine.state import PAUSED, NodeMemory, State, path_of
+from smithers.flow.usage import Usage
 
 Started = tuple[int, str, str, str, int, int]
 """A command as a frame records it: number, kind, node, iteration, attempt, target."""
@@ -87,10 +88,19 @@ def frame(state: State, data: Json) -> None:
         memory.waits, memory.since = (event, correlation), data["number"]
     for key, why in data.get("unfit", {}).items():
         state.memory(key).unfit.update((int(seq), text) for seq, text in why.items())
+    budgets(state, data)
     for key, how in data.get("events", {}).items():
         resolve(state, key, how)
     for key, shown in data.get("nodes", {}).items():
         show(state, key, shown)
+
+
+def budgets(state: State, data: Json) -> None:
+    for key, charge in data.get("charges", {}).items():
+        state.memory(key).charge = charge
+    for key, error in data.get("refused", {}).items():
+        state.memory(key).error = error
+    state.exceeded.update(data.get("exceeded", {}))
 
 
 def start_command(state: State, command: Started) -> None:
@@ -172,12 +182,15 @@ def ended(state: State, data: Json) -> None:
     close(state, data.get("n", 0))
     wanted, memory.cancelling = not memory.cancelling, False
     memory.ended = max(memory.ended, data["attempt"])
+    if "usage" in data:
+        use(state, memory, Usage.read(data["usage"]))
     match data["outcome"]:
         case "finished" if "run" in data:
             memory.returned = [data.get("output"), data["run"]]
         case "cancelled" if wanted and "error" in data:
             fail(state, key, data["error"])
         case "finished":
+            memory.cached = taken_from(data)
             produce(state, key, data.get("output"))
         case "cancelled":
             memory.outcome = "cancelled"
@@ -193,6 +206,14 @@ def fail(state: State, key: str, error: Json) -> None:
     if memory.error is None:
         memory.error = error
         memory.failures += 1
+
+
+def use(state: State, memory: NodeMemory, usage: Usage) -> None:
+    total = usage + Usage(*memory.usage or ())
+    memory.usage = [total.input_tokens, total.output_tokens, total.nano_usd]
+    for scope in memory.charge[0] if memory.charge else ():
+        tokens, nano = state.spent.get(scope, (0, 0))
+        state.spent[scope] = [tokens + usage.tokens, nano + usage.nano_usd]
 
 
 def produce(state: State, key: str, output: Any) -> None:
@@ -307,8 +328,10 @@ def amended(state: State, data: Json) -> None:
 
 
 def resumed(state: State, _: Json) -> None:
-    """Opens what had failed or was cancelled, denied approvals among it; outputs stay."""
+    """Opens what had failed or was cancelled, denied approvals among it; outputs stay. Budgets count anew."""
     state.status = "running"
+    state.spent.clear()
+    state.exceeded.clear()
     state.cancelled = None
     for key, memory in state.nodes.items():
         denied = memory.decision is not None and memory.shown == "failed"

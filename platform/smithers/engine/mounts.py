@@ -13,6 +13,7 @@ from smithers.engine.entry import Json
 from smithers.engine.scope import Scope
 from smithers.engine.state import Path
 from smithers.flow.approval import Approval
+from smithers.flow.aspects import Aspects
 from smithers.flow.event import WaitForEvent
 from smithers.flow.guard import Guard
 from smithers.flow.human import HumanTask
@@ -150,6 +151,22 @@ class Group(Mount):
     def is_quiet(self) -> bool:
         """Whether nothing below is in flight or has to clean up."""
         return not self.running and not self.held
+
+
+Need = tuple[int, int]
+"""What a task reserves in budgets: tokens, billionths of a dollar."""
+
+
+@dataclass(slots=True, eq=False)
+class AspectsGroup(Group):
+    """A scope with budgets; see `engine/budgets.py`."""
+
+    aspects: Aspects = field(kw_only=True)
+    key: str = ""
+    unfunded: dict[Need, list[tuple[Path, int, Leaf]]] = field(default_factory=dict[Need, list[tuple[Path, int, Leaf]]])
+    """Heaps of ready leaves that wait until what they need can be reserved here, by what that is."""
+    spent: bool = False
+    """Nothing begins below any more, for want of tokens or money."""
 
 
 @dataclass(frozen=True, slots=True)

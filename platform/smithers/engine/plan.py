@@ -26,6 +26,8 @@ from smithers.engine.advance import Advance, Changes
 from smithers.engine.asks import expiry, label_of, request
 from smithers.engine.asks import timeout_ms as wait_ms
 from smithers.engine.blocks import failure_of
+from smithers.engine.budgets import charge_of, limits_of, per_task_ms, shown_usage
+from smithers.engine.caching import cache_of
 from smithers.engine.command import STOPPING, Command
 from smithers.engine.entry import Entry, Fact, Json, node_key, split_node_key
 from smithers.engine.fit import schema_of
@@ -49,6 +51,7 @@ from smithers.flow.event import WaitForEvent
 from smithers.flow.policy import duration, milliseconds
 from smithers.flow.subflow import Outcome, Subflow
 from smithers.flow.task import Task
+from smithers.flow.usage import Usage
 from smithers.flow.wait import Timer
 from smithers.flow.workflow import AnyWorkflow
 
@@ -190,7 +193,8 @@ class Planner:
             self.forget_unseen()
         advance.changes.freed.update(self.tree.freed)
         advance.changes.timers = [leaf for leaf in advance.changes.timers if leaf.attached and leaf.status not in FINAL]
-        started = start_ready(advance.changes.candidates, list(advance.changes.freed))
+        scopes = list(self.tree.aspects.values())
+        started = start_ready(advance.changes.candidates, list(advance.changes.freed), scopes, state)
         return self.frame(started)
 
     def forget_unseen(self) -> None:
@@ -259,6 +263,8 @@ class Planner:
         homes = {id: home for id, home in homes.items() if state.homes.get(id, "") != home}
         extra = {"closed": closed, "loops": changes.loops, "ended_loops": changes.ended_loops, "homes": homes}
         extra |= {"stages": changes.stages, "absent": changes.absent, "disarmed": disarmed, **changes.people.delta()}
+        charges = {leaf.key: charge for leaf in started if (charge := charge_of(leaf)) is not None}
+        extra |= {"charges": charges, "refused": changes.refused, "exceeded": changes.exceeded}
         extra |= {"waits": self.waits(), "events": changes.events, "unfit": changes.unfit}
         delta.update({name: value for name, value in extra.items() if value})
         self.own = state.frames + 1
@@ -370,9 +376,9 @@ class Planner:
             input = checked(element)
             about = child_payload(element, state, memory, input)
             return Command(n, "subflow", id, iteration, attempt, delay_ms=delay, payload=about)
-        limit = timeout_ms(element)
+        limit = shortest(timeout_ms(element), per_task_ms(leaf, "fail"))
         long = element.isolated or limit > LONG_MS
-        body = payload(element, outputs_of(self.tree, leaf))
+        body = payload(element, outputs_of(self.tree, leaf)) | cache_of(self.tree, leaf, element) | limits_of(leaf)
         kind = "child" if long else "run"
         return Command(
             n,
@@ -464,6 +470,11 @@ def is_same(mine: Json, theirs: Json) -> bool:
     return from_json(to_json(mine)) == {key: value for key, value in theirs.items() if key != "owner"}
 
 
+def shortest(timeout_ms: int, most_ms: int | None) -> int:
+    """Of an attempt's own timeout, where 0 is none, and what a scope gives it."""
+    return timeout_ms if most_ms is None else min(timeout_ms or most_ms, most_ms)
+
+
 def timer_command(timer: Timer, iteration: str, n: int) -> Command:
     if timer.until is not None:
         return Command(n, "timer", timer.id, iteration, due_ms=timer.due_ms)
@@ -496,6 +507,10 @@ def row(
         detail |= event_detail(element, state, memory, unfit)
     if leaf.error is not None and state == "failed":
         detail["error"] = leaf.error
+    if memory is not None and memory.usage is not None:
+        detail["usage"] = shown_usage(leaf, Usage(*memory.usage))
+    if memory is not None and memory.cached and state == "finished":
+        detail["cached"] = {"run": memory.cached}
     if command is not None and command.kind not in STOPPING:
         attempt = command.attempt
     label = label_of(asks) if asks is not None else element.label

@@ -8,8 +8,8 @@ here are the rules, one for each kind of block; they look at facts (`Standing`) 
 A record is JSON: `stage`, its name, empty once the block is over; `error`, the failure that is on its way; `stopped`,
 if the block was ended from outside (a group around it fails, the run is cancelled); `steps`, ids of a saga's steps to
 be undone; `closing`, if what is still at work in the stage is being cancelled; `late`, if that is for want of time;
-`left`, keys of nodes whose output will never come; `last`, in a subflow, the key of the last task that had an
-output; `round`, see below; `end`: done, failed or stopped.
+`warned`, if it goes on without (`late` otherwise); `left`, keys of nodes whose output will never come; `last`, in a
+subflow, the key of the last task that had an output; `round`, see below; `end`: done, failed or stopped.
 
 **Resuming.** A failed run goes on from what failed, and no output is made twice. A block whose cleanup has run already
 cannot go back and run the same cleanup nodes again, so it goes into its next *round*: stages that come after the one it
@@ -139,14 +139,15 @@ def after_deadline(guard: Deadline, record: Json, now: Standing) -> Json | None:
     group, timer = now.children
     if group in (DONE, FAILED):
         return end(guard, {**record, "error": now.error})
-    return {**record, "closing": True, "late": True} if timer == DONE else None
+    if timer != DONE or record.get("warned"):
+        return None
+    return {**record, "warned": guard.late} if guard.on_late == "warn" else {**record, "closing": True, "late": True}
 
 
 def after_closing(guard: Guard, record: Json) -> Json:
-    if not isinstance(guard, Deadline) or guard.group.on_timeout != "fail":
+    if not isinstance(guard, Deadline) or guard.on_late != "fail":
         return end(guard, record)
-    message = f"{guard.kind}({guard.first!r}) has taken longer than its timeout, {guard.group.timeout}"
-    return end(guard, {**record, "error": {"code": "GROUP_TIMEOUT", "message": message, "retryable": False}})
+    return end(guard, {**record, "error": guard.late})
 
 
 def after_cleanup(guard: Guard, record: Json, now: Standing) -> Json | None:
@@ -180,7 +181,7 @@ def end(guard: Guard, record: Json) -> Json:
     last: Json = {"stage": "", "end": how, **carried(record)}
     if how == "done":
         return last
-    again = record.get("round", 0) + (record["stage"] != FIRST or "late" in record)
+    again = record.get("round", 0) + (record["stage"] != FIRST or "late" in record or "warned" in record)
     return {**last, "back": {"stage": FIRST, **({"round": again} if again else {})}}
 
 

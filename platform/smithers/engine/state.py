@@ -63,6 +63,13 @@ class NodeMemory:
     """Position of the signal that the node has taken; 0 is none."""
     unfit: dict[int, str] = field(default_factory=dict[int, str])
     """Signals that match, but whose payload does not fit, and why."""
+    charge: list[Any] | None = None
+    """Scopes with budgets that what it uses counts for, innermost first; what is reserved in them while its command is
+    open: tokens, billionths of a dollar."""
+    usage: list[int] | None = None
+    """Of all its attempts: input tokens, output tokens, billionths of a dollar; None where nothing was reported."""
+    cached: str = ""
+    """The run whose output it has taken from the cache; empty where its own body has produced it."""
     shown: str = OPEN
     """The state that frames have told people."""
 
@@ -107,6 +114,10 @@ class State:
     """Keys whose output will never come, though the run goes on, and why: skipped, failed, denied."""
     signals: dict[str, dict[int, Json]] = field(default_factory=dict[str, dict[int, Json]])
     """Signals that nobody has taken: by name, then by position, in order of arrival."""
+    spent: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+    """By scope with budgets: tokens and billionths of a dollar, since the run began or was resumed."""
+    exceeded: dict[str, Json] = field(default_factory=dict[str, Json])
+    """Budgets that frames have told to be exceeded."""
     cancelled: Json | None = None
     """The request to cancel the run."""
     paused: Json | None = None

@@ -27,7 +27,17 @@ from typing import Any
 
 from smithers.engine.entry import Json, node_key
 from smithers.engine.inline import renderer, spelled_out, within
-from smithers.engine.mounts import WIDTH, Group, GuardGroup, Leaf, LeafElement, LoopGroup, Mount, PartGroup
+from smithers.engine.mounts import (
+    WIDTH,
+    AspectsGroup,
+    Group,
+    GuardGroup,
+    Leaf,
+    LeafElement,
+    LoopGroup,
+    Mount,
+    PartGroup,
+)
 from smithers.engine.reads import Reads, Skipped, Suspended
 from smithers.engine.scope import OUTSIDE
 from smithers.engine.stage_bodies import body_of_stage, stage_scope
@@ -36,6 +46,7 @@ from smithers.engine.state import State
 from smithers.engine.subflows import checked, run_name
 from smithers.errors import InvalidElement, RenderError, SmithersError
 from smithers.flow.approval import Approval
+from smithers.flow.aspects import Aspects, LatencyLimit
 from smithers.flow.call import takes_argument
 from smithers.flow.context import Context, Reader
 from smithers.flow.deadline import Deadline, Race, Timed
@@ -66,6 +77,7 @@ class Tree:
     readers: dict[str, dict[PartGroup, None]] = field(default_factory=dict[str, dict[PartGroup, None]])
     loops: dict[str, LoopGroup] = field(default_factory=dict[str, LoopGroup])
     guards: dict[str, GuardGroup] = field(default_factory=dict[str, GuardGroup])
+    aspects: dict[str, AspectsGroup] = field(default_factory=dict[str, AspectsGroup])
     failed_before: list[GuardGroup] = field(default_factory=list[GuardGroup])
     """Blocks mounted since the last look that had failed by then."""
     down: dict[str, None] = field(default_factory=dict[str, None])
@@ -156,6 +168,8 @@ class Tree:
                 return self.mount_leaf(child, parent, index)
             case Timed() if child.timeout is not None:
                 return self.mount_guard(Deadline.around(child), parent, index)
+            case Aspects():
+                return self.mount_aspects(child, parent, index)
             case Loop():
                 return self.mount_loop(child, parent, index)
             case Guard():
@@ -185,6 +199,18 @@ class Tree:
         if isinstance(element, Parallel):
             group.parallel, group.cap, group.fail_fast = True, element.max_concurrency, element.fail_fast
         self.adopt(group, () if element.skip_if else element.children)
+        return group
+
+    def mount_aspects(self, element: Aspects, parent: Group, index: int) -> Mount:
+        """A limit of its time stands around it."""
+        if element.latency_slo is not None:
+            return self.mount_guard(LatencyLimit.of(element), parent, index)
+        key = node_key(parent.scope.prefix + element.name, parent.scope.iteration)
+        if key in self.aspects:
+            raise duplicate(element.name, self.aspects[key].aspects.where, element.where, "Aspects")
+        group = self.aspects[key] = AspectsGroup(parent, index, parent.scope, aspects=element, key=key)
+        share(group, parent)
+        self.adopt(group, element.children)
         return group
 
     def mount_signal(self, signal: Signal[Any], child: Part, parent: Group, index: int) -> Group:
@@ -250,6 +276,8 @@ class Tree:
             )
         if task.bound is not None:
             self.check_binding(task.bound.function, task.captured, f"Task({task.id!r})", task.where)
+        if task.cache is not None and task.cache.by is not None:
+            self.check_binding(task.cache.by, task.cache.captured, f"The cache of Task({task.id!r})", task.where)
 
     def check_binding(
         self, function: Callable[..., Any], held: tuple[tuple[str, int], ...], what: str, where: Where
@@ -338,6 +366,9 @@ class Tree:
             case GuardGroup():
                 del self.guards[mount.key]
                 hold(mount, False)
+                self.take_down_children(mount)
+            case AspectsGroup():
+                del self.aspects[mount.key]
                 self.take_down_children(mount)
             case PartGroup():
                 for node in mount.reads:

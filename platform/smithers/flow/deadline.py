@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from smithers.flow.element import Bracketed, Element
 from smithers.flow.guard import Guard
@@ -40,13 +40,24 @@ class Timed(Element):
 class Deadline(Guard):
     """A group with a time limit, as the engine sees it. Not for authors: they give a group a `timeout`."""
 
-    group: Timed
+    group: Element
+    span: Duration
+    on_late: OnTimeout | Literal["warn"]
 
     @classmethod
     def around(cls, group: Timed) -> Deadline:
         inner = replace(group, timeout=None)
         skip: bool = getattr(group, "skip_if", False)
-        return cls(id=getattr(group, "id", ""), group=group, children=(inner,), skip_if=skip, where=group.where)
+        assert group.timeout is not None
+        return cls(
+            id=getattr(group, "id", ""),
+            group=group,
+            span=group.timeout,
+            on_late=group.on_timeout,
+            children=(inner,),
+            skip_if=skip,
+            where=group.where,
+        )
 
     @property
     def first(self) -> str:
@@ -56,11 +67,17 @@ class Deadline(Guard):
     def timer(self, round: int) -> Timer:
         """The node that waits. Every round has one of its own: one that has fired does not fire again."""
         again = f":{round + 1}" if round else ""
-        return Timer(f"{self.first}:timeout{again}", duration=self.group.timeout, where=self.where)
+        return Timer(f"{self.first}:timeout{again}", duration=self.span, where=self.where)
 
     @property
     def kind(self) -> str:
         return type(self.group).__name__
+
+    @property
+    def late(self) -> dict[str, Any]:
+        """What the group fails with, where its author wants that."""
+        message = f"{self.kind}({self.first!r}) has taken longer than its timeout, {self.span}"
+        return {"code": "GROUP_TIMEOUT", "message": message, "retryable": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,8 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 from pydantic import BaseModel
 
+from smithers.flow.budget import Estimate
+from smithers.flow.cache import CachePolicy
 from smithers.flow.call import Call
 from smithers.flow.element import Child, Element, captured, check_id, check_json, check_upstream
 from smithers.flow.policy import UNLIMITED, Duration, RetryPolicy, duration
@@ -48,6 +50,10 @@ class Task(Element, Generic[M]):
     not."""
     isolated: bool = False
     """Run in a process of its own, which can be stopped."""
+    cache: CachePolicy | None = None
+    """Take the output of an earlier run where the key is the same; None is never."""
+    estimate: Estimate = Estimate()
+    """What an attempt is going to use, for the budgets of `Aspects` around the task."""
     label: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
     body: Call[M] | M | None = None
@@ -68,6 +74,10 @@ class Task(Element, Generic[M]):
             check_deps(self.deps, what)
         if self.meta:
             check_json(self.meta, f"{what}: meta")
+        if not isinstance(self.estimate, Estimate):  # pyright: ignore[reportUnnecessaryIsInstance]  an author may be wrong
+            raise invalid(f"Task({self.id!r}): estimate={self.estimate!r:.60}: write estimate=Estimate(tokens=...).")
+        if self.cache is not None:
+            check_cache(self, self.cache)
 
     def __getitem__(self, children: Body[M]) -> Task[M]:
         body = cast("Child", children)
@@ -124,4 +134,16 @@ def check_static(task: Task[Any], value: BaseModel) -> None:
     if not isinstance(value, task.output):
         raise invalid(
             f"Task({task.id!r}) is to produce {task.output.__name__}, but its value is a {type(value).__name__}."
+        )
+
+
+def check_cache(task: Task[Any], policy: CachePolicy) -> None:
+    if not isinstance(policy, CachePolicy):  # pyright: ignore[reportUnnecessaryIsInstance]  an author may be wrong
+        raise invalid(f"Task({task.id!r}): cache={policy!r:.60}: write cache=CachePolicy(by=..., version=...).")
+    policy.check(f"Task({task.id!r})", task.deps)
+    if policy.by is None and task.captured:
+        names = ", ".join(name for name, _ in task.captured)
+        raise invalid(
+            f"Task({task.id!r}): its function uses {names} from around it, which a cache key cannot see: say what the "
+            f"output depends on, cache=CachePolicy(by=lambda: ...), or hand it over with call(function, {names})."
         )

@@ -9,11 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from smithers.errors import TaskCancelled, TaskTimeout
+from smithers.flow.usage import Meter, reported
 
 StopReason = Literal["cancel", "deadline", "shutdown"]
 
@@ -123,6 +124,8 @@ class TaskContext:
     clock: Callable[[], datetime]
     flag: CancelFlag
     sink: LineSink
+    meter: Meter = field(default_factory=Meter)
+    """Adds up what the attempt reports with `usage`."""
 
     @property
     def idempotency_key(self) -> str:
@@ -171,6 +174,13 @@ class TaskContext:
             self.sink.write("progress", done)
         else:
             self.sink.write("progress", f"{min(max(done, 0.0), 1.0):.0%} {text}".rstrip())
+
+    def usage(self, *, input_tokens: int = 0, output_tokens: int = 0, cost_usd: float = 0.0) -> None:
+        """Reports what a call to a model has used. Reports add up; they are kept with the attempt, however it ends.
+
+        Raises `BudgetExceeded` where the attempt has used more than the `Aspects` around it give one task.
+        """
+        self.meter.add(reported(input_tokens, output_tokens, cost_usd))
 
     @property
     def log(self) -> TaskLog:

@@ -110,6 +110,8 @@ class Log:
     __slots__ = (
         "_base",
         "_code",
+        "_hits",
+        "_kept",
         "_made",
         "_run",
         "_was",
@@ -149,6 +151,8 @@ class Log:
         self._was = self._changeable()
         self.at_ms = max(last_ms, now_ms)
         self._made: set[int] = set()
+        self._kept: dict[str, tuple[str, str, int]] = {}
+        self._hits: set[str] = set()
         self.entries: list[Entry] = []
 
     def put(self, kind: Kind, key: str, data: Json, text: str, code: str = "") -> bool:
@@ -235,6 +239,8 @@ class Log:
             self.take_reset(fact.data)
         if fact.kind in ("ended", "settled") and self.status == PAUSED:
             self.show_end(fact.data)
+        if fact.kind == "ended" and fact.data.get("outcome") == "finished" and "cache" in fact.data:
+            self._cache(fact.data)
         if fact.kind == "follow":
             self.digest, self.source = fact.data["digest"], fact.data["source"]
 
@@ -259,6 +265,24 @@ class Log:
             self.status = "running"
         elif kind == "render_failed" and self.status not in FINAL and self.status != PAUSED:
             self.status = "waiting-code"
+
+    def _cache(self, data: Json) -> None:
+        """Notes an output for other runs, or that this run has taken one. The entry is the last one so far."""
+        cache = data["cache"]
+        if cache.get("hit"):
+            self._hits.add(cache["key"])
+        else:
+            self._kept[cache["key"]] = (data["node"], cache["version"], self._base + self.head)
+
+    def _write_cache(self) -> None:
+        """Sorted, so that two transactions with the same keys wait for each other instead of deadlocking."""
+        for key in sorted({*self._kept, *self._hits}):
+            if key in self._hits:
+                self.connection.execute(sql.NOTE_HIT, (self.at_ms, key))
+            if key in self._kept:
+                node, version, entry = self._kept[key]
+                row = (key, self._run, node, clean(version), entry, self.at_ms)
+                self.connection.execute(sql.KEEP_OUTPUT, row)
 
     def write_commands(self, commands: Sequence[_CommandRow], owner: int) -> None:
         rows = [
@@ -312,6 +336,8 @@ class Log:
         """Writes the run's row, if the log has grown."""
         if self.entries:
             self.connection.execute(sql.ADVANCE_RUN, (self.head, self.planned, self.at_ms, self._run))
+        if self._kept or self._hits:
+            self._write_cache()
         if (now := self._changeable()) != self._was:
             self.connection.execute(sql.CHANGE_RUN, (*now, self._run))
 

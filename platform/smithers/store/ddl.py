@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-REVISIONS = ("0001", "0002", "0003", "0006", "0008")
+REVISIONS = ("0001", "0002", "0003", "0005", "0006", "0008")
 """Oldest first; the last one is what this code needs."""
 
 SQLITE = (
@@ -33,6 +33,7 @@ SQLITE = (
     "CREATE TABLE schedules (name TEXT NOT NULL, data TEXT NOT NULL, paused SMALLINT NOT NULL, note TEXT NOT NULL, revision INTEGER NOT NULL, created_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, last_run TEXT, error TEXT, PRIMARY KEY (name)) WITHOUT ROWID",
     "CREATE TABLE snapshots (run INTEGER NOT NULL, seq INTEGER NOT NULL, version INTEGER NOT NULL, state BLOB NOT NULL, PRIMARY KEY (run, seq))",
     "CREATE TABLE sources (digest TEXT NOT NULL, data TEXT NOT NULL, kept_ms INTEGER NOT NULL, PRIMARY KEY (digest))",
+    'CREATE TABLE task_cache ("key" TEXT NOT NULL, run INTEGER NOT NULL, node TEXT NOT NULL, version TEXT NOT NULL, entry INTEGER NOT NULL, stored_ms INTEGER NOT NULL, hits INTEGER NOT NULL, used_ms INTEGER NOT NULL, PRIMARY KEY ("key")) WITHOUT ROWID',
 )
 
 POSTGRESQL = (
@@ -61,4 +62,5 @@ POSTGRESQL = (
     'CREATE TABLE schedules (name TEXT COLLATE "C" NOT NULL, data TEXT NOT NULL, paused SMALLINT NOT NULL, note TEXT NOT NULL, revision INTEGER NOT NULL, created_ms BIGINT NOT NULL, last_ms BIGINT NOT NULL, last_run TEXT, error TEXT, PRIMARY KEY (name))',
     "CREATE TABLE snapshots (run INTEGER NOT NULL, seq INTEGER NOT NULL, version INTEGER NOT NULL, state BYTEA NOT NULL, PRIMARY KEY (run, seq))",
     "CREATE TABLE sources (digest TEXT NOT NULL, data TEXT NOT NULL, kept_ms BIGINT NOT NULL, PRIMARY KEY (digest))",
+    'CREATE TABLE task_cache (key TEXT COLLATE "C" NOT NULL, run INTEGER NOT NULL, node TEXT NOT NULL, version TEXT NOT NULL, entry BIGINT NOT NULL, stored_ms BIGINT NOT NULL, hits INTEGER NOT NULL, used_ms BIGINT NOT NULL, PRIMARY KEY (key))',
 )

@@ -10,6 +10,7 @@ from smithers.engine.frame import NodeRow
 from smithers.store.records import (
     Append,
     Appended,
+    CachedOutput,
     Deleted,
     Launch,
     Launched,
@@ -98,6 +99,18 @@ class Store(ABC):
     @abstractmethod
     def node(self, run_id: str, node: str, iteration: str | None = None) -> NodeRow:
         """The latest iteration by default. Raises `NodeNotFound`, which names the nearest ids."""
+
+    @abstractmethod
+    def cached(self, key: str) -> CachedOutput | None:
+        """The output that is kept under a key, as the transaction that stored its `ended` entry put it down."""
+
+    @abstractmethod
+    def cached_outputs(self, *, workflow: str = "", node: str = "", limit: int = 1000) -> list[CachedOutput]:
+        """Newest first, without the outputs themselves."""
+
+    @abstractmethod
+    def clear_cache(self, *, workflow: str = "", node: str = "") -> int:
+        """Forgets what is kept, all of it or that of a workflow and a node. The runs stay. Returns how many outputs."""
 
     @abstractmethod
     def write_blob(self, data: bytes) -> str:

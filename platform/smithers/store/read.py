@@ -11,7 +11,7 @@ from smithers.engine.entry import Entry
 from smithers.engine.frame import NodeRow
 from smithers.store.codes import Codes
 from smithers.store.database import Connection
-from smithers.store.records import OpenCommandRow, Run, Schedule
+from smithers.store.records import CachedOutput, OpenCommandRow, Run, Schedule
 from smithers.store.sql import PER_RUN
 from smithers.store.texts import decode, decode_optional, loads
 
@@ -72,6 +72,11 @@ def node(connection: Connection, row: Row) -> NodeRow:
     node_id, iteration, kind, state, attempt, label, ordinal, detail, first_ms, ended_ms = row
     detail = decode_optional(connection, detail)
     return NodeRow(node_id, iteration, kind, state, attempt, label, ordinal, detail, first_ms, ended_ms)
+
+
+def cached(connection: Connection, row: Row) -> CachedOutput:
+    *about, data = row
+    return CachedOutput(*about, output=decode(connection, data)["output"])
 
 
 def schedule(row: Row) -> Schedule:

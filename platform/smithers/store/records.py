@@ -243,6 +243,26 @@ class OpenCommandRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CachedOutput:
+    """An output that other runs may take."""
+
+    key: str
+    run_id: str
+    """The run that has produced it."""
+    workflow: str
+    node: str
+    version: str
+    """As its author has given it."""
+    stored_ms: int
+    hits: int = 0
+    """How often it was taken."""
+    used_ms: int = 0
+    """When it was taken last; 0 for never."""
+    output: Any = None
+    """JSON; None in lists."""
+
+
+@dataclass(frozen=True, slots=True)
 class LogLine:
     run_id: str
     node: str

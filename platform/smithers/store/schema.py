@@ -159,6 +159,21 @@ nodes = Table(
 
 Index("nodes_blobs", nodes.c.detail, sqlite_where=refers("detail"), postgresql_where=refers("detail"))
 
+task_cache = Table(
+    "task_cache",
+    metadata,
+    Column("key", Bytewise, primary_key=True),
+    Column("run", Integer, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("entry", Big, nullable=False),
+    Column("stored_ms", Big, nullable=False),
+    Column("hits", Integer, nullable=False),
+    Column("used_ms", Big, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Outputs that other runs may take, by key (`engine/caching.py`): `entry` is the `ended` entry that holds one."""
+
 blobs = Table(
     "blobs",
     metadata,

@@ -133,6 +133,37 @@ UPSERT_NODE = (
     "ended_ms = CASE WHEN nodes.state = excluded.state THEN nodes.ended_ms ELSE excluded.ended_ms END"
 )
 
+# The cache of outputs ----------------------------------------------------------------------------------------------
+
+KEEP_OUTPUT = (
+    "INSERT INTO task_cache (key, run, node, version, entry, stored_ms, hits, used_ms) VALUES (?, ?, ?, ?, ?, ?, 0, 0) "
+    "ON CONFLICT (key) DO UPDATE SET run = excluded.run, node = excluded.node, version = excluded.version, "
+    "entry = excluded.entry, stored_ms = excluded.stored_ms, hits = 0, used_ms = 0"
+)
+NOTE_HIT = "UPDATE task_cache SET hits = hits + 1, used_ms = ? WHERE key = ?"
+_CACHED = (
+    "SELECT task_cache.key, runs.run_id, runs.workflow, task_cache.node, task_cache.version, task_cache.stored_ms, "
+    "task_cache.hits, task_cache.used_ms{more} FROM task_cache JOIN runs ON runs.id = task_cache.run"
+)
+CACHED = (
+    f"{_CACHED.format(more=', entries.data')} JOIN entries ON entries.id = task_cache.entry WHERE task_cache.key = ?"
+)
+
+
+def cached_outputs(conditions: Sequence[str]) -> str:
+    """Newest first, without the outputs."""
+    return f"{_CACHED.format(more='')}{_where(conditions)} ORDER BY task_cache.stored_ms DESC, task_cache.key LIMIT ?"
+
+
+def clear_cache(conditions: Sequence[str]) -> str:
+    keys = f"SELECT task_cache.key FROM task_cache JOIN runs ON runs.id = task_cache.run{_where(conditions)}"
+    return f"DELETE FROM task_cache WHERE key IN ({keys}) RETURNING key"
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
 # The rest -----------------------------------------------------------------------------------------------------------
 
 INSERT_LOG_LINE = (
@@ -178,6 +209,7 @@ DELETE_OF_RUN = (
     "DELETE FROM snapshots WHERE run = ?",
     "DELETE FROM log_lines WHERE run = ?",
     "DELETE FROM marks WHERE run = ?",
+    "DELETE FROM task_cache WHERE run = ?",
     "DELETE FROM runs WHERE id = ?",
 )
 LOCK_BLOB = "SELECT sha256 FROM blobs WHERE sha256 = ? /* FOR UPDATE */"

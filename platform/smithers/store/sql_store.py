@@ -28,6 +28,7 @@ from smithers.store.marks import marks_of
 from smithers.store.records import (
     Append,
     Appended,
+    CachedOutput,
     Deleted,
     Launch,
     Launched,
@@ -205,6 +206,26 @@ class SqlStore(Store):
 
         return self._database.read(work)
 
+    # The cache of outputs --------------------------------------------------------------------------------------------
+
+    def cached(self, key: str) -> CachedOutput | None:
+        def work(connection: Connection) -> CachedOutput | None:
+            row = connection.execute(sql.CACHED, (key,)).fetchone()
+            return None if row is None else read.cached(connection, row)
+
+        return self._database.read(work)
+
+    def cached_outputs(self, *, workflow: str = "", node: str = "", limit: int = 1000) -> list[CachedOutput]:
+        conditions, values = _cached_by(workflow, node)
+        query = sql.cached_outputs(conditions)
+        rows = self._database.read(lambda connection: connection.execute(query, (*values, limit)).fetchall())
+        return [CachedOutput(*row) for row in rows]
+
+    def clear_cache(self, *, workflow: str = "", node: str = "") -> int:
+        conditions, values = _cached_by(workflow, node)
+        query = sql.clear_cache(conditions)
+        return self._database.write(lambda connection: len(connection.execute(query, values).fetchall()))
+
     # The rest -------------------------------------------------------------------------------------------------------
 
     def write_blob(self, data: bytes) -> str:
@@ -330,6 +351,12 @@ class SqlStore(Store):
         except RunNotFound:
             # Raised anew with the nearest ids: the search for them has no place under the write lock.
             raise self._database.read(lambda connection: _run_not_found(connection, run_id)) from None
+
+
+def _cached_by(workflow: str, node: str) -> tuple[list[str], tuple[str, ...]]:
+    given = {"runs.workflow = ?": workflow, "task_cache.node = ?": node}
+    kept = {condition: value for condition, value in given.items() if value}
+    return list(kept), tuple(kept.values())
 
 
 def _run_of_key(connection: Connection, new: NewRun) -> str:

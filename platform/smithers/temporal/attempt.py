@@ -19,6 +19,7 @@ from smithers.engine.state import PAUSED
 from smithers.errors import BodyDied, KilledWorker, RenderError, TaskError, TaskTimeout
 from smithers.flow.body import TaskBody
 from smithers.flow.task_context import CancelFlag, TaskContext
+from smithers.flow.usage import Meter, Usage
 from smithers.store.records import Append, Appended
 from smithers.temporal import facts
 from smithers.temporal.claims import Begin, Claims, Over
@@ -40,7 +41,7 @@ class Attempt:
     delivery: Delivery
     command: Command
     body: Callable[[], TaskBody]
-    """Called once, on the step's own thread, before the body begins. It may read the store."""
+    """Called on the step's own thread, before the body begins. It may read the store."""
     digest: str
     """Of the code that the body belongs to."""
     careful: bool = False
@@ -53,6 +54,10 @@ class Attempt:
     """Whether the result is on disk."""
     outdated: bool = field(default=False, init=False)
     """Whether the run follows other code by now: this body must not begin here."""
+    before: Usage = field(default_factory=Usage, init=False)
+    """What bodies of this attempt have reported that died meanwhile."""
+    missed: str = field(default="", init=False)
+    """Why an output that the cache has was not taken."""
     work: Callable[[], Ended] | None = field(default=None, init=False)
     """What is to be done on this thread; None where we attach to a body that runs already."""
 
@@ -61,26 +66,59 @@ class Attempt:
 
         Raises `HandOver` when the worker shuts down. The body stays in the table until `forget`.
         """
-        found = self.start(claimed, alone=self.is_alone(0)) if claimed else self.begin()
+        found = self.go_on(claimed) if claimed else self.begin()
         while isinstance(found, Running):
             self.running, self.nth = found, found.nth
             ended = self.come_to(found, found.wait() if self.work is None else found.run(self.work))
             self.work = None
             if ended["outcome"] != "died":
-                return ended
+                return self.for_cache(self.accounted(ended))
             if self.is_told_to_end(ended):
                 self.hand_over(found)
             self.append(facts.claim_ended("died", self.claimed(found.nth), str(ended["why"])))
+            self.before += found.meter.total
             self.forget()
             self.careful = True
             found = self.begin()
-        return found
+        return found if found is None else self.for_cache(self.accounted(found))
 
     def forget(self) -> None:
         if self.running is not None:
             self.shop.table.forget(self.running)
 
+    # The cache
+
+    def cached(self) -> Ended | None:
+        """The end of a task that need not run: an earlier run has produced its output, which still fits the model."""
+        about = (self.command.payload or {}).get("cache")
+        found = self.shop.store.cached(about["key"]) if about else None
+        if about is None or found is None:
+            return None
+        try:
+            model = self.body().task.output
+        except RenderError:  # whoever begins the body says so
+            return None
+        try:
+            output = model.model_validate(found.output).model_dump(mode="json")
+        except Exception as error:  # noqa: BLE001  a validator of the author's may raise anything
+            self.missed = f"the output of run {found.run_id} does not fit {model.__name__} any more: {error}"
+            return None
+        hit: Json = {"run": found.run_id, "at_ms": found.stored_ms}
+        return {"outcome": "finished", "output": output, "ms": 0, "cache": {**about, "hit": hit}}
+
+    def for_cache(self, ended: Ended) -> Ended:
+        """The end of a body, with the key under which its output is to be kept."""
+        about = (self.command.payload or {}).get("cache")
+        if about is None or "cache" in ended or ended["outcome"] != "finished":
+            return ended
+        return {**ended, "cache": {**about, "missed": self.missed}}
+
     # The claim
+
+    def go_on(self, claimed: int) -> Running | Ended:
+        """Begins a body whose claim is stored already."""
+        self.nth = claimed
+        return self.cached() or self.start(claimed, alone=self.is_alone(0))
 
     def begin(self) -> Running | Ended | None:
         found = self.claims().look() if self.careful else Begin(1, 0)
@@ -89,6 +127,9 @@ class Attempt:
                 return failed(killed(found), 0)
             if self.is_cancelling():
                 return {"outcome": "cancelled", "ms": 0}
+            cached = self.cached()
+            if cached is not None:
+                return cached
             self.wait_for_others()
             alone = self.is_alone(found.deaths)
             appended = self.append(facts.claim(self.command, found.nth, self.by(alone=alone)), synced=False)
@@ -186,7 +227,7 @@ class Attempt:
             return {**ended, "outcome": "stopped"} if handed_over else ended
 
         self.work = work
-        running = Running(self.order.run, command, nth, flag, self.delivery.job)
+        running = Running(self.order.run, command, nth, flag, self.delivery.job, context.meter)
         self.shop.table.put(running)
         return running
 
@@ -194,7 +235,9 @@ class Attempt:
         command, run = self.command, self.order.run
         deadline = now() + timedelta(milliseconds=command.timeout_ms) if command.timeout_ms else None
         sink = self.shop.bodies.sink(run, command)
-        return TaskContext(run, command.node, command.iteration, command.attempt, nth, deadline, now, flag, sink)
+        limits: Json = (command.payload or {}).get("limits") or {}
+        meter = Meter(command.node, limits.get("tokens"))
+        return TaskContext(run, command.node, command.iteration, command.attempt, nth, deadline, now, flag, sink, meter)
 
     def come_to(self, running: Running, ended: Ended | None) -> Ended:
         """What the body's end, or that it was given up, means for the step."""
@@ -205,11 +248,24 @@ class Attempt:
         ms = round((time.monotonic() - running.began) * 1000, 3)
         match running.flag.reason:
             case "deadline":
-                return failed(late(running.command), ms)
+                return used(running, failed(late(running.command), ms))
             case "cancel":
-                return {"outcome": "cancelled", "ms": ms}
+                return used(running, {"outcome": "cancelled", "ms": ms})
             case _:
                 self.hand_over(running)
+
+    def accounted(self, ended: Ended) -> Ended:
+        """The end of a body, with all that the attempt has used, and the limits that it was over and that only warn."""
+        if self.before != Usage():
+            ended = {**ended, "usage": (self.before + Usage.read(ended.get("usage") or {})).wire()}
+        limits: Json = (self.command.payload or {}).get("limits") or {}
+        now = {"tokens": Usage.read(ended.get("usage") or {}).tokens, "ms": ended.get("ms", 0)}
+        over = [
+            {"kind": kind, "limit": limits[f"warn_{kind}"], "current": current}
+            for kind, current in now.items()
+            if current > limits.get(f"warn_{kind}", current)
+        ]
+        return {**ended, "over": over} if over else ended
 
     def is_told_to_end(self, ended: Ended) -> bool:
         """Whether the process that died alone was told to end together with ours, as a system that shuts down does."""
@@ -227,6 +283,12 @@ class Attempt:
 def claimant(order: Order, delivery: Delivery) -> Json:
     """Who claims: which delivery of which step, and where."""
     return {"owner": order.n, "since": order.since, "delivery": delivery.attempt, "worker": delivery.worker}
+
+
+def used(running: Running, ended: Ended) -> Ended:
+    """The end of a body that was given up, with what it has reported until then."""
+    total = running.meter.total
+    return ended if total == Usage() else {**ended, "usage": total.wire()}
 
 
 def failed(error: TaskError, ms: float) -> Ended:

@@ -19,6 +19,7 @@ from typing import Final, Protocol
 from smithers.engine.command import Command
 from smithers.engine.entry import Json
 from smithers.flow.task_context import CancelFlag, StopReason
+from smithers.flow.usage import Meter
 
 SHUTDOWN_GRACE_S: Final = 1.0
 Ended = Json
@@ -47,6 +48,8 @@ class Running:
     flag: CancelFlag
     job: Job | None = None
     """Whose thread it runs on."""
+    meter: Meter = field(default_factory=Meter)
+    """What it has reported: also for who goes on without it."""
     began: float = field(default_factory=time.monotonic)
     stopped_at: float = 0.0
     """When its flag was set; 0 is not yet."""

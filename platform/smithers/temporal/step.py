@@ -56,7 +56,7 @@ from functools import partial
 from typing import Final
 
 from smithers.engine.command import ENDING, Command
-from smithers.engine.entry import Entry, Fact
+from smithers.engine.entry import Entry, Fact, taken_from
 from smithers.engine.frame import Plan
 from smithers.errors import RenderError, StaleEpoch, StoreError
 from smithers.flow.body import TaskBody
@@ -176,7 +176,8 @@ class Step:
             self.mine = UNKNOWN
             self.outdated = attempt.outdated
             return None
-        self.shop.pace.note(command, ended["ms"])
+        if not taken_from(ended):
+            self.shop.pace.note(command, ended["ms"])
         following = self.end(attempt, ended)
         attempt.forget()
         return following

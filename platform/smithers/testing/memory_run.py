@@ -151,9 +151,10 @@ class InMemoryRun:
         key = ended_key(command.node, command.iteration, command.attempt)
         self.tell("ended", key, {**data, "outcome": outcome, **more})
 
-    def finish(self, n: int, output: BaseModel | Json) -> None:
+    def finish(self, n: int, output: BaseModel | Json, usage: Json | None = None) -> None:
+        """`usage` is what the body has reported: `input_tokens`, `output_tokens`, `cost_usd`."""
         value = output.model_dump(mode="json") if isinstance(output, BaseModel) else output
-        self.end(n, "finished", output=value)
+        self.end(n, "finished", output=value, **({"usage": usage} if usage else {}))
 
     def fail(self, n: int, message: str = "scripted failure", *, retryable: bool = True) -> None:
         self.end(n, "failed", error={"code": "TASK_FAILED", "message": message, "retryable": retryable})

@@ -18,6 +18,7 @@ from smithers.engine.subflows import child_id, refusal, told
 from smithers.errors import SmithersError
 from smithers.flow.subflow import Subflow
 from smithers.flow.task_context import CancelFlag, TaskContext
+from smithers.flow.usage import Meter
 from smithers.flow.workflow import AnyWorkflow
 from smithers.testing.memory_run import InMemoryRun
 
@@ -290,6 +291,7 @@ def really(simulated: Simulated, command: Command) -> None:
     from smithers_activities.compute import perform
 
     run = simulated.run
+    limits: Json = (command.payload or {}).get("limits") or {}
     context = TaskContext(
         run_id=run.run_id,
         node_id=command.node,
@@ -300,9 +302,11 @@ def really(simulated: Simulated, command: Command) -> None:
         clock=lambda: datetime.fromtimestamp(run.now_ms / 1000, UTC),
         flag=CancelFlag(),
         sink=Kept(simulated.lines),
+        meter=Meter(command.node, limits.get("tokens")),
     )
     outcome = perform(run.planner.body(command.node, command.iteration), context)
-    run.end(command.n, outcome.outcome, output=outcome.output, error=outcome.error)
+    used = {} if outcome.usage is None else {"usage": outcome.usage}
+    run.end(command.n, outcome.outcome, output=outcome.output, error=outcome.error, **used)
 
 
 @dataclass(frozen=True, slots=True)

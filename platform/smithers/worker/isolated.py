@@ -25,7 +25,8 @@ from smithers.flow.body import TaskBody
 from smithers.flow.call import Call
 from smithers.flow.policy import duration, milliseconds
 from smithers.flow.task import Task
-from smithers.flow.task_context import CancelFlag, LineSink, TaskContext
+from smithers.flow.task_context import CancelFlag, TaskContext
+from smithers.flow.usage import Meter, Usage
 from smithers.worker import copies
 from smithers.worker.code import LoadedCode, load
 from smithers_activities import capture, compute, failure
@@ -53,6 +54,7 @@ def job_of(body: TaskBody, context: TaskContext, n: int, code: LoadedCode, folde
         "iteration": context.iteration,
         "attempt": context.attempt,
         "delivery": context.delivery,
+        "limit_tokens": context.meter.limit_tokens,
         "deadline": None if context.deadline is None else context.deadline.timestamp(),
         "timeout_ms": 0 if limit is None else milliseconds(duration(limit, "timeout")),
         "body": by_value(body, code),
@@ -97,6 +99,9 @@ class Wire:
 
     def write(self, stream: str, text: str, /) -> None:
         self.send({"line": [stream, text]})
+
+    def use(self, total: Usage) -> None:
+        self.send({"usage": total.wire()})
 
     def send(self, message: dict[str, Any]) -> None:
         rest = memoryview(json.dumps(message).encode() + b"\n")
@@ -212,7 +217,7 @@ def die_with(parent: int, pipe: int) -> None:
     threading.Thread(target=watch, name="watch parent", daemon=True).start()
 
 
-def carry_out(job: Job, sink: LineSink) -> compute.Outcome:
+def carry_out(job: Job, wire: Wire) -> compute.Outcome:
     deadline = None if job["deadline"] is None else datetime.fromtimestamp(job["deadline"], UTC)
     stopper = Stopper(deadline)
     copies.settle(Path(job["source"]))
@@ -232,11 +237,12 @@ def carry_out(job: Job, sink: LineSink) -> compute.Outcome:
         deadline,
         now,
         stopper.flag,
-        capture.kept(sink),
+        capture.kept(wire),
+        Meter(job["node"], job["limit_tokens"], wire.use),
     )
     body = located(job, code) if job["body"] is None else built(job, code)
     ended = stopper.guard(lambda: compute.perform(body, context))
-    return ended or compute.stopped(compute.Stopped(), body, context, 0)
+    return ended or compute.with_usage(compute.stopped(compute.Stopped(), body, context, 0), context)
 
 
 def built(job: Job, code: LoadedCode) -> TaskBody:

@@ -23,6 +23,8 @@ AS_IT_WAS = {
     "list[Any] | None",
     "Json",
     "Json | None",
+    "list[int] | None",
+    "dict[str, list[int]]",
     "dict[str, int]",
     "dict[str, str]",
     "dict[str, Json]",

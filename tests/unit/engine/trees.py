@@ -12,11 +12,15 @@ from pydantic import BaseModel, field_validator
 
 from smithers import (
     Approval,
+    Aspects,
     AutoApprove,
     Branch,
     Child,
     Context,
+    CostBudget,
+    Estimate,
     HumanTask,
+    LatencySlo,
     Loop,
     Parallel,
     Race,
@@ -27,6 +31,7 @@ from smithers import (
     Subflow,
     Task,
     Timer,
+    TokenBudget,
     TryCatchFinally,
     Turn,
     WaitForEvent,
@@ -97,6 +102,7 @@ class Grower:
                 "saga",
                 "race",
                 "inline",
+                "aspects",
             ]
         return getattr(self, f"a_{self.dice.choice(kinds)}")(depth, known)
 
@@ -117,6 +123,7 @@ class Grower:
             "skip_if": dice.random() < 0.1,
             "isolated": dice.random() < 0.1,
             "needs_approval": dice.random() < 0.1,
+            "estimate": Estimate(tokens=dice.choice([0, 0, 3, 12, 50]), cost_usd=dice.choice([0, 0, 0.07])),
         }
         props["async_"] = props["needs_approval"] and dice.random() < 0.5
         if known and dice.random() < 0.2:
@@ -243,6 +250,22 @@ class Grower:
         id, inner = self.fresh("race"), self.several(depth, known)
         return lambda ctx: Race(id=id)[(one(ctx) for one in inner)]
 
+    def a_aspects(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        id, dice, inner = self.fresh("scope"), self.dice, self.several(depth, known)
+        policy: Any = dice.choice(["fail", "warn", "skip-remaining"])
+        tokens = TokenBudget(max=dice.randint(1, 40), per_task=dice.choice([None, 5, 30]), on_exceeded=policy)
+        cost = CostBudget(max_usd=dice.choice([0.1, 0.5]), on_exceeded=dice.choice(["fail", "warn", "skip-remaining"]))
+        slow = LatencySlo(max="1m", per_task=dice.choice([None, "5s"]), on_exceeded=dice.choice(["fail", "warn"]))
+        budgets: Any = dice.choice([{"token_budget": tokens}, {"token_budget": tokens, "cost_budget": cost}])
+        slo = slow if dice.random() < 0.3 else None
+        wide = dice.random() < 0.6
+
+        def make(ctx: Context[Any]) -> Child:
+            children = [one(ctx) for one in inner]
+            return Aspects(id=id, latency_slo=slo, **budgets)[Parallel[children] if wide else children]
+
+        return make
+
     def a_parallel(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         inner, cap, fast = self.several(depth, known), self.dice.choice([None, 1, 2]), self.dice.random() < 0.3
         limit = self.limit()
@@ -329,6 +352,12 @@ def grown_workflow(seed: int, depth: int = 3) -> AnyWorkflow:
     return Workflow("grown", lambda ctx: Sequence[(one(ctx) for one in inner)], None)
 
 
+def scoped_workflow(seed: int, depth: int = 3) -> AnyWorkflow:
+    """One that is all within budgets."""
+    inner = Grower(random.Random(seed)).a_aspects(depth, ())
+    return Workflow("scoped", inner, None)
+
+
 def answers(run: InMemoryRun, row: NodeRow) -> list[tuple[str, Callable[[], None]]]:
     """What people may say: what fits, what does not, and no."""
 
@@ -366,7 +395,8 @@ def happen(run: InMemoryRun, dice: random.Random) -> str:
             events.append((f"cancelled {n}", lambda n=n: run.cancelled(n)))
             events.append((f"finish late {n}", lambda n=n: run.finish(n, Out(n=n))))
         else:
-            events += [(f"finish {n}", lambda n=n: run.finish(n, Out(n=n)))] * 6
+            used = {"input_tokens": dice.choice([0, 2, 15]), "output_tokens": 1, "cost_usd": dice.choice([0, 0.07])}
+            events += [(f"finish {n}", lambda n=n, used=used: run.finish(n, Out(n=n), used))] * 6
             events.append((f"fail {n}", lambda n=n: run.fail(n)))
             events.append((f"lose {n}", lambda n=n: run.lose(n)))
     for row in run.waiting:
@@ -428,12 +458,14 @@ def resumes(run: InMemoryRun, dice: random.Random) -> bool:
     return not run.is_over
 
 
-def life(seed: int, *, rebuild: bool = False, most: int = 300) -> tuple[InMemoryRun | None, list[str]]:
+def life(
+    seed: int, *, rebuild: bool = False, most: int = 300, grow: Callable[[int], AnyWorkflow] = grown_workflow
+) -> tuple[InMemoryRun | None, list[str]]:
     """Runs a grown workflow to its end with random events. None where the tree itself is refused."""
     dice = random.Random(seed * 7919 + 1)
     happened: list[str] = []
     try:
-        run = InMemoryRun(grown_workflow(seed), rebuild=rebuild)
+        run = InMemoryRun(grow(seed), rebuild=rebuild)
         while len(happened) < most and (not run.is_over or resumes(run, dice)):
             happened.append(happen(run, dice))
     except SmithersError as error:

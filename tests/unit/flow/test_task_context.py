@@ -3,11 +3,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from smithers.errors import TaskCancelled, TaskTimeout
+from smithers.errors import InputError, TaskCancelled, TaskTimeout
 from smithers.flow.task_context import CancelFlag, TaskContext
+from smithers.flow.usage import Usage
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -24,6 +26,27 @@ def make(now: datetime = NOON, deadline: datetime | None = None) -> tuple[TaskCo
     sink = Sink()
     context = TaskContext("r1", "build", "2.1", 1, 1, deadline, lambda: now, CancelFlag(), sink)
     return context, sink
+
+
+def test_reports_of_usage_add_up() -> None:
+    context, _ = make()
+
+    context.usage(input_tokens=10, output_tokens=2, cost_usd=0.1)
+    context.usage(cost_usd=0.2)
+
+    assert context.meter.total == Usage(10, 2, 300_000_000)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"input_tokens": -1}, {"output_tokens": 1.5}, {"cost_usd": -0.1}, {"cost_usd": float("nan")}]
+)
+def test_usage_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    context, _ = make()
+
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        context.usage(**wrong)
+
+    assert context.meter.total == Usage()
 
 
 def test_idempotency_key_names_run_node_and_iteration_only() -> None:

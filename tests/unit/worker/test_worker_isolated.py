@@ -20,6 +20,7 @@ from smithers.engine.plan import Planner
 from smithers.errors import BodyDied
 from smithers.flow.body import TaskBody
 from smithers.flow.task_context import CancelFlag, TaskContext
+from smithers.flow.usage import Meter
 from smithers.store import open_store
 from smithers.store.records import Append, NewRun, PlanWrite
 from smithers.worker.code import LoadedCode, load
@@ -85,6 +86,13 @@ def leaves_others():
     threading.Thread(target=time.sleep, args=(50,)).start()
     return Out(pid=child.pid)
 
+def spends(how, task: TaskContext):
+    task.usage(input_tokens=70, output_tokens=5, cost_usd=0.5)
+    task.usage(input_tokens=1)
+    if how == "die": os.kill(os.getpid(), 9)
+    if how == "sleep": time.sleep(50)
+    return Out()
+
 def asks(): return Out(text=repr(sys.stdin.read()))
 
 @workflow
@@ -115,14 +123,19 @@ Alone = Callable[..., tuple[Outcome, Sink]]
 @pytest.fixture
 def alone(code: LoadedCode, tmp_path: Path) -> Alone:
     def run_alone(
-        function: str, *args: Any, flag: CancelFlag | None = None, timeout: timedelta | None = None, **deps: Any
+        function: str,
+        *args: Any,
+        flag: CancelFlag | None = None,
+        timeout: timedelta | None = None,
+        meter: Meter | None = None,
+        **deps: Any,
     ) -> tuple[Outcome, Sink]:
         resolve = lambda name: code.resolve(f"smithers_workflow_alone:{name}")  # noqa: E731
         task: Task[Any] = Task("t", output=resolve("Out"), timeout=timeout)[call(resolve(function), *args)]
         body = TaskBody(task, {name: resolve("Out")(text=text) for name, text in deps.items()})
         sink = Sink()
         deadline = None if timeout is None else now() + timeout
-        context = TaskContext("r", "t", "", 1, 1, deadline, now, flag or CancelFlag(), sink)
+        context = TaskContext("r", "t", "", 1, 1, deadline, now, flag or CancelFlag(), sink, meter or Meter())
         job = job_of(body, context, 1, code, tmp_path, "")
         return isolate.run(job, body, context, grace=timedelta(seconds=1)), sink
 
@@ -163,6 +176,27 @@ def test_a_body_runs_in_another_process_with_its_arguments_deps_and_context(alon
         ("progress", "50%"),
     ]
     assert ("stdout", "from a shell") in sink.lines
+
+
+def test_what_a_body_reports_comes_back_also_from_a_process_that_dies_or_is_stopped(alone: Alone) -> None:
+    used = {"input_tokens": 71, "output_tokens": 5, "cost_usd": 0.5}
+
+    finished, _ = alone("spends", "", meter=Meter())
+    late, _ = alone("spends", "sleep", timeout=timedelta(seconds=2), meter=Meter())
+    dead = Meter()
+    with pytest.raises(BodyDied):
+        alone("spends", "die", meter=dead)
+
+    assert (finished.outcome, finished.usage) == ("finished", used)
+    assert (late.outcome, late.usage) == ("failed", used)
+    assert dead.total.wire() == used
+
+
+def test_a_limit_for_one_task_holds_in_its_own_process(alone: Alone) -> None:
+    outcome, _ = alone("spends", "", meter=Meter("t", 75))
+
+    assert outcome.error is not None
+    assert (outcome.outcome, outcome.error["code"]) == ("failed", "ASPECT_BUDGET_EXCEEDED")
 
 
 def test_errors_come_back_with_the_authors_line(alone: Alone, code: LoadedCode) -> None:

@@ -20,6 +20,7 @@ from smithers.cli.views.codes import SHORT, code_of
 from smithers.cli.views.nodes import SYMBOLS, named, node_wire, told_error
 from smithers.cli.views.runs import run_details
 from smithers.cli.views.signals import Filter, event_wire, open_events, received, send_command
+from smithers.cli.views.usage import told_usage, total_usage, usage_wire
 from smithers.cli.watching import repeat
 from smithers.engine.frame import NodeRow
 from smithers.store.records import Run
@@ -59,6 +60,7 @@ def show(here: Session, run: Run, most: int) -> None:
             | {"input": input_of(here.store, run)}
             | {"paused": None if (pause := pause_of(here.store, run)) is None else pause.wire()}
             | {"nodes": [node_wire(row) for row in nodes], "pendingApprovals": approvals, "pendingEvents": events}
+            | {"usage": usage_wire(total_usage(nodes))}
             | {"signals": [one.wire() for one in received(here.store, run.run_id, Filter())]}
             | {"children": [child_wire(here.store, child) for child in children(here.store, run.run_id)]}
         )
@@ -67,6 +69,9 @@ def show(here: Session, run: Run, most: int) -> None:
     pause = pause_of(here.store, run)
     if pause is not None:
         here.out.line(f"paused    {pause.told}  (smithers unpause {run.run_id})")
+    used = total_usage(nodes)
+    if used is not None:
+        here.out.line(f"used      {told_usage(used)}")
     if nodes:
         here.out.line()
         here.out.lines(rows(nodes[-most:]))
@@ -123,6 +128,11 @@ def rows(nodes: list[NodeRow]) -> list[str]:
 
 
 def row_of(row: NodeRow) -> tuple[str | Cell, ...]:
-    words = told_error((row.detail or {}).get("error")) if row.state == "failed" else row.label
+    detail = row.detail or {}
+    words = told_error(detail.get("error")) if row.state == "failed" else row.label
+    if detail.get("usage"):
+        words = f"{words}  {told_usage(detail['usage'])}".strip()
+    if "cached" in detail:
+        words = f"{words}  cached: yes, from run {detail['cached']['run']}".strip()
     attempt = str(row.attempt) if row.attempt else ""
     return symbol_cell(row.state), named(row.node, row.iteration), row.kind, state_cell(row.state), attempt, words

@@ -15,6 +15,7 @@ from smithers.cli.views.attempts import Attempt, attempts_of
 from smithers.cli.views.lines import line_wire
 from smithers.cli.views.nodes import find_node, named, node_wire
 from smithers.cli.views.outputs import output_of
+from smithers.cli.views.usage import told_usage
 from smithers.cli.watching import repeat
 from smithers.engine.entry import Json
 from smithers.store.records import LogLine
@@ -68,6 +69,12 @@ def show(here: Session, run_id: str, node: str, iteration: str | None, every: bo
 def told(attempt: Attempt, every: bool) -> list[str]:
     took = f", took {span(attempt.ms)}" if attempt.ended_ms else ""
     lines = [f"  attempt {attempt.number}: {attempt.outcome}, began {local(attempt.started_ms)}{took}"]
+    if attempt.usage:
+        lines.append(f"    used {told_usage(attempt.usage)}")
+    if attempt.cached:
+        lines.append(f"    cached: yes, from run {attempt.cached}")
+    if attempt.missed:
+        lines.append(f"    cached: no, {attempt.missed}")
     if attempt.error:
         error = attempt.error
         lines += indented(f"{error.get('code', '')}: {error.get('message', '')}", "    ")

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from smithers.cli.times import iso
-from smithers.engine.entry import Entry, Json
+from smithers.cli.views.usage import usage_wire
+from smithers.engine.entry import Entry, Json, taken_from
 from smithers.store.interface import Store
 
 
@@ -34,6 +35,12 @@ class Attempt:
     """The body's own time."""
     output: Any = None
     error: Json | None = None
+    usage: Json | None = None
+    """What its body has reported: input_tokens, output_tokens, cost_usd."""
+    cached: str = ""
+    """The run whose output was taken instead of running."""
+    missed: str = ""
+    """Why an output that the cache had was not taken."""
 
     @property
     def started_ms(self) -> int:
@@ -48,6 +55,9 @@ class Attempt:
             "durationMs": self.ms if self.ended_ms else None,
             "output": self.output,
             "error": self.error,
+            "usage": usage_wire(self.usage),
+            "cached": bool(self.cached),
+            "cachedFrom": self.cached or None,
             "claims": [
                 {
                     "startedAt": iso(claim.at_ms),
@@ -85,6 +95,9 @@ def node_entries(store: Store, run_id: str, kind: str, node: str, iteration: str
 def answer(attempt: Attempt, entry: Entry) -> None:
     attempt.outcome, attempt.ended_ms = entry.data["outcome"], entry.at_ms
     attempt.output, attempt.error = entry.data.get("output"), entry.data.get("error")
+    attempt.usage = entry.data.get("usage")
+    cache: Json = entry.data.get("cache") or {}
+    attempt.cached, attempt.missed = taken_from(entry.data), cache.get("missed", "")
     attempt.ms = round(entry.data.get("ms") or max(0, entry.at_ms - attempt.started_ms))
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from smithers.cli.times import offset
 from smithers.cli.views.nodes import named, told_error
+from smithers.cli.views.usage import usage_wire
 from smithers.engine.entry import Entry, Json, node_key, split_node_key
 from smithers.engine.state import PAUSED
 
@@ -32,6 +33,9 @@ CATEGORIES: Final = {
     "Timer": "timer",
     "Signal": "signal",
     "Frame": "frame",
+    "Cache": "cache",
+    "Aspect": "budget",
+    "TokenUsage": "budget",
     "RetryTask": "revert",
 }
 SYMBOLS: Final = {
@@ -119,7 +123,11 @@ class Reader:
         if entry.kind == "frame":
             yield from self.frame(entry)
             return
+        if entry.kind == "ended":
+            yield from looked_up(entry)
         event = SIMPLE[entry.kind](entry)
+        if entry.kind == "ended":
+            yield from used(entry)
         if event.type == "NodeCancelled":
             self.cancelled.add(node_key(event.node, event.iteration))
         yield event
@@ -144,6 +152,7 @@ class Reader:
             for type in () if known else NODE_EVENTS.get(shown, ()):
                 yield Event(entry.seq, entry.at_ms, type, node, iteration)
         yield from people(entry)
+        yield from budgets(entry)
         for _, kind, node, iteration, attempt, _ in data.get("commands", ()):
             if kind in ("run", "child", "subflow") and attempt > 1:
                 yield Event(entry.seq, entry.at_ms, "NodeRetrying", node, iteration, attempt)
@@ -153,6 +162,43 @@ class Reader:
             yield Event(entry.seq, entry.at_ms, "RunStatusChanged", fields={"status": status})
             if status in ENDS:
                 yield Event(entry.seq, entry.at_ms, ENDS[status], fields={"error": data.get("error")})
+
+
+def looked_up(entry: Entry) -> Iterator[Event]:
+    """Whether a task's output was in the cache. The reference has no events for it yet (concepts-caching)."""
+    cache: Json = entry.data.get("cache") or {}
+    if not cache:
+        return
+    hit: Json = cache.get("hit") or {}
+    shown = {"run": hit["run"]} if hit else {"why": cache.get("missed") or "nothing is kept under this key"}
+    yield with_field(about_node("CacheHit" if hit else "CacheMiss")(entry), "key", cache["key"][:12], **shown)
+
+
+def used(entry: Entry) -> Iterator[Event]:
+    """What an attempt has used, and where that was more than one task should."""
+    if "usage" in entry.data:
+        event = about_node("TokenUsageReported")(entry)
+        usage = usage_wire(entry.data["usage"]) or {}
+        yield with_field(event, "source", "task", **usage)
+    for over in entry.data.get("over", ()):
+        about = {"limit": over["limit"], "current": over["current"], "scope": "task"}
+        kind = "latency" if over["kind"] == "ms" else over["kind"]
+        yield with_field(about_node("AspectBudgetWarning")(entry), "kind", kind, **about)
+
+
+def budgets(entry: Entry) -> Iterator[Event]:
+    """Budgets that a plan has found exceeded, and tasks that it has not let begin for that."""
+    for about in entry.data.get("exceeded", {}).values():
+        yield Event(entry.seq, entry.at_ms, exceeded_type(about["policy"]), fields=about)
+    for record in entry.data.get("stages", {}).values():
+        if record.get("warned") and "end" not in record:
+            yield Event(entry.seq, entry.at_ms, exceeded_type("warn"), fields=record["warned"]["data"])
+    for key, error in entry.data.get("refused", {}).items():
+        yield Event(entry.seq, entry.at_ms, "NodeFailed", *split_node_key(key), fields={"error": error})
+
+
+def exceeded_type(policy: str) -> str:
+    return "AspectBudgetWarning" if policy == "warn" else "AspectBudgetExceeded"
 
 
 def people(entry: Entry) -> Iterator[Event]:
@@ -208,10 +254,9 @@ def decided(entry: Entry) -> Event:
     return about_node("ApprovalGranted" if entry.data["approved"] else "ApprovalDenied", "by", "note")(entry)
 
 
-def with_field(event: Event, name: str, value: Any) -> Event:
-    return Event(
-        event.seq, event.at_ms, event.type, event.node, event.iteration, event.attempt, event.fields | {name: value}
-    )
+def with_field(event: Event, name: str, value: Any, **more: Any) -> Event:
+    fields = event.fields | {name: value} | more
+    return Event(event.seq, event.at_ms, event.type, event.node, event.iteration, event.attempt, fields)
 
 
 def fired(entry: Entry) -> Event:
