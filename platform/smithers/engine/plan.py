@@ -254,6 +254,8 @@ class Planner:
         extra = {"closed": closed, "loops": changes.loops, "ended_loops": changes.ended_loops, "homes": homes}
         extra |= {"stages": changes.stages, "absent": changes.absent, "disarmed": disarmed, **changes.people.delta()}
         extra |= {"waits": self.waits(), "events": changes.events, "unfit": changes.unfit}
+        extra["error"] = error
+        extra |= {"delays": {str(c.n): [c.delay_ms, c.due_ms] for c in commands if c.delay_ms or c.due_ms}}
         delta.update({name: value for name, value in extra.items() if value})
         self.own = state.frames + 1
         self.tree.fresh.clear()

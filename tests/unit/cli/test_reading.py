@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from smithers.cli.times import now_ms
 from smithers.engine.entry import Fact
 from smithers.store.records import Append, LogLine
 from tests.unit.cli.flows import nap, polish, release
@@ -176,9 +177,64 @@ def test_events_can_be_of_one_node_or_kind_and_from_a_position(waiting: Stage):
     assert all(event["seq"] > 3 for event in waiting.call("events", "--since", "#3", "--json").records)
 
 
-@pytest.mark.parametrize("option", [("--since", "soon"), ("--type", "voice"), ("--limit", "0")])
-def test_events_refuse_options_that_mean_nothing(waiting: Stage, option: tuple[str, str]):
-    assert waiting.call("events", *option).status == 4
+@pytest.mark.feature("err.INVALID_EVENTS_OPTIONS", "cli.events.limit")
+@pytest.mark.parametrize(
+    "options",
+    [("--since", "soon"), ("--type", "Nodes"), ("--limit", "0"), ("--limit", "100001"), ("--group-by=node", "-f")],
+)
+def test_events_refuse_options_that_mean_nothing(waiting: Stage, options: tuple[str, ...]):
+    answer = waiting.call("events", *options, "--json")
+
+    assert (answer.status, answer.error["code"]) == (4, "INVALID_EVENTS_OPTIONS")
+
+
+@pytest.mark.feature("cli.events.type", "cli.events.limit", "cli.events.since")
+def test_events_can_be_of_one_name_of_the_last_minutes_and_at_most_so_many(
+    waiting: Stage, monkeypatch: pytest.MonkeyPatch
+):
+    started = waiting.call("events", "-t", "NodeStarted", "--json").records
+    assert [(event["type"], event["nodeId"]) for event in started] == [("NodeStarted", "build")]
+    assert len(waiting.call("events", "-t", "node", "-l", "2", "--json").records) == 2
+    assert len(waiting.call("events", "--limit", "100000", "--since", "5m", "--json").records) > 5
+    monkeypatch.setattr("smithers.cli.commands.events.now_ms", lambda: now_ms() + 600_000)
+    assert waiting.call("events", "--since", "5m", "--json").records == []
+    assert waiting.call("events", "--since", "20m", "--json").records
+
+
+@pytest.mark.feature("cli.events.group-by")
+def test_events_can_stand_under_their_node_or_attempt(waiting: Stage):
+    groups = waiting.call("events", "old1", "--group-by", "node", "--json").json["groups"]
+    assert [name for name in groups if name] == ["publish", "tag", "build"]
+    assert [event["type"] for event in groups["publish"]] == ["NodePending"]
+    assert groups[""][0]["type"] == "RunStarted"
+
+    lines = waiting.call("events", "old1", "--group-by", "attempt").out.splitlines()
+    assert lines[0] == "run old1"
+    under = lines[lines.index("build attempt 1") + 1 :][:2]
+    assert [line.split()[2] for line in under] == ["NodeStarted", "NodeFailed"]
+
+
+@pytest.mark.feature("cli.events.watch", "cli.events.interval")
+def test_events_are_followed_at_the_wanted_pace_until_the_run_is_over(waiting: Stage, monkeypatch: pytest.MonkeyPatch):
+    waits: list[float] = []
+
+    def meanwhile(seconds: float) -> None:
+        waits.append(seconds)
+        waiting.call("deny", "abc1")
+        waiting.plan("abc1")
+
+    monkeypatch.setattr("smithers.cli.watching.time.sleep", meanwhile)
+    answer = waiting.call("events", "abc1", "--watch", "-i", "0.7", "-t", "run", "-t", "approval")
+
+    assert waits == [0.7]
+    assert answer.out.splitlines()[-1].split()[2] == "RunFailed"
+
+
+def test_the_schema_of_events_needs_no_run(stage: Stage):
+    titles = [one["title"] for one in stage.call("events", "--schema").json["anyOf"]]
+
+    assert "NodeStarted" in titles
+    assert not (stage.root / ".smithers").exists()
 
 
 def test_output_is_json_by_node_or_of_one_node(waiting: Stage):

@@ -1,0 +1,265 @@
+"""The log as typed events: what happened in a run, in the words of `catalogue.py`.
+
+One entry becomes one event or several: a frame is one, and so is each thing that it changed. Nothing but the log is
+read, so that whoever shows, streams or counts events has the same ones, at any time and in any process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Any, Final
+
+from pydantic_core import to_json
+
+from smithers.engine.catalogue import CATALOGUE
+from smithers.engine.entry import Entry, Json, node_key, split_node_key
+from smithers.engine.judge import MOST_DEATHS, killed
+
+ENDS: Final = {"finished": "RunFinished", "failed": "RunFailed", "cancelled": "RunCancelled"}
+ENDED: Final = {
+    "NodeFailed": "failed",
+    "NodeCancelled": "cancelled",
+    "ApprovalDenied": "failed",
+    "ApprovalExpired": "failed",
+}
+BEGINS_ANEW: Final = ("NodePending", "NodeStarted", "NodeRetrying", "NodeWaitingApproval", "NodeWaitingEvent")
+NODE_EVENTS: Final = {
+    "pending": ("NodePending",),
+    "waiting-approval": ("NodeWaitingApproval", "ApprovalRequested"),
+    "waiting-timer": ("NodeWaitingTimer",),
+    "waiting-event": ("NodeWaitingEvent",),
+    "skipped": ("NodeSkipped",),
+    "cancelling": ("NodeCancelling",),
+    "cancelled": ("NodeCancelled",),
+    "failed": ("NodeFailed",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, as people and programs read it."""
+
+    seq: int
+    at_ms: int
+    type: str
+    node: str = ""
+    iteration: str = ""
+    attempt: int = 0
+    fields: Json = field(default_factory=dict[str, Any])
+
+    @property
+    def category(self) -> str:
+        """A part of the catalogue (cli.events.type)."""
+        return CATALOGUE[self.type].category
+
+    def wire(self, run_id: str) -> Json:
+        common: Json = {"type": self.type, "runId": run_id, "seq": self.seq, "timestampMs": self.at_ms}
+        if self.node:
+            common |= {"nodeId": self.node, "iteration": self.iteration or "0"}
+        if self.attempt:
+            common["attempt"] = self.attempt
+        return common | self.fields
+
+
+@dataclass(slots=True)
+class Reader:
+    """Turns entries, in order and from the first one, into events. It remembers what frames say again or leave out."""
+
+    status: str = ""
+    ended: dict[str, str] = field(default_factory=dict[str, str])
+    """How nodes have ended, by key, as was told already: a frame shows it again."""
+    deaths: dict[str, int] = field(default_factory=dict[str, int])
+    """How often a node's attempt took its process with it."""
+    due_ms: dict[int, int] = field(default_factory=dict[int, int])
+    """When the timers fire, by command."""
+
+    def events(self, entry: Entry) -> Iterator[Event]:
+        for event in self.frame(entry) if entry.kind == "frame" else self.fact(entry):
+            self.take_note(event)
+            yield event
+
+    def take_note(self, event: Event) -> None:
+        key = node_key(event.node, event.iteration)
+        if event.type in ENDED:
+            self.ended[key] = ENDED[event.type]
+        elif event.type in BEGINS_ANEW:
+            self.ended.pop(key, None)
+        if event.type == "WorkerDied":
+            self.deaths[key] = self.deaths.get(key, 0) + 1
+        elif event.type == "NodeRetrying":
+            self.deaths.pop(key, None)
+
+    def fact(self, entry: Entry) -> Iterator[Event]:
+        event = SIMPLE[entry.kind](entry)
+        if event.type != "TimerFired":
+            yield event
+            return
+        due_ms = self.due_ms.pop(entry.data.get("n", 0), 0)
+        late = {"firesAtMs": due_ms, "delayMs": max(0, entry.at_ms - due_ms)} if due_ms else {}
+        yield replace(event, fields={"timerId": event.node, "firedAtMs": entry.at_ms} | late)
+
+    def frame(self, entry: Entry) -> Iterator[Event]:
+        data = entry.data
+        hashed = {"frameNo": data.get("number"), "frameHash": frame_hash(data)}
+        yield Event(entry.seq, entry.at_ms, "FrameCommitted", fields=hashed)
+        for key, how in data.get("events", {}).items():
+            yield from waited(entry, key, how)
+        yield from people(entry)
+        yield from self.timers(entry)
+        yield from self.nodes(entry)
+        for n, kind, node, iteration, attempt, _ in data.get("commands", ()):
+            if kind in ("run", "child") and attempt > 1:
+                due_ms = due(entry, n)
+                fields = {"notBeforeMs": due_ms} if due_ms else {}
+                yield Event(entry.seq, entry.at_ms, "NodeRetrying", node, iteration, attempt, fields)
+        yield from self.run(entry)
+
+    def timers(self, entry: Entry) -> Iterator[Event]:
+        """Those that begin and those that end unfired."""
+        shown = entry.data.get("nodes", {})
+        for n, kind, node, iteration, _, target in entry.data.get("commands", ()):
+            common = entry.seq, entry.at_ms
+            if kind == "cancel" and target in self.due_ms:
+                del self.due_ms[target]
+                yield Event(*common, "TimerCancelled", node, iteration, fields={"timerId": node})
+            if kind == "timer":
+                self.due_ms[n] = due(entry, n)
+                is_own = shown.get(node_key(node, iteration)) == "waiting-timer"
+                type = "deadline" if not is_own else "absolute" if delay_of(entry, n)[1] else "duration"
+                when = {"firesAtMs": self.due_ms[n]} if self.due_ms[n] else {}
+                yield Event(
+                    *common, "TimerCreated", node, iteration, fields={"timerId": node, "timerType": type} | when
+                )
+
+    def nodes(self, entry: Entry) -> Iterator[Event]:
+        """What the frame shows of nodes, and nothing else has told."""
+        timers = {node_key(c[2], c[3]): c[0] for c in entry.data.get("commands", ()) if c[1] == "timer"}
+        for key, shown in entry.data.get("nodes", {}).items():
+            if self.ended.get(key) == shown:
+                continue
+            node, iteration = split_node_key(key)
+            fields: Json = {}
+            if shown == "waiting-timer" and key in timers and self.due_ms.get(timers[key]):
+                fields = {"firesAtMs": self.due_ms[timers[key]]}
+            if shown == "failed" and self.deaths.get(key, 0) >= MOST_DEATHS:
+                fields = {"error": killed(self.deaths[key])}
+            for type in NODE_EVENTS.get(shown, ()):
+                yield Event(entry.seq, entry.at_ms, type, node, iteration, fields=fields)
+
+    def run(self, entry: Entry) -> Iterator[Event]:
+        status = entry.data.get("status", self.status)
+        if status == self.status:
+            return
+        self.status = status
+        yield Event(entry.seq, entry.at_ms, "RunStatusChanged", fields={"status": status})
+        if status in ENDS:
+            fields = {"error": entry.data.get("error")} if status == "failed" else {}
+            yield Event(entry.seq, entry.at_ms, ENDS[status], fields=fields)
+
+
+def events_of(entries: Iterable[Entry]) -> Iterator[Event]:
+    """The events of a log that is read from its beginning."""
+    reader = Reader()
+    for entry in entries:
+        yield from reader.events(entry)
+
+
+def frame_hash(data: Json) -> str:
+    """The same for frames that say the same; who has stored them does not count."""
+    kept = {name: value for name, value in sorted(data.items()) if name != "owner"}
+    return sha256(to_json(kept)).hexdigest()
+
+
+def delay_of(entry: Entry, n: int) -> tuple[int, int]:
+    """How long a frame lets a command wait, and until when: one of the two is 0. Older frames do not say."""
+    found = entry.data.get("delays", {}).get(str(n), (0, 0))
+    return found[0], found[1]
+
+
+def due(entry: Entry, n: int) -> int:
+    """When a command of a frame is due, as the store has it too; 0 for at once, and where the frame does not say."""
+    delay_ms, due_ms = delay_of(entry, n)
+    return entry.at_ms + delay_ms if delay_ms else due_ms
+
+
+def people(entry: Entry) -> Iterator[Event]:
+    """What a plan has made of people's answers, or done without them."""
+    for key in entry.data.get("auto", ()):
+        yield Event(entry.seq, entry.at_ms, "ApprovalAutoApproved", *split_node_key(key))
+    for key in entry.data.get("outputs", {}):
+        yield Event(entry.seq, entry.at_ms, "NodeFinished", *split_node_key(key))
+    for key, news in entry.data.get("asks", {}).items():
+        why = {"why": news.get("complaint")}
+        yield Event(entry.seq, entry.at_ms, "AnswerRefused", *split_node_key(key), fields=why)
+        for type in () if news.get("error") else NODE_EVENTS["waiting-approval"]:
+            yield Event(entry.seq, entry.at_ms, type, *split_node_key(key))
+        if news.get("error"):
+            yield Event(entry.seq, entry.at_ms, "NodeFailed", *split_node_key(key), fields={"error": news["error"]})
+
+
+def waited(entry: Entry, key: str, how: Json) -> Iterator[Event]:
+    """How a wait for an event has ended. That it is skipped the frame says as of any node."""
+    if how.get("timeout") == "skip":
+        return
+    type = "NodeFailed" if how.get("timeout") == "fail" else "NodeFinished"
+    shown = {name: how[name] for name in ("signal", "timeout", "error") if name in how}
+    yield Event(entry.seq, entry.at_ms, type, *split_node_key(key), fields=shown)
+
+
+def about_node(type: str, *fields: str) -> Callable[[Entry], Event]:
+    def event(entry: Entry) -> Event:
+        data = entry.data
+        shown = {name: data[name] for name in fields if data.get(name) is not None}
+        return Event(
+            entry.seq, entry.at_ms, type, data.get("node", ""), data.get("iteration", ""), data.get("attempt", 0), shown
+        )
+
+    return event
+
+
+def ended(entry: Entry) -> Event:
+    types = {"finished": "NodeFinished", "cancelled": "NodeCancelled"}
+    event = about_node(types.get(entry.data["outcome"], "NodeFailed"), "error")(entry)
+    return (
+        event
+        if "ms" not in entry.data
+        else replace(event, fields=event.fields | {"durationMs": round(entry.data["ms"])})
+    )
+
+
+def decided(entry: Entry) -> Event:
+    if entry.data.get("auto"):
+        return about_node("NodeFinished" if entry.data.get("unaudited") else "ApprovalAutoApproved", "note")(entry)
+    return about_node("ApprovalGranted" if entry.data["approved"] else "ApprovalDenied", "by", "note")(entry)
+
+
+def fired(entry: Entry) -> Event:
+    return about_node("ApprovalExpired" if entry.key.startswith("decided:") else "TimerFired")(entry)
+
+
+def rejected(entry: Entry) -> Event:
+    """An answer that was refused says so; any other fact came too late."""
+    return about_node("AnswerRefused" if entry.data.get("node") else "FactRejected", "by", "why")(entry)
+
+
+SIMPLE: Final[dict[str, Callable[[Entry], Event]]] = {
+    "started": about_node("RunStarted", "workflow"),
+    "resumed": about_node("RunStarted", "by"),
+    "redriven": about_node("RunStarted", "by"),
+    "claim": about_node("NodeStarted"),
+    "ended": ended,
+    "decided": decided,
+    "voted": about_node("ApprovalVoted", "by", "note"),
+    "fired": fired,
+    "signal": about_node("SignalReceived", "name", "correlation", "by"),
+    "cancel": about_node("RunCancelRequested", "by", "reason"),
+    "died": about_node("WorkerDied", "why"),
+    "released": about_node("WorkerReleased", "why"),
+    "settled": about_node("StepSettled", "why"),
+    "render_failed": about_node("RenderFailed", "error"),
+    "follow": about_node("WorkflowReloaded", "digest"),
+    "retried": about_node("RetryTaskStarted", "by"),
+    "rejected": rejected,
+}
