@@ -387,6 +387,8 @@ def duplicate(id: str, first: Where, second: Where) -> RenderError:
         f"Duplicate Task id detected: {id!r} stands at {show(first)} and at {show(second)}. "
         "Ids must be unique in the tree; put a loop's variable or a parent's id into them.",
         code="DUPLICATE_ID",
+        kind="Task",
+        id=id,
         node=id,
     )
 

@@ -50,7 +50,11 @@ class Task(Element, Generic[M]):
     def __post_init__(self) -> None:
         check_id(self.id, "Task")
         if not is_model(self.output):
-            raise invalid(f"Task({self.id!r}): output={self.output!r} is not a pydantic model class.")
+            raise invalid(
+                f"Task({self.id!r}): output={self.output!r} is not a pydantic model class.",
+                code="TASK_MISSING_OUTPUT" if self.output is None else "INVALID_ELEMENT",
+                nodeId=self.id,
+            )
         if self.retries < UNLIMITED:
             raise invalid(f"Task({self.id!r}): retries={self.retries}: give 0 or more, or UNLIMITED.")
         if self.timeout is not None:

@@ -160,5 +160,5 @@ def test_a_reused_run_id_is_refused_and_the_old_run_is_kept(shell: Shell):
     result = shell.call("up", "flow.py", "--run-id", "r1", "--input", '{"name": "x"}', "--format", "json")
 
     assert result.status == 4
-    assert result.error["code"] == "RUN_EXISTS"
+    assert result.error["code"] == "RUN_ALREADY_EXISTS"
     assert len(shell.call("ps", "--format", "json").json["runs"]) == 1

@@ -77,11 +77,14 @@ def test_an_ambiguous_beginning_lists_the_runs(waiting: Stage):
     assert sorted(answer.error["data"]["runs"]) == ["abc1", "abc2"]
 
 
+@pytest.mark.feature("err.RUN_NOT_FOUND")
 def test_an_unknown_run_is_wrong_use_and_names_near_ones(waiting: Stage):
     answer = waiting.call("why", "abd1")
 
     assert answer.status == 4
     assert "'abc1'" in answer.err
+    error = waiting.call("why", "abd1", "--json").error
+    assert (error["code"], error["data"]["run_id"]) == ("RUN_NOT_FOUND", "abd1")
 
 
 @pytest.mark.feature("cli.inspect.print")
@@ -265,7 +268,10 @@ def test_node_shows_attempts_error_and_lines(waiting: Stage):
     assert [line["text"] for line in document["lines"]] == ["compiling"]
 
 
+@pytest.mark.feature("err.NODE_NOT_FOUND")
 def test_an_unknown_node_is_wrong_use_and_names_near_ones(waiting: Stage):
+    error = waiting.call("node", "bild", "--json").error
+    assert (error["code"], error["data"]["run_id"], error["data"]["node"]) == ("NODE_NOT_FOUND", "abc1", "bild")
     answer = waiting.call("node", "bild")
 
     assert answer.status == 4
