@@ -294,3 +294,101 @@ def test_logs_show_lines_in_order_and_only_those_asked_for(waiting: Stage):
 def test_logs_of_an_unknown_run_or_node_are_wrong_use(waiting: Stage):
     assert waiting.call("logs", "nosuch").status == 4
     assert waiting.call("logs", "abc1", "--node", "nosuch").status == 4
+
+
+FLOW = """
+from pydantic import BaseModel
+from smithers import Approval, Sequence, Task, workflow
+
+class Order(BaseModel):
+    what: str = "it"
+
+class Text(BaseModel):
+    text: str = ""
+
+def work():
+    raise SystemExit("nothing runs")
+
+@workflow(input=Order)
+def release(ctx):
+    def publish():
+        return Approval("publish", title=f"Ship {ctx.input.what}: {ctx.output(Text, 'build').text}?")
+
+    return Sequence[Task("build", output=Text)[work], publish, Task("tag", output=Text)[work]]
+"""
+
+
+@pytest.mark.feature("cli.graph.render", "render.cli", "cli.graph.input")
+def test_graph_renders_a_file_with_an_input_and_runs_and_makes_nothing(stage: Stage):
+    (stage.root / "flow.py").write_text(FLOW)
+
+    shot = stage.call("graph", "flow.py", "--input", '{"what": "the fix"}', "--json").json
+
+    assert (shot["id"], shot["frameNo"]) == ("release", 0)
+    assert [one["nodeId"] for one in shot["tasks"]] == ["build", "tag"]
+    assert shot["children"][0]["children"][1] == {"kind": "part", "id": "", "waits_for": "build", "children": []}
+    assert "build [task -> Text]" in stage.call("graph", "flow.py").out
+    assert stage.call("graph", "flow.py", "--input", '{"waht": 1}').status == 4
+    assert not (stage.root / ".smithers").exists()
+
+
+@pytest.mark.feature("cli.graph.run-id", "cli.graph.input")
+def test_graph_shows_a_run_with_its_outputs_and_another_input_on_request(waiting: Stage):
+    (waiting.root / "flow.py").write_text(FLOW)
+
+    def labels(*options: str) -> list[str]:
+        shot = waiting.call("graph", "flow.py", "--run-id", "abc1", *options, "--json").json
+        return [one["label"] for one in shot["tasks"]]
+
+    assert labels() == ["", "Ship it: built?", ""]
+    assert labels("--input", '{"what": "the fix"}') == ["", "Ship the fix: built?", ""]
+    shot = waiting.call("graph", "flow.py", "-r", "abc1", "--json").json
+    assert (shot["runId"], shot["frameNo"], shot["tasks"][1]["state"]) == ("abc1", 2, "waiting-approval")
+
+
+@pytest.mark.feature("cli.ps.watch", "cli.ps.interval", "cli.inspect.watch", "cli.inspect.interval")
+@pytest.mark.feature("cli.node.watch", "cli.node.interval")
+@pytest.mark.parametrize(
+    ("command", "key"),
+    [(("ps", "-i"), "runs"), (("inspect", "-i"), "nodes"), (("node", "build", "--interval"), "state")],
+)
+def test_what_is_watched_is_shown_again_and_again_until_it_is_interrupted(
+    waiting: Stage, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], key: str
+):
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) % 3 == 0:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("smithers.cli.watching.time.sleep", sleep)
+    answer = waiting.call(*command, "0.5", "--watch", "--json")
+    waiting.call(*command[:-1], "-w")
+
+    assert (answer.status, waits[:3]) == (130, [0.5, 0.5, 0.5])
+    assert answer.out.count(f'\n  "{key}"') == 3
+    assert waits[3:] == [2.0, 2.0, 2.0]
+
+
+@pytest.mark.feature("cli.ps.all")
+def test_ps_shows_runs_with_any_status_and_all_of_them_on_request(stage: Stage):
+    for n in range(22):
+        stage.start(nap, f"r{n}")
+    stage.call("cancel", "r0")
+    stage.plan("r0")
+
+    assert len(stage.call("ps", "--json").json["runs"]) == 20
+    every = stage.call("ps", "-a", "--json").json["runs"]
+    assert len(every) == 22
+    assert {run["status"] for run in every} == {"waiting-timer", "cancelled"}
+
+
+@pytest.mark.feature("cli.logs.since")
+def test_logs_go_on_behind_a_position(waiting: Stage):
+    waiting.store.write_log_lines([LogLine("abc1", "build", "", 1, 1, "stdout", f"line {n}") for n in range(3)])
+    first = waiting.call("logs", "--json").records[0]["seq"]
+
+    later = waiting.call("logs", "--since", str(first), "--json").records
+
+    assert [line["text"] for line in later] == ["line 1", "line 2"]
