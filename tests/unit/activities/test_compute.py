@@ -98,6 +98,7 @@ class Callme:
         return Out(n=task.attempt)
 
 
+@pytest.mark.feature("plan.exec.inputs")
 @pytest.mark.feature("exec.retry.idempotencykey")
 def test_call_arguments_deps_and_context_meet_in_one_call() -> None:
     plan = {"plan": Plan(steps=["a"])}

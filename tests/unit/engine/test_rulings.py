@@ -39,6 +39,7 @@ def task(id: str, **props: Any) -> Task[Out]:
     return Task(id, output=Out, **props)[work]
 
 
+@pytest.mark.feature("sched.seq")
 @pytest.mark.feature("sequence.order", "sequence.nest", "sequence.empty")
 def test_a_sequence_runs_in_source_order(run: Any) -> None:
     ended = run(Sequence[task("a"), Sequence[()], Sequence[task("b"), task("c")], Fragment[task("d")]])
@@ -200,6 +201,7 @@ def test_until_is_looked_at_before_the_first_pass(run: Any) -> None:
     assert run(Sequence[Loop("l", until=True)[task("never")], task("a")]).started == ["a"]
 
 
+@pytest.mark.feature("author.loop.cap")
 @pytest.mark.feature("loop.maxIterations", "loop.onMaxReached.return-last", "loop.onMaxReached.fail")
 @pytest.mark.feature("controlflow.max.return-last", "controlflow.max.fail")
 @pytest.mark.parametrize(("on_max", "status"), [("return-last", "finished"), ("fail", "failed")])
@@ -209,6 +211,7 @@ def test_a_loop_ends_at_its_cap(run: Any, on_max: Literal["fail", "return-last"]
     assert (ended.status, len(ended.started)) == (status, 5)
 
 
+@pytest.mark.feature("sched.loop.remount")
 @pytest.mark.feature("loop.nested-wrapped", "loop.multiple", "loop.ctx-iterations")
 def test_nested_loops_count_by_path(run: Any) -> None:
     def make(ctx: Context[Any]) -> Child:
@@ -270,6 +273,7 @@ def test_branch_follows_its_condition_at_every_render(run: Any) -> None:
     assert run(make).started == ["a", "yes"]
 
 
+@pytest.mark.feature("sched.unmount")
 def test_a_part_that_leaves_the_tree_takes_its_running_tasks_with_it() -> None:
     def make(ctx: Context[Any]) -> Child:
         def race() -> Child:
