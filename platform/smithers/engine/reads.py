@@ -15,6 +15,7 @@ from smithers.engine.mounts import Missing
 from smithers.engine.scope import OUTSIDE, Scope, resolve
 from smithers.engine.state import State
 from smithers.errors import RenderError
+from smithers.flow.context import RENDERING, AnyContext
 from smithers.flow.where import author_line, show
 
 M = TypeVar("M", bound=BaseModel)
@@ -46,14 +47,18 @@ class Reads:
     )
     """Outputs that were validated already: the one that is handed out, and one that nobody else holds."""
     rendering: bool = False
+    context: AnyContext | None = None
+    """What `use_context` gives while something renders."""
 
     @contextmanager
     def during(self, scope: Scope, noted: dict[str, None]) -> Generator[None]:
         before = self.scope, self.noted, self.rendering
         self.scope, self.noted, self.rendering = scope, noted, True
+        token = RENDERING.set(self.context)
         try:
             yield
         finally:
+            RENDERING.reset(token)
             self.scope, self.noted, self.rendering = before
 
     def output(self, model: type[M], node: str, iteration: int | str | None) -> M:

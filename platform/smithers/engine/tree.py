@@ -75,6 +75,7 @@ class Tree:
     def __post_init__(self) -> None:
         self.reads = Reads(self.state, self.home)
         self.context = Context(self.state.run_id, run_input(self.workflow, self.state), self.reads)
+        self.reads.context = self.context
         self.put_up_root()
         self.down.update(dict.fromkeys(self.state.nodes))
 

@@ -130,6 +130,7 @@ def test_a_file_that_cannot_be_loaded_is_refused_with_its_line(shell: Shell, tex
         ("up", "flow.py", "--run-id", "latest", "--input", '{"name": "x"}'),
         ("up", "--resume"),
         ("up", "--resume", "nosuch"),
+        pytest.param(("up", "--resume", "--input", "{}"), marks=pytest.mark.feature("ctx.input.immutable")),
         ("nosuch",),
         ("ps", "extra"),
         ("approve", "--iteration"),

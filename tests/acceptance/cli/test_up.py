@@ -43,6 +43,17 @@ GATE = flow(
 )
 
 
+@pytest.mark.feature("cli.up.max-concurrency")
+def test_no_more_tasks_are_in_flight_than_wanted(shell: Shell):
+    tasks = ", ".join(f'Task("t{n}", output=Text)[call(slow, "t{n}", 0.1)]' for n in range(3))
+    shell.write("flow.py", flow(f"Parallel[{tasks}]"))
+
+    assert shell.call("up", "flow.py", "-c", "1").status == 0
+
+    told = shell.call("events", "-t", "NodeStarted", "-t", "NodeFinished", "--json").out.splitlines()
+    assert [json.loads(line)["type"] for line in told] == ["NodeStarted", "NodeFinished"] * 3
+
+
 @pytest.mark.feature(
     "cli.up.start",
     "cli.global.exit0",

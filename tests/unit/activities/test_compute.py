@@ -318,6 +318,7 @@ def test_coroutines_are_cancelled_at_their_deadline() -> None:
     assert cleaned == ["yes"]
 
 
+@pytest.mark.feature("plan.exec.inputs")
 @pytest.mark.parametrize("reason", ["cancel", "shutdown"])
 def test_coroutines_are_cancelled_by_the_flag(reason: Any) -> None:
     flag = CancelFlag()

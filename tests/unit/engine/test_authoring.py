@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 from pydantic import BaseModel
 
-from smithers import Branch, Child, Context, Loop, Parallel, Sequence, Task, Workflow, call, workflow
-from smithers.errors import InvalidElement
+from smithers import Branch, Child, Context, Loop, Parallel, Sequence, Task, Workflow, call, use_context, workflow
+from smithers.errors import InvalidElement, RenderError
 from smithers.testing import fails, simulate
 from tests.unit.engine.by_hand import at_work, number, start
 
@@ -217,3 +217,25 @@ def test_a_branch_on_a_result_recovers_from_an_error(run: Any, ok: Any, way: str
     ended = run(make, results={"risky": ok})
 
     assert (ended.status, ended.started) == ("finished", ["risky", way])
+
+
+@pytest.mark.feature("author.usectx", "ctx.outside", "err.CONTEXT_OUTSIDE_WORKFLOW")
+def test_components_find_the_context_while_they_render_and_bodies_do_not(run: Any) -> None:
+    def body() -> Out:
+        try:
+            use_context()
+        except RenderError as error:
+            return Out(n=len(error.wire()["code"]))
+        return Out()
+
+    def component() -> Child:
+        ctx = use_context()
+        return Task(f"after-{ctx.output(Out, 'a').n}-{ctx.iteration}", output=Out)[body]
+
+    turns = Loop("l", until=lambda turn: turn.iteration == 1)[lambda turn: component()]
+    ended = run(lambda ctx: Sequence[Task("a", output=Out)[Out(n=7)], turns])
+
+    assert ended.started == ["a", "after-7-0:0", "after-7-1:1"]
+    assert ended.output(Out, "after-7-0", "0").n == len("CONTEXT_OUTSIDE_WORKFLOW")
+    with pytest.raises(RenderError, match=__file__):
+        use_context()
