@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from typing import Any, Final
-
-from pydantic_core import to_json
 
 from smithers.engine.catalogue import CATALOGUE
 from smithers.engine.entry import Entry, Json, node_key, split_node_key
+from smithers.engine.frame import delay_of, due, frame_hash
 from smithers.engine.judge import MOST_DEATHS, killed
 
 ENDS: Final = {"finished": "RunFinished", "failed": "RunFailed", "cancelled": "RunCancelled"}
@@ -166,24 +164,6 @@ def events_of(entries: Iterable[Entry]) -> Iterator[Event]:
         yield from reader.events(entry)
 
 
-def frame_hash(data: Json) -> str:
-    """The same for frames that say the same; who has stored them does not count."""
-    kept = {name: value for name, value in sorted(data.items()) if name != "owner"}
-    return sha256(to_json(kept)).hexdigest()
-
-
-def delay_of(entry: Entry, n: int) -> tuple[int, int]:
-    """How long a frame lets a command wait, and until when: one of the two is 0. Older frames do not say."""
-    found = entry.data.get("delays", {}).get(str(n), (0, 0))
-    return found[0], found[1]
-
-
-def due(entry: Entry, n: int) -> int:
-    """When a command of a frame is due, as the store has it too; 0 for at once, and where the frame does not say."""
-    delay_ms, due_ms = delay_of(entry, n)
-    return entry.at_ms + delay_ms if delay_ms else due_ms
-
-
 def people(entry: Entry) -> Iterator[Event]:
     """What a plan has made of people's answers, or done without them."""
     for key in entry.data.get("auto", ()):
@@ -222,17 +202,19 @@ def about_node(type: str, *fields: str) -> Callable[[Entry], Event]:
 def ended(entry: Entry) -> Event:
     types = {"finished": "NodeFinished", "cancelled": "NodeCancelled"}
     event = about_node(types.get(entry.data["outcome"], "NodeFailed"), "error")(entry)
-    return (
-        event
-        if "ms" not in entry.data
-        else replace(event, fields=event.fields | {"durationMs": round(entry.data["ms"])})
-    )
+    return event if "ms" not in entry.data else with_field(event, "durationMs", round(entry.data["ms"]))
 
 
 def decided(entry: Entry) -> Event:
     if entry.data.get("auto"):
         return about_node("NodeFinished" if entry.data.get("unaudited") else "ApprovalAutoApproved", "note")(entry)
     return about_node("ApprovalGranted" if entry.data["approved"] else "ApprovalDenied", "by", "note")(entry)
+
+
+def with_field(event: Event, name: str, value: Any) -> Event:
+    return Event(
+        event.seq, event.at_ms, event.type, event.node, event.iteration, event.attempt, event.fields | {name: value}
+    )
 
 
 def fired(entry: Entry) -> Event:
