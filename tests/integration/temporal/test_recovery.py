@@ -102,7 +102,6 @@ def runs_of(place: Place, run: str) -> list[str]:
     return asyncio.run(go())
 
 
-@pytest.mark.feature("dflow.hot")
 def test_a_run_follows_other_code_when_it_is_asked_to(place: Place, tmp_path: Path) -> None:
     """Its step waits for code that nobody holds; then new code is followed, and everything goes on there."""
     place.work("sequence")

@@ -392,3 +392,22 @@ def test_logs_go_on_behind_a_position(waiting: Stage):
     later = waiting.call("logs", "--since", str(first), "--json").records
 
     assert [line["text"] for line in later] == ["line 1", "line 2"]
+
+
+@pytest.mark.feature("plan.debug.artifacts")
+def test_a_plan_can_be_looked_into_from_all_sides(waiting: Stage):
+    (waiting.root / "flow.py").write_text(
+        FLOW.replace('Task("tag", output=Text)', 'Task("tag", output=Text, depends_on=["build"])')
+    )
+
+    edges = {one["nodeId"]: one["dependsOn"] for one in waiting.call("graph", "flow.py", "--json").json["tasks"]}
+    states = {one["nodeId"]: one["state"] for one in waiting.call("inspect", "--json").json["nodes"]}
+    reasons = [one["nodeId"] for one in waiting.call("why", "--json").json["reasons"]]
+    frames = waiting.call("events", "-t", "frame", "--json").records
+    moves = [one["type"] for one in waiting.call("events", "-n", "build", "--json").records]
+
+    assert edges == {"build": [], "tag": ["build"]}
+    assert states == {"build": "finished", "publish": "waiting-approval", "tag": "pending"}
+    assert reasons == ["publish"]
+    assert [frame["frameNo"] for frame in frames] == [1, 2]
+    assert moves == ["NodeStarted", "NodeFinished"]

@@ -159,7 +159,7 @@ def test_a_descriptor_is_plain_data_with_output_policies_and_body() -> None:
     assert (b["mode"], b["staticPayload"], b["skipIf"], b["timeoutMs"]) == ("static", {"n": 4}, True, None)
 
 
-@pytest.mark.feature("render.desc.parallel", "plan.norm.groups", "render.desc.approval", "plan.kinds")
+@pytest.mark.feature("render.desc.parallel", "plan.norm.groups", "render.desc.approval")
 def test_a_descriptor_names_its_group_and_whether_a_person_is_asked() -> None:
     tree = Sequence[
         Parallel(max_concurrency=3)[task("a"), Parallel[task("b", needs_approval=True)]],

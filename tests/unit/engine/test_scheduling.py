@@ -31,7 +31,7 @@ def finish(run: InMemoryRun, node: str) -> None:
     run.finish(number(run, node), Out())
 
 
-@pytest.mark.feature("sched.loop", "sched.trigger", "sched.detect", "plan.stages")
+@pytest.mark.feature("sched.loop", "sched.trigger", "sched.detect")
 def test_the_tree_is_looked_at_again_after_every_task_until_all_is_done(rebuild: bool) -> None:
     """Each completion makes a frame, also while others are in flight; one that adds nothing starts nothing."""
 
@@ -211,7 +211,7 @@ def test_the_next_attempt_waits_as_the_policy_says(policy: RetryPolicy, least: l
     assert all(low <= delay <= low * 1.1 for low, delay in zip(least, delays, strict=True))
 
 
-@pytest.mark.feature("dflow.frames", "plan.debug.artifacts")
+@pytest.mark.feature("dflow.frames")
 def test_every_frame_is_kept_and_says_where_two_runs_went_apart(rebuild: bool) -> None:
     runs = [start(Sequence[task("a", retries=0, continue_on_fail=True), task("b")], rebuild) for _ in range(2)]
     finish(runs[0], "a")
