@@ -52,7 +52,7 @@ class Task(Element, Generic[M]):
         if not is_model(self.output):
             raise invalid(
                 f"Task({self.id!r}): output={self.output!r} is not a pydantic model class.",
-                code="TASK_MISSING_OUTPUT" if self.output is None else "INVALID_ELEMENT",
+                code="TASK_MISSING_OUTPUT" if cast("object", self.output) is None else "INVALID_ELEMENT",
                 nodeId=self.id,
             )
         if self.retries < UNLIMITED:
