@@ -58,6 +58,8 @@ def given(tree: ast.AST) -> Iterator[str]:
         values: list[ast.expr | None] = []
         if isinstance(node, ast.keyword) and node.arg == "code":
             values = [node.value]
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "code":
+            values = [node.value]
         elif isinstance(node, ast.Dict):
             values = [
                 value
