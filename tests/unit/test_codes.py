@@ -56,16 +56,14 @@ def given(tree: ast.AST) -> Iterator[str]:
     }
     for node in ast.walk(tree):
         values: list[ast.expr | None] = []
-        if isinstance(node, ast.keyword) and node.arg == "code":
-            values = [node.value]
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "code":
-            values = [node.value]
-        elif isinstance(node, ast.Dict):
-            values = [
-                value
-                for key, value in zip(node.keys, node.values, strict=True)
-                if isinstance(key, ast.Constant) and key.value == "code"
-            ]
+        match node:
+            case ast.keyword(arg="code", value=value) | ast.Assign(targets=[ast.Name("code")], value=value):
+                values = [value]
+            case ast.Dict(keys=keys, values=found):
+                pairs = zip(keys, found, strict=True)
+                values = [value for key, value in pairs if isinstance(key, ast.Constant) and key.value == "code"]
+            case _:
+                continue
         for value in values:
             yield from text(value)
             if isinstance(value, ast.Name) and isinstance(constants.get(value.id), str):
