@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from smithers.flow.cache import CachePolicy as CachePolicy
     from smithers.flow.call import call as call
     from smithers.flow.context import Context as Context
+    from smithers.flow.context import use_context as use_context
     from smithers.flow.deadline import Race as Race
     from smithers.flow.element import Child as Child
     from smithers.flow.element import Element as Element
@@ -81,7 +82,7 @@ HOMES = {
     "flow.budget": ("CostBudget", "Estimate", "LatencySlo", "TokenBudget", "Tracking"),
     "flow.cache": ("CachePolicy",),
     "flow.call": ("call",),
-    "flow.context": ("Context",),
+    "flow.context": ("Context", "use_context"),
     "flow.deadline": ("Race",),
     "flow.element": ("Child", "Element", "Fragment"),
     "flow.event": ("Signal", "WaitForEvent"),

@@ -34,9 +34,10 @@ SmithersError
     ├── TemporalUnavailable   no server answers
     └── TemporalMissing       no binary, and no way to get one
 
-Each class has a stable code; its docstring is its default message; `retryable` says whether the same call may work
-later. Messages say what, where, why likely, what to do, in this order. No class crosses a process border: only
-`{code, message, data}` does (`SmithersError.wire`).
+Each class has a stable code (`codes.py` lists them all, and those finer ones that a `code=` in the data gives); its
+docstring is its default message; `retryable` says whether the same call may work later. Messages say what, where, why
+likely, what to do, in this order. No class crosses a process border: only `{code, message, data}` does
+(`SmithersError.wire`).
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class RunNotFound(InputError, LookupError):
 class RunExists(InputError):
     """A run with this id exists already."""
 
-    code = "RUN_EXISTS"
+    code = "RUN_ALREADY_EXISTS"
 
 
 class IdempotencyConflict(InputError):
@@ -178,7 +179,7 @@ class TaskTimeout(TaskError, TimeoutError):
 class TaskCancelled(TaskError):
     """A task was cancelled."""
 
-    code = "TASK_CANCELLED"
+    code = "TASK_ABORTED"
     retryable = False
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-FREE: Final = ("smithers.errors",)
+FREE: Final = ("smithers.errors", "smithers.codes")
 """Everybody may import these. They import nothing of ours."""
 
 FLOW: Final = ("smithers.flow",)
@@ -26,6 +26,7 @@ INTERFACES: Final[tuple[str, ...]] = ()
 LAYERS: Final[dict[str, tuple[str, ...]]] = {
     "smithers": (*AUTHORING, "smithers.api"),  # the lazy names of `smithers/__init__.py`
     "smithers.errors": (),
+    "smithers.codes": (),
     "smithers.project": (),
     "smithers.flow": (),
     "smithers.components": FLOW,

@@ -8,8 +8,8 @@ from typing import Final
 
 from smithers.cli.up.model import CODE, RUNNING, RunModel
 from smithers.cli.views.children import waits_for_people
-from smithers.cli.views.events import Event
 from smithers.cli.views.why import code
+from smithers.engine.chronicle import Event
 from smithers.store.interface import Store
 
 PAGE: Final = 5000

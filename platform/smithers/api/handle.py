@@ -14,7 +14,7 @@ from smithers.api.hosting import Host, host_of
 from smithers.api.result import Result
 from smithers.cli.person import whoami
 from smithers.cli.up.model import RunModel
-from smithers.cli.views.events import Event
+from smithers.engine.chronicle import Event
 from smithers.errors import StoreUnavailable, TemporalUnavailable
 from smithers.project import Project
 from smithers.store import open_store

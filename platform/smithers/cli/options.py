@@ -17,4 +17,6 @@ IterationOption = Annotated[
 ]
 WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="Show it again and again until interrupted.")]
 IntervalOption = Annotated[float, typer.Option("--interval", min=0.1, help="Seconds between two looks.")]
+ShortIntervalOption = Annotated[float, typer.Option("--interval", "-i", min=0.1, help="Seconds between two looks.")]
+"""Where `-i` does not mean something else."""
 ResumeFlag = Annotated[bool, typer.Option("--resume", help="Then go on with the run here, as `up --resume` does.")]

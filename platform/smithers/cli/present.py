@@ -54,7 +54,9 @@ def present_bug(error: BaseException, form: Form) -> int:
     """Something that is nobody's fault but ours: the traceback goes to stderr."""
     traceback.print_exception(error)
     if form is Form.json:
-        Out(form).document({"error": {"code": "INTERNAL", "message": str(error) or type(error).__name__, "data": {}}})
+        Out(form).document(
+            {"error": {"code": "INTERNAL_ERROR", "message": str(error) or type(error).__name__, "data": {}}}
+        )
     Out().note(f"{red('error')}: this is a bug in Smithers; the lines above help to find it.")
     return FAILED
 

@@ -30,6 +30,7 @@ COMMANDS: Final = {
         Listed("logs", "Shows the lines that tasks have written.", LOOK),
         Listed("events", "Shows what has happened in a run, in order.", LOOK),
         Listed("node", "Shows one node: attempts, output, error, lines.", LOOK),
+        Listed("explain", "Says what an error code means, and what to do.", LOOK),
         Listed("output", "Prints the output of a run or of one node as JSON.", LOOK),
         Listed("approve", "Approves what a run waits for.", DECIDE),
         Listed("deny", "Denies what a run waits for.", DECIDE),

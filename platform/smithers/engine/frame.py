@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 from smithers.engine.command import Command
-from smithers.engine.entry import Json, decided_key
+from smithers.engine.entry import Entry, Json, decided_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +63,23 @@ class Plan:
     @property
     def key(self) -> str:
         return f"frame:{self.number}"
+
+
+def frame_hash(data: Json) -> str:
+    """The same for frames that say the same; who has stored them does not count."""
+    from pydantic_core import to_json  # 15 ms, which commands that only look need not pay
+
+    kept = {name: value for name, value in sorted(data.items()) if name != "owner"}
+    return sha256(to_json(kept)).hexdigest()
+
+
+def delay_of(entry: Entry, n: int) -> tuple[int, int]:
+    """How long a frame lets a command wait, and until when: one of the two is 0. Older frames do not say."""
+    found = entry.data.get("delays", {}).get(str(n), (0, 0))
+    return found[0], found[1]
+
+
+def due(entry: Entry, n: int) -> int:
+    """When a command of a frame is due, as the store has it too; 0 for at once, and where the frame does not say."""
+    delay_ms, due_ms = delay_of(entry, n)
+    return entry.at_ms + delay_ms if delay_ms else due_ms

@@ -62,7 +62,12 @@ def reason(element: LeafElement, memory: NodeMemory) -> Json:
         return why_failed(gate(element), memory.decision)
     if memory.error is not None:
         return memory.error
+    return killed(memory.deaths)
+
+
+def killed(deaths: int) -> Json:
+    """Why a task failed that took its process with it too often."""
     return {
         "code": "KILLED_WORKER",
-        "message": f"its process died {memory.deaths} times while this task ran; it is not tried again",
+        "message": f"its process died {deaths} times while this task ran; it is not tried again",
     }

@@ -266,6 +266,8 @@ class Planner:
         charges = {leaf.key: charge for leaf in started if (charge := charge_of(leaf)) is not None}
         extra |= {"charges": charges, "refused": changes.refused, "exceeded": changes.exceeded}
         extra |= {"waits": self.waits(), "events": changes.events, "unfit": changes.unfit}
+        extra["error"] = error
+        extra |= {"delays": {str(c.n): [c.delay_ms, c.due_ms] for c in commands if c.delay_ms or c.due_ms}}
         delta.update({name: value for name, value in extra.items() if value})
         self.own = state.frames + 1
         self.tree.fresh.clear()

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json, to_json
 
 from smithers.engine.entry import node_key, split_node_key
 from smithers.engine.mounts import Missing
 from smithers.engine.scope import OUTSIDE, Scope, resolve
 from smithers.engine.state import Path, State, path_of
 from smithers.errors import RenderError
+from smithers.flow.context import RENDERING, AnyContext
 from smithers.flow.where import Where, author_line, show
 
 M = TypeVar("M", bound=BaseModel)
@@ -40,17 +42,23 @@ class Reads:
     """The loops around a node id, or None while it was never mounted."""
     scope: Scope = OUTSIDE
     noted: dict[str, None] = field(default_factory=dict[str, None])
-    values: dict[tuple[str, type[BaseModel]], Any] = field(default_factory=dict[tuple[str, type[BaseModel]], Any])
-    """Outputs that were validated already; an output never changes."""
+    values: dict[tuple[str, type[BaseModel]], tuple[Any, Any]] = field(
+        default_factory=dict[tuple[str, type[BaseModel]], tuple[Any, Any]]
+    )
+    """Outputs that were validated already: the one that is handed out, and one that nobody else holds."""
     rendering: bool = False
+    context: AnyContext | None = None
+    """What `use_context` gives while something renders."""
 
     @contextmanager
     def during(self, scope: Scope, noted: dict[str, None]) -> Generator[None]:
         before = self.scope, self.noted, self.rendering
         self.scope, self.noted, self.rendering = scope, noted, True
+        token = RENDERING.set(self.context)
         try:
             yield
         finally:
+            RENDERING.reset(token)
             self.scope, self.noted, self.rendering = before
 
     def output(self, model: type[M], node: str, iteration: int | str | None) -> M:
@@ -102,7 +110,8 @@ class Reads:
         if not self.rendering:
             raise RenderError(
                 f"An output of {node!r} is read at {show(author_line())}, outside of rendering: read it in the "
-                "workflow function or in a function used as a child, and hand it over with call(fn, value) or deps."
+                "workflow function or in a function used as a child, and hand it over with call(fn, value) or deps.",
+                code="CONTEXT_OUTSIDE_WORKFLOW",
             )
         self.noted[node] = None
 
@@ -111,9 +120,15 @@ class Reads:
         if memory is None or not memory.has_output or key in self.state.absent:
             return None
         known = self.values.get((key, model))
-        if known is None:
-            known = self.values[key, model] = validated(model, memory.output, key)
-        return known
+        if known is None or known[0] != known[1]:
+            # an author may change what was read, for this rendering; what is read next is what was stored
+            known = self.values[key, model] = fresh(model, memory.output, key), fresh(model, memory.output, key)
+        return known[0]
+
+
+def fresh(model: type[M], output: Any, key: str) -> M:
+    """Shares nothing with the state, whatever the model lets through as it is."""
+    return validated(model, from_json(to_json(output)), key)
 
 
 def validated(model: type[M], output: Any, key: str) -> M:

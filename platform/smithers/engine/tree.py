@@ -93,6 +93,7 @@ class Tree:
     def __post_init__(self) -> None:
         self.reads = Reads(self.state, self.home)
         self.context = self.new_context(run_input(self.workflow, self.state.input), self.reads)
+        self.reads.context = self.context
         self.put_up_root()
         self.down.update(dict.fromkeys(self.state.nodes))
 
@@ -475,7 +476,7 @@ def duplicate(id: str, first: Where, second: Where, kind: str) -> RenderError:
         code="DUPLICATE_ID",
         node=id,
         id=id,
-        kind=kind.lower(),
+        kind=kind,
     )
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, Protocol, TypeVar
+from contextvars import ContextVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
+
+from smithers.errors import RenderError
+from smithers.flow.where import author_line, show
 
 I = TypeVar("I")  # noqa: E741  the input's type
 M = TypeVar("M", bound=BaseModel)
@@ -62,3 +66,20 @@ class Context(Generic[I]):
 
 
 AnyContext = Context[Any]
+RENDERING: Final[ContextVar[AnyContext | None]] = ContextVar("smithers_rendering", default=None)
+"""The context of what renders now in this thread; the engine sets it."""
+
+
+def use_context() -> AnyContext:
+    """The context of the workflow that renders now, for functions that nobody hands it to (page concepts: useCtx).
+
+    Raises `RenderError` with the code `CONTEXT_OUTSIDE_WORKFLOW` while nothing renders, as in a task's body.
+    """
+    context = RENDERING.get()
+    if context is None:
+        raise RenderError(
+            f"use_context() is called at {show(author_line())}, outside of rendering: call it in the workflow function "
+            "or in what that calls, and hand values on to tasks with call(fn, value) or deps.",
+            code="CONTEXT_OUTSIDE_WORKFLOW",
+        )
+    return context

@@ -129,9 +129,11 @@ def normalized(child: Child, parent: str, where: Where | None = None) -> Iterato
 def check_id(id: object, component: str) -> None:
     """Raises `InvalidElement` unless `id` can name a node in keys, paths and commands."""
     if not isinstance(id, str) or not ID.fullmatch(id):
+        code = "TASK_ID_REQUIRED" if component == "Task" and not id else "INVALID_ELEMENT"
         raise invalid(
             f"{component}({id!r}): an id is 1 to 200 letters, digits or any of _ . : / @ + -, "
-            "and starts with a letter, digit or underscore."
+            "and starts with a letter, digit or underscore.",
+            code=code,
         )
 
 

@@ -62,7 +62,11 @@ class Task(Element, Generic[M]):
     def __post_init__(self) -> None:
         check_id(self.id, "Task")
         if not is_model(self.output):
-            raise invalid(f"Task({self.id!r}): output={self.output!r} is not a pydantic model class.")
+            raise invalid(
+                f"Task({self.id!r}): output={self.output!r} is not a pydantic model class.",
+                code="TASK_MISSING_OUTPUT" if cast("object", self.output) is None else "INVALID_ELEMENT",
+                nodeId=self.id,
+            )
         what = f"Task({self.id!r})"
         check_retries(self, what)
         if self.timeout is not None and not duration(self.timeout, f"{what}: timeout"):

@@ -50,6 +50,14 @@ class Usage:
         return cls(wire.get("input_tokens", 0), wire.get("output_tokens", 0), nano_usd(wire.get("cost_usd", 0)))
 
 
+SHOWN: Final = {"input_tokens": "inputTokens", "output_tokens": "outputTokens", "cost_usd": "costUsd"}
+
+
+def for_programs(wire: dict[str, Any]) -> dict[str, Any]:
+    """What the log says, in the words of programs."""
+    return {SHOWN[name]: value for name, value in wire.items() if name in SHOWN}
+
+
 class Meter:
     """Adds up what one attempt uses. Safe to use from any thread."""
 

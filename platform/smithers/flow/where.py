@@ -30,8 +30,8 @@ def show(where: Where) -> str:
     return f"{where[0]}:{where[1]}"
 
 
-def invalid(message: str, where: Where | None = None) -> InvalidElement:
+def invalid(message: str, where: Where | None = None, **data: str) -> InvalidElement:
     """The error for something that makes no sense as it is written, with the author's line: that which calls us now,
-    unless `where` names another one."""
+    unless `where` names another one. `data` goes with the error."""
     line = show(where or author_line())
-    return InvalidElement(f"{message.rstrip('.')} ({line}).", where=line)
+    return InvalidElement(f"{message.rstrip('.')} ({line}).", where=line, **data)

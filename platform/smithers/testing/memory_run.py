@@ -165,8 +165,9 @@ class InMemoryRun:
 
     def lose(self, n: int) -> None:
         """The command's activity ended without an answer, and is settled."""
-        self.close(n)
-        self.tell("settled", f"settled:{n}", {"n": n, "why": "lost"})
+        command = self.close(n)
+        place = {"n": n, "node": command.node, "iteration": command.iteration, "attempt": command.attempt}
+        self.tell("settled", f"settled:{n}", {**place, "why": "lost"})
 
     def fire(self, n: int) -> None:
         command = self.close(n)

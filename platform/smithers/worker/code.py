@@ -125,13 +125,16 @@ def only_workflow(module: ModuleType, source: Path) -> AnyWorkflow:
             return one
         case []:
             raise WorkflowFileError(
-                f"{source} has no workflow: write @workflow above the function that returns the tree.", file=str(source)
+                f"{source} has no workflow: write @workflow above the function that returns the tree.",
+                code="WORKFLOW_MISSING_DEFAULT",
+                file=str(source),
             )
         case several:
             names = ", ".join(f"{one.name} (line {one.where[1]})" for one in several)
             raise WorkflowFileError(
                 f"{source} has {len(several)} workflows: {names}. Keep one in this file and move the others to files "
                 "of their own.",
+                code="WORKFLOW_AMBIGUOUS",
                 file=str(source),
             )
 

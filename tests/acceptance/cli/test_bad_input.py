@@ -130,6 +130,7 @@ def test_a_file_that_cannot_be_loaded_is_refused_with_its_line(shell: Shell, tex
         ("up", "flow.py", "--run-id", "latest", "--input", '{"name": "x"}'),
         ("up", "--resume"),
         ("up", "--resume", "nosuch"),
+        pytest.param(("up", "--resume", "--input", "{}"), marks=pytest.mark.feature("ctx.input.immutable")),
         ("nosuch",),
         ("ps", "extra"),
         ("approve", "--iteration"),
@@ -160,5 +161,5 @@ def test_a_reused_run_id_is_refused_and_the_old_run_is_kept(shell: Shell):
     result = shell.call("up", "flow.py", "--run-id", "r1", "--input", '{"name": "x"}', "--format", "json")
 
     assert result.status == 4
-    assert result.error["code"] == "RUN_EXISTS"
+    assert result.error["code"] == "RUN_ALREADY_EXISTS"
     assert len(shell.call("ps", "--format", "json").json["runs"]) == 1

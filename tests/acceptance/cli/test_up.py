@@ -43,6 +43,17 @@ GATE = flow(
 )
 
 
+@pytest.mark.feature("cli.up.max-concurrency")
+def test_no_more_tasks_are_in_flight_than_wanted(shell: Shell):
+    tasks = ", ".join(f'Task("t{n}", output=Text)[call(slow, "t{n}", 0.1)]' for n in range(3))
+    shell.write("flow.py", flow(f"Parallel[{tasks}]"))
+
+    assert shell.call("up", "flow.py", "-c", "1").status == 0
+
+    told = shell.call("events", "-t", "NodeStarted", "-t", "NodeFinished", "--json").out.splitlines()
+    assert [json.loads(line)["type"] for line in told] == ["NodeStarted", "NodeFinished"] * 3
+
+
 @pytest.mark.feature(
     "cli.up.start",
     "cli.global.exit0",
@@ -103,6 +114,7 @@ def test_a_failed_run_exits_1_and_says_where_and_how_to_go_on(shell: Shell):
     assert "smithers up --resume r1" in result.err
 
 
+@pytest.mark.feature("dflow.hot")
 @pytest.mark.feature("cli.up.resume")
 def test_changed_code_is_followed_only_when_asked_and_a_failed_run_goes_on_from_its_failed_task(shell: Shell):
     broken = (
@@ -112,7 +124,8 @@ def test_changed_code_is_followed_only_when_asked_and_a_failed_run_goes_on_from_
     tree = 'Sequence[Task("first", output=Text)[count], Task("second", output=Text)[boom]]'
     shell.write("flow.py", flow(tree, broken))
     assert shell.call("up", "flow.py", "--run-id", "r1").status == 1
-    shell.write("flow.py", flow(tree, broken.replace("raise NonRetryable('no')", "return Text(text='well')")))
+    more = tree[:-1] + ', Task("third", output=Text)[call(say, "new")]]'
+    shell.write("flow.py", flow(more, broken.replace("raise NonRetryable('no')", "return Text(text='well')")))
 
     refused = shell.call("up", "--resume", "r1", "--format", "json")
     followed = shell.call("up", "--resume", "r1", "--follow")
@@ -120,7 +133,8 @@ def test_changed_code_is_followed_only_when_asked_and_a_failed_run_goes_on_from_
     assert (refused.status, refused.error["code"]) == (4, "CODE_CHANGED")
     assert "--follow" in refused.error["message"]
     assert followed.status == 0, followed.err
-    assert followed.json == {"text": "well"}
+    assert followed.json == {"text": "new"}
+    assert shell.call("output", "r1", "second").json == {"text": "well"}
     assert (shell.root / "first").read_text() == "x"
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from smithers import Result, run, start
 from smithers.api.hosting import host_of
-from smithers.cli.views.events import Event
+from smithers.engine.chronicle import Event
 from smithers.errors import (
     IdempotencyConflict,
     InputError,

@@ -92,13 +92,14 @@ def test_a_usage_error_is_json_where_json_is_asked_for(stage: Stage):
     assert answer.err == ""
 
 
+@pytest.mark.feature("err.INTERNAL_ERROR")
 def test_a_bug_is_not_dressed_up_as_the_persons_fault(stage: Stage, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("smithers.cli.commands.ps.known", lambda statuses: 1 / 0)
 
     answer = stage.call("ps", "--json")
 
     assert answer.status == 1
-    assert answer.error["code"] == "INTERNAL"
+    assert answer.error["code"] == "INTERNAL_ERROR"
     assert "ZeroDivisionError" in answer.err
 
 

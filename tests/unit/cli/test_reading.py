@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from smithers import Task, Workflow, workflow
+from smithers.cli.times import now_ms
 from smithers.engine.entry import Fact
 from smithers.errors import InvalidElement
 from smithers.store.records import Append, LogLine
@@ -78,11 +79,14 @@ def test_an_ambiguous_beginning_lists_the_runs(waiting: Stage):
     assert sorted(answer.error["data"]["runs"]) == ["abc1", "abc2"]
 
 
+@pytest.mark.feature("err.RUN_NOT_FOUND")
 def test_an_unknown_run_is_wrong_use_and_names_near_ones(waiting: Stage):
     answer = waiting.call("why", "abd1")
 
     assert answer.status == 4
     assert "'abc1'" in answer.err
+    error = waiting.call("why", "abd1", "--json").error
+    assert (error["code"], error["data"]["run_id"]) == ("RUN_NOT_FOUND", "abd1")
 
 
 @pytest.mark.feature("task.descriptor-id", "approvals.query")
@@ -180,9 +184,64 @@ def test_events_can_be_of_one_node_or_kind_and_from_a_position(waiting: Stage):
     assert all(event["seq"] > 3 for event in waiting.call("events", "--since", "#3", "--json").records)
 
 
-@pytest.mark.parametrize("option", [("--since", "soon"), ("--type", "voice"), ("--limit", "0")])
-def test_events_refuse_options_that_mean_nothing(waiting: Stage, option: tuple[str, str]):
-    assert waiting.call("events", *option).status == 4
+@pytest.mark.feature("err.INVALID_EVENTS_OPTIONS", "cli.events.limit")
+@pytest.mark.parametrize(
+    "options",
+    [("--since", "soon"), ("--type", "Nodes"), ("--limit", "0"), ("--limit", "100001"), ("--group-by=node", "-f")],
+)
+def test_events_refuse_options_that_mean_nothing(waiting: Stage, options: tuple[str, ...]):
+    answer = waiting.call("events", *options, "--json")
+
+    assert (answer.status, answer.error["code"]) == (4, "INVALID_EVENTS_OPTIONS")
+
+
+@pytest.mark.feature("cli.events.type", "cli.events.limit", "cli.events.since")
+def test_events_can_be_of_one_name_of_the_last_minutes_and_at_most_so_many(
+    waiting: Stage, monkeypatch: pytest.MonkeyPatch
+):
+    started = waiting.call("events", "-t", "NodeStarted", "--json").records
+    assert [(event["type"], event["nodeId"]) for event in started] == [("NodeStarted", "build")]
+    assert len(waiting.call("events", "-t", "node", "-l", "2", "--json").records) == 2
+    assert len(waiting.call("events", "--limit", "100000", "--since", "5m", "--json").records) > 5
+    monkeypatch.setattr("smithers.cli.commands.events.now_ms", lambda: now_ms() + 600_000)
+    assert waiting.call("events", "--since", "5m", "--json").records == []
+    assert waiting.call("events", "--since", "20m", "--json").records
+
+
+@pytest.mark.feature("cli.events.group-by")
+def test_events_can_stand_under_their_node_or_attempt(waiting: Stage):
+    groups = waiting.call("events", "old1", "--group-by", "node", "--json").json["groups"]
+    assert [name for name in groups if name] == ["publish", "tag", "build"]
+    assert [event["type"] for event in groups["publish"]] == ["NodePending"]
+    assert groups[""][0]["type"] == "RunStarted"
+
+    lines = waiting.call("events", "old1", "--group-by", "attempt").out.splitlines()
+    assert lines[0] == "run old1"
+    under = lines[lines.index("build attempt 1") + 1 :][:2]
+    assert [line.split()[2] for line in under] == ["NodeStarted", "NodeFailed"]
+
+
+@pytest.mark.feature("cli.events.watch", "cli.events.interval")
+def test_events_are_followed_at_the_wanted_pace_until_the_run_is_over(waiting: Stage, monkeypatch: pytest.MonkeyPatch):
+    waits: list[float] = []
+
+    def meanwhile(seconds: float) -> None:
+        waits.append(seconds)
+        waiting.call("deny", "abc1")
+        waiting.plan("abc1")
+
+    monkeypatch.setattr("smithers.cli.watching.time.sleep", meanwhile)
+    answer = waiting.call("events", "abc1", "--watch", "-i", "0.7", "-t", "run", "-t", "approval")
+
+    assert waits == [0.7]
+    assert answer.out.splitlines()[-1].split()[2] == "RunFailed"
+
+
+def test_the_schema_of_events_needs_no_run(stage: Stage):
+    titles = [one["title"] for one in stage.call("events", "--schema").json["anyOf"]]
+
+    assert "NodeStarted" in titles
+    assert not (stage.root / ".smithers").exists()
 
 
 def test_output_is_json_by_node_or_of_one_node(waiting: Stage):
@@ -213,7 +272,10 @@ def test_node_shows_attempts_error_and_lines(waiting: Stage):
     assert [line["text"] for line in document["lines"]] == ["compiling"]
 
 
+@pytest.mark.feature("err.NODE_NOT_FOUND")
 def test_an_unknown_node_is_wrong_use_and_names_near_ones(waiting: Stage):
+    error = waiting.call("node", "bild", "--json").error
+    assert (error["code"], error["data"]["run_id"], error["data"]["node"]) == ("NODE_NOT_FOUND", "abc1", "bild")
     answer = waiting.call("node", "bild")
 
     assert answer.status == 4
@@ -251,3 +313,120 @@ def test_a_workflow_goes_by_its_name_wherever_its_runs_are_shown(stage: Stage):
     assert release.name == "release"
     with pytest.raises(InvalidElement, match="letters, digits, dots"):
         workflow(name="ship it!")(lambda ctx: None)
+
+
+FLOW = """
+from pydantic import BaseModel
+from smithers import Approval, Sequence, Task, workflow
+
+class Order(BaseModel):
+    what: str = "it"
+
+class Text(BaseModel):
+    text: str = ""
+
+def work():
+    raise SystemExit("nothing runs")
+
+@workflow(input=Order)
+def release(ctx):
+    def publish():
+        return Approval("publish", title=f"Ship {ctx.input.what}: {ctx.output(Text, 'build').text}?")
+
+    return Sequence[Task("build", output=Text)[work], publish, Task("tag", output=Text)[work]]
+"""
+
+
+@pytest.mark.feature("cli.graph.render", "render.cli", "cli.graph.input")
+def test_graph_renders_a_file_with_an_input_and_runs_and_makes_nothing(stage: Stage):
+    (stage.root / "flow.py").write_text(FLOW)
+
+    shot = stage.call("graph", "flow.py", "--input", '{"what": "the fix"}', "--json").json
+
+    assert (shot["id"], shot["frameNo"]) == ("release", 0)
+    assert [one["nodeId"] for one in shot["tasks"]] == ["build", "tag"]
+    assert shot["children"][0]["children"][1] == {"kind": "part", "id": "", "waits_for": "build", "children": []}
+    assert "build [task -> Text]" in stage.call("graph", "flow.py").out
+    assert stage.call("graph", "flow.py", "--input", '{"waht": 1}').status == 4
+    assert not (stage.root / ".smithers").exists()
+
+
+@pytest.mark.feature("cli.graph.run-id", "cli.graph.input")
+def test_graph_shows_a_run_with_its_outputs_and_another_input_on_request(waiting: Stage):
+    (waiting.root / "flow.py").write_text(FLOW)
+
+    def labels(*options: str) -> list[str]:
+        shot = waiting.call("graph", "flow.py", "--run-id", "abc1", *options, "--json").json
+        return [one["label"] for one in shot["tasks"]]
+
+    assert labels() == ["", "Ship it: built?", ""]
+    assert labels("--input", '{"what": "the fix"}') == ["", "Ship the fix: built?", ""]
+    shot = waiting.call("graph", "flow.py", "-r", "abc1", "--json").json
+    assert (shot["runId"], shot["frameNo"], shot["tasks"][1]["state"]) == ("abc1", 2, "waiting-approval")
+
+
+@pytest.mark.feature("cli.ps.watch", "cli.ps.interval", "cli.inspect.watch", "cli.inspect.interval")
+@pytest.mark.feature("cli.node.watch", "cli.node.interval")
+@pytest.mark.parametrize(
+    ("command", "key"),
+    [(("ps", "-i"), "runs"), (("inspect", "-i"), "nodes"), (("node", "build", "--interval"), "state")],
+)
+def test_what_is_watched_is_shown_again_and_again_until_it_is_interrupted(
+    waiting: Stage, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], key: str
+):
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) % 3 == 0:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("smithers.cli.watching.time.sleep", sleep)
+    answer = waiting.call(*command, "0.5", "--watch", "--json")
+    waiting.call(*command[:-1], "-w")
+
+    assert (answer.status, waits[:3]) == (130, [0.5, 0.5, 0.5])
+    assert answer.out.count(f'\n  "{key}"') == 3
+    assert waits[3:] == [2.0, 2.0, 2.0]
+
+
+@pytest.mark.feature("cli.ps.all")
+def test_ps_shows_runs_with_any_status_and_all_of_them_on_request(stage: Stage):
+    for n in range(22):
+        stage.start(nap, f"r{n}")
+    stage.call("cancel", "r0")
+    stage.plan("r0")
+
+    assert len(stage.call("ps", "--json").json["runs"]) == 20
+    every = stage.call("ps", "-a", "--json").json["runs"]
+    assert len(every) == 22
+    assert {run["status"] for run in every} == {"waiting-timer", "cancelled"}
+
+
+@pytest.mark.feature("cli.logs.since")
+def test_logs_go_on_behind_a_position(waiting: Stage):
+    waiting.store.write_log_lines([LogLine("abc1", "build", "", 1, 1, "stdout", f"line {n}") for n in range(3)])
+    first = waiting.call("logs", "--json").records[0]["seq"]
+
+    later = waiting.call("logs", "--since", str(first), "--json").records
+
+    assert [line["text"] for line in later] == ["line 1", "line 2"]
+
+
+@pytest.mark.feature("plan.debug.artifacts")
+def test_a_plan_can_be_looked_into_from_all_sides(waiting: Stage):
+    (waiting.root / "flow.py").write_text(
+        FLOW.replace('Task("tag", output=Text)', 'Task("tag", output=Text, depends_on=["build"])')
+    )
+
+    edges = {one["nodeId"]: one["dependsOn"] for one in waiting.call("graph", "flow.py", "--json").json["tasks"]}
+    states = {one["nodeId"]: one["state"] for one in waiting.call("inspect", "--json").json["nodes"]}
+    reasons = [one["nodeId"] for one in waiting.call("why", "--json").json["reasons"]]
+    frames = waiting.call("events", "-t", "frame", "--json").records
+    moves = [one["type"] for one in waiting.call("events", "-n", "build", "--json").records]
+
+    assert edges == {"build": [], "tag": ["build"]}
+    assert states == {"build": "finished", "publish": "waiting-approval", "tag": "pending"}
+    assert reasons == ["publish"]
+    assert [frame["frameNo"] for frame in frames] == [1, 2]
+    assert moves == ["NodeStarted", "NodeFinished"]

@@ -11,7 +11,7 @@ from smithers.cli.guard import Deaths, ending
 from smithers.cli.up.keys import Dialogue, Reply
 from smithers.cli.up.lines import told
 from smithers.cli.up.model import RunModel, Seen
-from smithers.cli.views.events import Event
+from smithers.engine.chronicle import Event
 from tests.unit.cli.flows import automatic, awaiting, guarded, planned, polish, release, reviewed
 from tests.unit.cli.stage import Stage
 

@@ -152,6 +152,7 @@ def test_rules_and_conditions_are_looked_at_again_when_what_they_read_changes(re
     assert (run.nodes["unknown:"].state, run.nodes["no:"].state) == ("cancelling", "cancelling")
 
 
+@pytest.mark.feature("sched.branch", "sched.ready.mounted")
 @pytest.mark.feature(
     "branch.if", "branch.then", "branch.else", "branch.else-omitted", "branch.unmounted", "branch.subgraph",
     "branch.one-per-frame", "props.branch.if", "props.branch.then", "props.branch.else", "props.branch.noelse",

@@ -170,7 +170,7 @@ def test_an_id_stands_once_in_a_tree(make: Callable[[], Any], kind: str) -> None
     assert refused.value.message.startswith(f"Duplicate {kind} id detected: 'twice'")
     assert {name: refused.value.data[name] for name in ("code", "kind", "id")} == {
         "code": "DUPLICATE_ID",
-        "kind": kind.lower(),
+        "kind": kind,
         "id": "twice",
     }
 

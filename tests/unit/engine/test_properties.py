@@ -28,6 +28,7 @@ def alive(seed: int) -> tuple[InMemoryRun, random.Random] | None:
         return None
 
 
+@pytest.mark.feature("ctx.durable")
 def test_warm_planner_makes_the_frames_of_a_cold_one() -> None:
     compared = 0
     for seed in SEEDS:
@@ -64,6 +65,7 @@ def test_a_planner_that_was_built_before_some_facts_plans_as_one_that_was_built_
             )
 
 
+@pytest.mark.feature("render.fresh")
 def test_warm_tree_is_the_cold_tree_after_every_event() -> None:
     for seed in SEEDS[:100]:
         started = alive(seed)
@@ -147,6 +149,7 @@ print(hashlib.sha256(text.encode()).hexdigest())
 """
 
 
+@pytest.mark.feature("render.determinism")
 @pytest.mark.parametrize("seeds", [("0", "1"), ("7", "12345")])
 def test_frames_do_not_depend_on_the_hash_seed(seeds: tuple[str, str]) -> None:
     root = Path(__file__).parents[3]

@@ -41,11 +41,12 @@ def refusal(make: Callable[[Context[Any]], Child]) -> RenderError:
     return caught.value
 
 
-@pytest.mark.feature("task.id.duplicate")
+@pytest.mark.feature("task.id.duplicate", "err.DUPLICATE_ID", "author.ids.unique")
 def test_duplicate_ids_name_both_lines() -> None:
     error = refusal(lambda ctx: Sequence[task("a"), Parallel[task("b"), task("a")]])
 
     assert error.data["code"] == "DUPLICATE_ID"
+    assert (error.data["kind"], error.data["id"]) == ("Task", "a")
     assert error.message.startswith("Duplicate Task id detected: 'a'")
     assert len(re.findall(rf"{HERE}:\d+", error.message)) == 2
 
@@ -96,6 +97,7 @@ def test_functions_that_share_an_unchanging_variable_are_fine() -> None:
     assert len(preflight(workflow(name="fine")(make), {}).commands) == 3
 
 
+@pytest.mark.feature("author.ids.stable")
 def test_an_id_that_changes_at_every_render_is_refused() -> None:
     numbers = count()
     error = refusal(lambda ctx: task(f"t{next(numbers)}"))
@@ -109,6 +111,7 @@ def test_an_empty_tree_is_refused(empty: Child) -> None:
     assert "has an empty tree" in refusal(lambda ctx: empty).message
 
 
+@pytest.mark.feature("err.MISSING_OUTPUT")
 def test_a_read_at_top_level_that_nothing_can_satisfy_names_its_line_and_id() -> None:
     error = refusal(lambda ctx: Sequence[task("a"), task(f"b{ctx.output(Out, 'a').n}")])
 
@@ -166,6 +169,41 @@ def test_nonsense_is_refused_where_it_is_written(write: Callable[[], object], sa
     with pytest.raises(InvalidElement, match=rf"{says}.*\({HERE}:\d+\)\.$") as caught:
         write()
     assert caught.value.data["where"] in caught.value.message
+
+
+@pytest.mark.feature("err.TASK_ID_REQUIRED", "author.ids.required", "err.TASK_MISSING_OUTPUT", "author.output.required")
+@pytest.mark.parametrize(
+    ("write", "code"),
+    [
+        (lambda: Task("", output=Out), "TASK_ID_REQUIRED"),
+        (lambda: Task(None, output=Out), "TASK_ID_REQUIRED"),  # pyright: ignore[reportArgumentType]
+        (lambda: Task("a b", output=Out), "INVALID_ELEMENT"),
+        (lambda: Task("a", output=None), "TASK_MISSING_OUTPUT"),  # pyright: ignore[reportArgumentType]
+        (lambda: Task("a", output=dict), "INVALID_ELEMENT"),  # pyright: ignore[reportArgumentType]
+    ],
+)
+def test_what_a_task_cannot_do_without_has_codes_of_its_own(write: Callable[[], object], code: str) -> None:
+    with pytest.raises(InvalidElement) as caught:
+        write()
+
+    assert caught.value.wire()["code"] == code
+    assert caught.value.data["where"].startswith(__file__)
+    assert caught.value.data.get("nodeId", "a") == "a"
+
+
+@pytest.mark.feature("err.CONTEXT_OUTSIDE_WORKFLOW", "ctx.outside")
+def test_a_read_outside_of_rendering_names_its_line() -> None:
+    kept: list[Context[Any]] = []
+
+    def make(ctx: Context[Any]) -> Child:
+        kept.append(ctx)
+        return task("a")
+
+    preflight(workflow(name="kept")(make), {})
+    for read in (lambda: kept[0].output(Out, "a"), lambda: kept[0].latest(Out, "a")):
+        with pytest.raises(RenderError, match=rf"'a' is read at {HERE}:\d+, outside of rendering") as caught:
+            read()
+        assert caught.value.wire()["code"] == "CONTEXT_OUTSIDE_WORKFLOW"
 
 
 def line_of(text: str) -> str:

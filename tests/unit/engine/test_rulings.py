@@ -39,6 +39,7 @@ def task(id: str, **props: Any) -> Task[Out]:
     return Task(id, output=Out, **props)[work]
 
 
+@pytest.mark.feature("sched.seq")
 @pytest.mark.feature("sequence.order", "sequence.nest", "sequence.empty")
 def test_a_sequence_runs_in_source_order(run: Any) -> None:
     ended = run(Sequence[task("a"), Sequence[()], Sequence[task("b"), task("c")], Fragment[task("d")]])
@@ -69,12 +70,12 @@ def test_a_cap_counts_the_tasks_in_flight_below_it_in_source_order() -> None:
     assert [c.node for c in run.work] == ["b", "a2"]
 
 
-def test_the_run_has_a_cap_of_its_own() -> None:
-    run = InMemoryRun(
-        Workflow("w", lambda ctx: Parallel[(task(f"t{i}") for i in range(5))], None), {}, {"max_in_flight": 3}
-    )
+@pytest.mark.feature("sched.limit.run")
+@pytest.mark.parametrize(("options", "begun"), [({"max_in_flight": 3}, 3), ({}, 100)])
+def test_the_run_has_a_cap_of_its_own(options: dict[str, Any], begun: int) -> None:
+    run = InMemoryRun(Workflow("w", lambda ctx: Parallel[(task(f"t{i}") for i in range(120))], None), {}, options)
 
-    assert len(run.work) == 3
+    assert len(run.work) == begun
 
 
 @pytest.mark.feature("parallel.complete")
@@ -208,6 +209,7 @@ def test_until_is_looked_at_before_the_first_pass(run: Any) -> None:
 
 
 @pytest.mark.feature("props.loop.max", "props.loop.onmax.fail", "props.loop.onmax.last")
+@pytest.mark.feature("author.loop.cap")
 @pytest.mark.feature("loop.maxIterations", "loop.onMaxReached.return-last", "loop.onMaxReached.fail")
 @pytest.mark.feature("controlflow.max.return-last", "controlflow.max.fail")
 @pytest.mark.parametrize(("on_max", "status"), [("return-last", "finished"), ("fail", "failed")])
@@ -217,6 +219,7 @@ def test_a_loop_ends_at_its_cap(run: Any, on_max: Literal["fail", "return-last"]
     assert (ended.status, len(ended.started)) == (status, 5)
 
 
+@pytest.mark.feature("sched.loop.remount")
 @pytest.mark.feature("loop.nested-wrapped", "loop.multiple", "loop.ctx-iterations")
 def test_nested_loops_count_by_path(run: Any) -> None:
     def make(ctx: Context[Any]) -> Child:
@@ -279,6 +282,7 @@ def test_branch_follows_its_condition_at_every_render(run: Any) -> None:
     assert run(make).started == ["a", "yes"]
 
 
+@pytest.mark.feature("sched.unmount")
 def test_a_part_that_leaves_the_tree_takes_its_running_tasks_with_it() -> None:
     def make(ctx: Context[Any]) -> Child:
         def race() -> Child:

@@ -137,6 +137,7 @@ def all_points(flow: AnyWorkflow, folder: Path, burst_s: float, *, after: bool) 
     raise AssertionError("it never came to an end")
 
 
+@pytest.mark.feature("plan.commit.atomic")
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("burst_s", [0, 30])

@@ -12,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from smithers import Approval, Child, Context, Parallel, Sequence, Task, TaskContext, Timer, call, workflow
+from smithers.engine.chronicle import events_of
 from smithers.engine.entry import EndedRun, Fact
 from smithers.errors import StoreUnavailable
 from smithers.store.records import Append, Appended
@@ -55,13 +56,18 @@ def test_a_fetch_plans_a_new_run_and_returns_its_commands(yard: Yard) -> None:
     assert yard.kinds() == ["started", "frame"]
 
 
+@pytest.mark.feature("plan.commit", "exec.persist.immediate", "exec.persist.parts")
 def test_a_step_claims_runs_ends_and_plans(yard: Yard) -> None:
     yard.start(two)
     yard.fetch()
     answer = yard.step(1)
     assert yard.kinds() == ["started", "frame", "claim", "ended", "frame"]
     assert kinds(answer) == [(2, "run")]
-    assert yard.ended()["a"]["output"] == {"n": 1}
+    ended = yard.ended()["a"]
+    assert (ended["output"], ended["outcome"], ended["attempt"]) == ({"n": 1}, "finished", 1)
+    assert {row.node: row.state for row in yard.store.nodes("r")} == {"a": "finished", "b": "running"}
+    told = [event.type for event in events_of(yard.entries())]
+    assert told.index("NodeStarted") < told.index("NodeFinished") < len(told) - 1
 
 
 def test_the_last_step_says_how_the_run_ended(yard: Yard) -> None:
@@ -73,6 +79,7 @@ def test_the_last_step_says_how_the_run_ended(yard: Yard) -> None:
     assert yard.status() == "finished"
 
 
+@pytest.mark.feature("exec.once")
 def test_a_step_that_is_delivered_again_runs_nothing_and_answers_the_same(yard: Yard) -> None:
     yard.start(two)
     yard.fetch()
@@ -257,6 +264,7 @@ def test_a_deadline_is_kept_though_the_body_takes_no_notice(yard: Yard) -> None:
     assert yard.ended()["a"]["error"]["code"] == "TASK_TIMEOUT"
 
 
+@pytest.mark.feature("exec.timeout.attempt")
 def test_the_next_attempt_waits_for_a_body_that_was_left_behind(yard: Yard) -> None:
     go, order = threading.Event(), []
 

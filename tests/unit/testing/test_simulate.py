@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from smithers import Approval, Child, Context, Loop, Parallel, Sequence, Task, TaskContext, Timer, call, workflow
+from smithers.engine.check import check_input
 from smithers.errors import InvalidInput
 from smithers.testing import fails, simulate
 
@@ -95,6 +96,11 @@ def test_a_failure_that_is_not_retryable_ends_the_run_at_once() -> None:
     assert (ended.status, ended.started.count("last")) == ("failed", 1)
 
 
+@pytest.mark.feature("err.INVALID_INPUT", "ctx.input.validated")
 def test_wrong_input_is_refused_as_the_command_line_refuses_it() -> None:
     with pytest.raises(InvalidInput, match=r"Unknown input key 'frist'.*did you mean 'first'"):
         simulate(counting, {"frist": 1})
+    for given in ({"first": "many"}, [1]):
+        with pytest.raises(InvalidInput) as caught:
+            check_input(counting, given)
+        assert caught.value.wire()["code"] == "INVALID_INPUT"

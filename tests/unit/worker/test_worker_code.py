@@ -221,11 +221,13 @@ def test_errors_of_elements_come_through(write: Write) -> None:
 
 
 @pytest.mark.feature("common.builder-export", "workflow.root")
+@pytest.mark.feature("err.WORKFLOW_MISSING_DEFAULT")
 def test_none_and_several_workflows_are_errors_that_name_them(write: Write) -> None:
     second = "\n@workflow\ndef land(ctx):\n    return None\n"
 
-    with pytest.raises(WorkflowFileError, match=r"has no workflow: write @workflow"):
+    with pytest.raises(WorkflowFileError, match=r"has no workflow: write @workflow") as caught:
         load(write(empty="x = 1\n"))
+    assert caught.value.wire()["code"] == "WORKFLOW_MISSING_DEFAULT"
     with pytest.raises(WorkflowFileError, match=r"2 workflows: ship \(line 1\d\), land \(line \d+\)"):
         load(write(flow=flow() + second))
 

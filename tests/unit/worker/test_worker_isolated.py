@@ -244,6 +244,7 @@ def test_cancel_interrupts_what_blocks(alone: Alone, function: str, tmp_path: Pa
     assert ("stdout", "cleaned up") in sink.lines
 
 
+@pytest.mark.feature("err.TASK_ABORTED", "exec.abort")
 @pytest.mark.parametrize("function", ["hears_it_itself", "waits_for_another"])
 def test_a_cancelled_body_is_cancelled_whatever_it_raises_on_its_way(
     alone: Alone, function: str, tmp_path: Path
@@ -255,7 +256,7 @@ def test_a_cancelled_body_is_cancelled_whatever_it_raises_on_its_way(
 
     assert outcome.outcome == "cancelled"
     assert outcome.error is not None
-    assert outcome.error["code"] == "TASK_CANCELLED"
+    assert outcome.error["code"] == "TASK_ABORTED"
 
 
 def test_what_a_cancelled_body_raised_is_told(alone: Alone, code: LoadedCode, tmp_path: Path) -> None:

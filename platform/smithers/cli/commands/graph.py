@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,9 @@ from smithers.errors import InputError
 
 def command(
     file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="Workflow file.")] = None,
-    input: Annotated[str | None, typer.Option("--input", "-i", help="JSON object, @file, or @- for stdin.")] = None,
+    input: Annotated[
+        str | None, typer.Option("--input", "-i", help="JSON object, @file, or @- for stdin; wins over a run's own.")
+    ] = None,
     run: Annotated[
         str | None, typer.Option("--run-id", "-r", metavar="RUN", help="As it is now in this run, with its outputs.")
     ] = None,
@@ -29,9 +32,9 @@ def command(
     """Shows the tree that a workflow file renders, without running it. The file itself is imported."""
     if file is None and run is None:
         raise InputError("`smithers graph` needs a workflow file, or --run-id RUN.")
-    given = read_input(input)
+    given = None if input is None else read_input(input)
     with stdout_on_stderr():
-        tree = first_tree(file, given) if run is None else run_tree(file, run)
+        tree = first_tree(file, given or {}) if run is None else run_tree(file, run, given)
     if form is Form.json:
         Out(form).document(tree)
     elif draw:
@@ -42,18 +45,20 @@ def command(
 
 
 def first_tree(file: str | None, input: Json) -> Json:
-    from smithers.engine.check import graph
+    from smithers.engine.preview import preview
     from smithers.worker.code import load
 
     assert file is not None
     code = load(Path(file))
-    return graph(code.workflow, input)
+    return preview(code.workflow, input)
 
 
-def run_tree(file: str | None, wanted: str) -> Json:
-    """The tree as it is mounted now, with each node's state in its latest iteration."""
-    from smithers.engine.check import describe
+def run_tree(file: str | None, wanted: str, input: Json | None) -> Json:
+    """The tree as it is mounted now, with each node's state in its latest iteration. An input that is given stands in
+    for the run's own: it shows what the same outputs would have come to."""
+    from smithers.engine.check import check_input
     from smithers.engine.plan import Planner
+    from smithers.engine.preview import snapshot
     from smithers.temporal.task_body import workflow_of
     from smithers.worker.code import load
 
@@ -61,6 +66,8 @@ def run_tree(file: str | None, wanted: str) -> Json:
         run = here.run(wanted)
         code = load(Path(file or run.source))
         states = {row.node: row.state for row in here.store.nodes(run.run_id)}
-        planner = Planner.build(workflow_of(code, run.options), run.run_id, here.store.entries(run.run_id))
-    children = [describe(mount) for mount in planner.tree.root.children]
-    return with_states({"kind": "workflow", "id": run.workflow, "runId": run.run_id, "children": children}, states)
+        first, *later = here.store.entries(run.run_id)
+    workflow = workflow_of(code, run.options)
+    if input is not None:
+        first = replace(first, data=first.data | {"input": check_input(workflow, input)})
+    return with_states(snapshot(Planner.build(workflow, run.run_id, [first, *later])), states)

@@ -8,7 +8,7 @@ import typer
 
 from smithers.cli.amending import input_of
 from smithers.cli.drawing import Cell, state_cell, symbol_cell, table
-from smithers.cli.options import FormOption, IntervalOption, RunArgument, WatchOption
+from smithers.cli.options import FormOption, RunArgument, ShortIntervalOption, WatchOption
 from smithers.cli.output import Form
 from smithers.cli.pausing import pause_of
 from smithers.cli.session import Session, session
@@ -35,7 +35,7 @@ def command(
         bool, typer.Option("--all", "-a", help=f"All nodes, not only the last {MOST_NODES}.")
     ] = False,
     watch: WatchOption = False,
-    interval: IntervalOption = 2.0,
+    interval: ShortIntervalOption = 2.0,
     form: FormOption = Form.plain,
 ) -> int:
     """Shows one run: its nodes, what it waits for, its error."""

@@ -9,7 +9,7 @@ import typer
 
 from smithers.cli.drawing import state_cell, table
 from smithers.cli.inputs import pairs
-from smithers.cli.options import FormOption, IntervalOption, WatchOption
+from smithers.cli.options import FormOption, ShortIntervalOption, WatchOption
 from smithers.cli.output import Form
 from smithers.cli.searching import input_values, parse_moment
 from smithers.cli.session import Session, session
@@ -50,7 +50,7 @@ def command(  # shape: parameters: one per option
     everything: Annotated[bool, typer.Option("--all", "-a", help="All runs, however many.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-l", min=1, help="At most so many.")] = 20,
     watch: WatchOption = False,
-    interval: IntervalOption = 2.0,
+    interval: ShortIntervalOption = 2.0,
     form: FormOption = Form.plain,
 ) -> int:
     """Lists runs, newest first. What is given more than once, or together, must all be so; statuses are either."""

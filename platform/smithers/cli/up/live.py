@@ -15,8 +15,8 @@ from smithers.cli.up.keys import Dialogue
 from smithers.cli.up.lines import told
 from smithers.cli.up.model import RunModel, Seen
 from smithers.cli.up.screen import Screen
-from smithers.cli.views.events import Event
 from smithers.cli.views.nodes import COLOURS, SYMBOLS, named, told_error
+from smithers.engine.chronicle import Event
 
 FRAME_S = 0.08
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"

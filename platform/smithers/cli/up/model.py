@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from smithers.cli.status import FINAL
-from smithers.cli.views.events import Event, Reader
+from smithers.engine.chronicle import Event, Reader
 from smithers.engine.entry import Entry, Json, node_key
 from smithers.engine.frame import NodeRow
 from smithers.engine.state import PAUSED

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from smithers.cli.up.model import RunModel
-from smithers.cli.views.events import Event
+from smithers.engine.chronicle import Event
 
 
 class Screen(ABC):

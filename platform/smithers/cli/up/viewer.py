@@ -23,10 +23,10 @@ from smithers.cli.up.model import CODE, RUNNING, RunModel
 from smithers.cli.up.screen import Screen
 from smithers.cli.views.approvals import decide
 from smithers.cli.views.children import waits_for_people
-from smithers.cli.views.events import Event
 from smithers.cli.views.nodes import find_node, named
 from smithers.cli.views.why import code, due_facts
 from smithers.engine.answer import Answer
+from smithers.engine.chronicle import Event
 from smithers.engine.entry import Json
 from smithers.engine.state import PAUSED
 from smithers.errors import SmithersError, StoreUnavailable

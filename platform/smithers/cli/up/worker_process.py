@@ -104,7 +104,7 @@ def serve(line: Line, order: Order) -> None:
     except Exception as error:  # noqa: BLE001  a bug of ours; starting again would only repeat it
         traceback.print_exc()
         message = f"{type(error).__name__}: {error}. This is a bug in Smithers; the lines above help to find it."
-        line.say({"refused": {"code": "INTERNAL", "message": message, "data": {}, "status": FAILED}})
+        line.say({"refused": {"code": "INTERNAL_ERROR", "message": message, "data": {}, "status": FAILED}})
 
 
 def host(line: Line, project: Project, run_id: str, code: LoadedCode) -> None:

@@ -6,14 +6,11 @@ from collections.abc import Iterable
 
 from smithers.engine.entry import Json
 from smithers.engine.frame import NodeRow
-from smithers.flow.usage import Usage
+from smithers.flow.usage import Usage, for_programs
 
 
 def usage_wire(usage: Json | None) -> Json | None:
-    if usage is None:
-        return None
-    names = {"input_tokens": "inputTokens", "output_tokens": "outputTokens", "cost_usd": "costUsd"}
-    return {names[name]: value for name, value in usage.items() if name in names}
+    return None if usage is None else for_programs(usage)
 
 
 def told_usage(usage: Json) -> str:

@@ -1,21 +1,31 @@
-"""The log as typed events (the reference's event names), and each as one line of text.
+"""The log as typed events: what happened in a run, in the words of `catalogue.py`.
 
-One entry becomes one event or several: a frame is one, and so is each thing that it changed.
+One entry becomes one event or several: a frame is one, and so is each thing that it changed. Nothing but the log is
+read, so that whoever shows, streams or counts events has the same ones, at any time and in any process.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from smithers.cli.times import offset
-from smithers.cli.views.nodes import named, told_error
-from smithers.cli.views.usage import usage_wire
+from smithers.engine.catalogue import CATALOGUE
 from smithers.engine.entry import Entry, Json, node_key, split_node_key
+from smithers.engine.frame import delay_of, due, frame_hash
+from smithers.engine.judge import MOST_DEATHS, killed
 from smithers.engine.state import PAUSED
+from smithers.flow.usage import for_programs
 
 ENDS: Final = {"finished": "RunFinished", "failed": "RunFailed", "cancelled": "RunCancelled"}
+ENDED: Final = {
+    "NodeFailed": "failed",
+    "NodeCancelled": "cancelled",
+    "ApprovalDenied": "failed",
+    "ApprovalExpired": "failed",
+}
+OVER: Final = ("finished", "failed", "skipped", "cancelled")
+BEGINS_ANEW: Final = ("NodePending", "NodeStarted", "NodeRetrying", "NodeWaitingApproval", "NodeWaitingEvent")
 NODE_EVENTS: Final = {
     "pending": ("NodePending",),
     "waiting-approval": ("NodeWaitingApproval", "ApprovalRequested"),
@@ -24,49 +34,8 @@ NODE_EVENTS: Final = {
     "skipped": ("NodeSkipped",),
     "cancelling": ("NodeCancelling",),
     "cancelled": ("NodeCancelled",),
+    "failed": ("NodeFailed",),
 }
-CATEGORIES: Final = {
-    "Node": "node",
-    "Child": "node",
-    "Approval": "approval",
-    "Answer": "approval",
-    "Timer": "timer",
-    "Signal": "signal",
-    "Frame": "frame",
-    "Cache": "cache",
-    "Aspect": "budget",
-    "TokenUsage": "budget",
-    "RetryTask": "revert",
-}
-SYMBOLS: Final = {
-    "NodeStarted": "→",
-    "NodeFinished": "✓",
-    "ChildRunFinished": "✓",
-    "RunFinished": "✓",
-    "ApprovalGranted": "✓",
-    "NodeFailed": "✗",
-    "RunFailed": "✗",
-    "ApprovalDenied": "✗",
-    "ApprovalAutoApproved": "✓",
-    "ApprovalVoted": "✓",
-    "ApprovalExpired": "✗",
-    "AnswerRefused": "✗",
-    "RenderFailed": "✗",
-    "WorkerDied": "✗",
-    "NodeRetrying": "↻",
-    "RetryTaskStarted": "↻",
-    "NodeWaitingApproval": "⏸",
-    "ApprovalRequested": "⏸",
-    "NodeWaitingTimer": "⏱",
-    "TimerFired": "⏱",
-    "NodeWaitingEvent": "⏸",
-    "SignalReceived": "✉",
-    "WorkflowReloaded": "⟳",
-    "RunPaused": "⏸",
-    "RunUnpaused": "→",
-}
-MOST_TEXT: Final = 240
-"""Of a field in a line (cli.evfmt.truncate)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +52,8 @@ class Event:
 
     @property
     def category(self) -> str:
-        return next((name for start, name in CATEGORIES.items() if self.type.startswith(start)), "run")
+        """A part of the catalogue (cli.events.type)."""
+        return CATALOGUE[self.type].category
 
     def wire(self, run_id: str) -> Json:
         common: Json = {"type": self.type, "runId": run_id, "seq": self.seq, "timestampMs": self.at_ms}
@@ -93,75 +63,132 @@ class Event:
             common["attempt"] = self.attempt
         return common | self.fields
 
-    def line(self, start_ms: int) -> str:
-        parts = [offset(self.at_ms - start_ms), SYMBOLS.get(self.type, "·"), self.type]
-        if self.node:
-            parts.append(named(self.node, self.iteration))
-        if self.attempt > 1:
-            parts.append(f"attempt {self.attempt}")
-        parts += [f"{name}={cut(value)}" for name, value in self.fields.items() if value not in (None, "", [], {})]
-        return " ".join(parts)
-
-
-def cut(value: Any) -> str:
-    text = told_error(value) if isinstance(value, dict) and "message" in value else str(value)  # pyright: ignore[reportUnknownArgumentType]
-    text = text.replace("\n", " ")
-    return text if len(text) <= MOST_TEXT else text[: MOST_TEXT - 3] + "..."
-
 
 @dataclass(slots=True)
 class Reader:
-    """Turns entries, in order, into events. It remembers what frames say again."""
+    """Turns entries, in order and from the first one, into events. It remembers what frames say again or leave out."""
 
     status: str = ""
-    cancelled: set[str] = field(default_factory=set[str])
-    """Keys of nodes whose own answer was that they were cancelled."""
+    ended: dict[str, str] = field(default_factory=dict[str, str])
+    """How nodes have ended, by key, as was told already: a frame shows it again."""
+    deaths: dict[str, int] = field(default_factory=dict[str, int])
+    """How often a node's attempt took its process with it."""
+    due_ms: dict[int, int] = field(default_factory=dict[int, int])
+    """When the timers fire, by command."""
     retried: set[str] = field(default_factory=set[str])
     """Keys of nodes that somebody has had run again, and that are not over yet."""
 
     def events(self, entry: Entry) -> Iterator[Event]:
-        if entry.kind == "frame":
-            yield from self.frame(entry)
-            return
-        if entry.kind == "ended":
-            yield from looked_up(entry)
+        for event in self.frame(entry) if entry.kind == "frame" else self.fact(entry):
+            self.take_note(event)
+            yield event
+
+    def take_note(self, event: Event) -> None:
+        key = node_key(event.node, event.iteration)
+        if event.type in ENDED:
+            self.ended[key] = ENDED[event.type]
+        elif event.type in BEGINS_ANEW:
+            self.ended.pop(key, None)
+        if event.type == "WorkerDied":
+            self.deaths[key] = self.deaths.get(key, 0) + 1
+        elif event.type == "NodeRetrying":
+            self.deaths.pop(key, None)
+
+    def fact(self, entry: Entry) -> Iterator[Event]:
         event = SIMPLE[entry.kind](entry)
-        if entry.kind == "ended":
-            yield from used(entry)
-        if event.type == "NodeCancelled":
-            self.cancelled.add(node_key(event.node, event.iteration))
+        match entry.kind:
+            case "ended":
+                yield from looked_up(entry)
+                yield from used(entry)
+            case "retried":
+                self.retried.add(node_key(event.node, event.iteration))
+            case "fired" if event.type == "TimerFired":
+                event = replace(event, fields=self.timed(entry, event))
+            case _:
+                pass
         yield event
-        if entry.kind == "retried":
-            self.retried.add(node_key(event.node, event.iteration))
-        status = PAUSED if entry.kind == "paused" else "running" if self.status == PAUSED else self.status
-        if status != self.status and entry.kind in ("paused", "unpaused", "cancel"):
-            self.status = status
-            yield Event(entry.seq, entry.at_ms, "RunStatusChanged", fields={"status": status})
+        yield from self.pause(entry)
+
+    def timed(self, entry: Entry, fired: Event) -> Json:
+        due_ms = self.due_ms.pop(entry.data.get("n", 0), 0)
+        late = {"firesAtMs": due_ms, "delayMs": max(0, entry.at_ms - due_ms)} if due_ms else {}
+        return {"timerId": fired.node, "firedAtMs": entry.at_ms} | late
+
+    def pause(self, entry: Entry) -> Iterator[Event]:
+        """A pause begins and ends with its fact; any other status with a frame."""
+        ends = entry.kind in ("unpaused", "cancel") and self.status == PAUSED
+        if ends or entry.kind == "paused":
+            self.status = "running" if ends else PAUSED
+            yield Event(entry.seq, entry.at_ms, "RunStatusChanged", fields={"status": self.status})
 
     def frame(self, entry: Entry) -> Iterator[Event]:
         data = entry.data
-        yield Event(entry.seq, entry.at_ms, "FrameCommitted", fields={"frameNo": data.get("number")})
+        hashed = {"frameNo": data.get("number"), "frameHash": frame_hash(data)}
+        yield Event(entry.seq, entry.at_ms, "FrameCommitted", fields=hashed)
         for key, how in data.get("events", {}).items():
             yield from waited(entry, key, how)
-        for key, shown in data.get("nodes", {}).items():
-            node, iteration = split_node_key(key)
-            if shown in ("finished", "failed", "skipped", "cancelled") and key in self.retried:
-                self.retried.remove(key)
-                yield Event(entry.seq, entry.at_ms, "RetryTaskFinished", node, iteration, fields={"state": shown})
-            known = shown == "cancelled" and key in self.cancelled
-            for type in () if known else NODE_EVENTS.get(shown, ()):
-                yield Event(entry.seq, entry.at_ms, type, node, iteration)
         yield from people(entry)
         yield from budgets(entry)
-        for _, kind, node, iteration, attempt, _ in data.get("commands", ()):
+        yield from self.timers(entry)
+        yield from self.nodes(entry)
+        for n, kind, node, iteration, attempt, _ in data.get("commands", ()):
             if kind in ("run", "child", "subflow") and attempt > 1:
-                yield Event(entry.seq, entry.at_ms, "NodeRetrying", node, iteration, attempt)
-        status = data.get("status", self.status)
-        if status != self.status:
-            self.status = status
-            yield Event(entry.seq, entry.at_ms, "RunStatusChanged", fields={"status": status})
-            if status in ENDS:
-                yield Event(entry.seq, entry.at_ms, ENDS[status], fields={"error": data.get("error")})
+                due_ms = due(entry, n)
+                fields = {"notBeforeMs": due_ms} if due_ms else {}
+                yield Event(entry.seq, entry.at_ms, "NodeRetrying", node, iteration, attempt, fields)
+        yield from self.run(entry)
+
+    def timers(self, entry: Entry) -> Iterator[Event]:
+        """Those that begin and those that end unfired."""
+        shown = entry.data.get("nodes", {})
+        for n, kind, node, iteration, _, target in entry.data.get("commands", ()):
+            common = entry.seq, entry.at_ms
+            if kind == "cancel" and target in self.due_ms:
+                del self.due_ms[target]
+                yield Event(*common, "TimerCancelled", node, iteration, fields={"timerId": node})
+            if kind == "timer":
+                self.due_ms[n] = due(entry, n)
+                is_own = shown.get(node_key(node, iteration)) == "waiting-timer"
+                type = "deadline" if not is_own else "absolute" if delay_of(entry, n)[1] else "duration"
+                when = {"firesAtMs": self.due_ms[n]} if self.due_ms[n] else {}
+                yield Event(
+                    *common, "TimerCreated", node, iteration, fields={"timerId": node, "timerType": type} | when
+                )
+
+    def nodes(self, entry: Entry) -> Iterator[Event]:
+        """What the frame shows of nodes, and nothing else has told."""
+        timers = {node_key(c[2], c[3]): c[0] for c in entry.data.get("commands", ()) if c[1] == "timer"}
+        for key, shown in entry.data.get("nodes", {}).items():
+            node, iteration = split_node_key(key)
+            if shown in OVER and key in self.retried:
+                self.retried.remove(key)
+                yield Event(entry.seq, entry.at_ms, "RetryTaskFinished", node, iteration, fields={"state": shown})
+            if self.ended.get(key) == shown:
+                continue
+            fields: Json = {}
+            if shown == "waiting-timer" and key in timers and self.due_ms.get(timers[key]):
+                fields = {"firesAtMs": self.due_ms[timers[key]]}
+            if shown == "failed" and self.deaths.get(key, 0) >= MOST_DEATHS:
+                fields = {"error": killed(self.deaths[key])}
+            for type in NODE_EVENTS.get(shown, ()):
+                yield Event(entry.seq, entry.at_ms, type, node, iteration, fields=fields)
+
+    def run(self, entry: Entry) -> Iterator[Event]:
+        status = entry.data.get("status", self.status)
+        if status == self.status:
+            return
+        self.status = status
+        yield Event(entry.seq, entry.at_ms, "RunStatusChanged", fields={"status": status})
+        if status in ENDS:
+            fields = {"error": entry.data.get("error")} if status == "failed" else {}
+            yield Event(entry.seq, entry.at_ms, ENDS[status], fields=fields)
+
+
+def events_of(entries: Iterable[Entry]) -> Iterator[Event]:
+    """The events of a log that is read from its beginning."""
+    reader = Reader()
+    for entry in entries:
+        yield from reader.events(entry)
 
 
 def looked_up(entry: Entry) -> Iterator[Event]:
@@ -170,16 +197,15 @@ def looked_up(entry: Entry) -> Iterator[Event]:
     if not cache:
         return
     hit: Json = cache.get("hit") or {}
-    shown = {"run": hit["run"]} if hit else {"why": cache.get("missed") or "nothing is kept under this key"}
-    yield with_field(about_node("CacheHit" if hit else "CacheMiss")(entry), "key", cache["key"][:12], **shown)
+    about = {"run": hit["run"]} if hit else {"why": cache.get("missed") or "nothing is kept under this key"}
+    yield with_field(about_node("CacheHit" if hit else "CacheMiss")(entry), "key", cache["key"][:12], **about)
 
 
 def used(entry: Entry) -> Iterator[Event]:
     """What an attempt has used, and where that was more than one task should."""
     if "usage" in entry.data:
-        event = about_node("TokenUsageReported")(entry)
-        usage = usage_wire(entry.data["usage"]) or {}
-        yield with_field(event, "source", "task", **usage)
+        usage = for_programs(entry.data["usage"])
+        yield with_field(about_node("TokenUsageReported")(entry), "source", "task", **usage)
     for over in entry.data.get("over", ()):
         about = {"limit": over["limit"], "current": over["current"], "scope": "task"}
         kind = "latency" if over["kind"] == "ms" else over["kind"]
@@ -255,8 +281,7 @@ def decided(entry: Entry) -> Event:
 
 
 def with_field(event: Event, name: str, value: Any, **more: Any) -> Event:
-    fields = event.fields | {name: value} | more
-    return Event(event.seq, event.at_ms, event.type, event.node, event.iteration, event.attempt, fields)
+    return replace(event, fields=event.fields | {name: value} | more)
 
 
 def fired(entry: Entry) -> Event:
