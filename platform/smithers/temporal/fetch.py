@@ -13,6 +13,7 @@ from smithers.engine.command import Command
 from smithers.engine.entry import Fact
 from smithers.engine.fold import UNPLANNED_KINDS
 from smithers.errors import CommandNotFound, RunNotFound, StaleEpoch
+from smithers.store import faults
 from smithers.store.records import Append, OpenCommandRow, Run
 from smithers.temporal import facts
 from smithers.temporal.claims import read_claims
@@ -98,6 +99,15 @@ class Fetch(Step):
 
 def answer(shop: Workshop, order: Order, delivery: Delivery) -> Answer:
     """Carries out an order. Raises `HandOver` and `StoreUnavailable`, after which it is to be delivered again."""
+    if faults.armed:
+        faults.before("delivery", "fetch" if order.n == FETCH else "step")
+    answered = carried_out(shop, order, delivery)
+    if faults.armed:
+        faults.after("delivery", "fetch" if order.n == FETCH else "step")
+    return answered
+
+
+def carried_out(shop: Workshop, order: Order, delivery: Delivery) -> Answer:
     kind = Fetch if order.n == FETCH else Step
     try:
         return kind(shop, order, delivery).answer()

@@ -1,0 +1,144 @@
+"""A worker that hosts one run in a process of its own, and the people that the run asks. It may be made to die.
+
+The process that comes after a dead one does the same: what was done is not done again, because the log says so, and
+whoever answers gives the same answer under the same key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from smithers.engine.answer import Answer
+from smithers.engine.entry import EndedRun, Fact, OpenRun
+from smithers.engine.frame import NodeRow
+from smithers.engine.inbox import Sent
+from smithers.errors import AnswerRefused, RunNotFound
+from smithers.project import Project
+from smithers.store import faults, open_store
+from smithers.store.deciding import decide
+from smithers.store.interface import Store
+from smithers.store.records import Append, NewRun, Run
+from smithers.temporal import serving  # noqa: F401  loaded once, before processes are made of this one
+from smithers.worker.code import LoadedCode, load
+from smithers.worker.embedded import EmbeddedWorker
+from smithers.worker.settings import WorkerSettings
+
+FLOW = Path(__file__).parents[1] / "flows" / "crashed.py"
+RUN = "crashed"
+FINAL = ("finished", "failed", "cancelled")
+LOOK_EVERY_S = 0.01
+SHOWN = "shown.txt"
+TALLY = "tally.json"
+
+
+@dataclass(frozen=True)
+class Life:
+    """One process: where it works, and where it dies."""
+
+    root: Path
+    address: str
+    scenario: str
+    crash: str = ""
+    """As `faults.Crash` reads it; empty for a process that sees the run through."""
+
+
+def settings_of(scenario: str) -> WorkerSettings:
+    return WorkerSettings(drain_s=0, burst_s=0 if scenario == "continued" else 1)
+
+
+def host(life: Life) -> None:
+    """Returns when the run and its driver are over."""
+    for name in list(os.environ):
+        if name.startswith(("TEMPORAL_", "SMITHERS_")):
+            del os.environ[name]
+    os.environ["TEMPORAL_ADDRESS"] = life.address
+    faults.arm(faults.Crash.read(life.crash) if life.crash else faults.Crash(""))
+    project = Project(life.root)
+    store = open_store(project, create=True)
+    code = load(FLOW)
+    make_run(store, code, life)
+    worker = EmbeddedWorker(project, code, settings_of(life.scenario), store=store)
+    worker.start()
+    worker.ring(RUN)
+    see_through(store, life.scenario, worker.ring)
+    wait(lambda: driver_is_over(worker))
+    worker.stop()
+    store.close()
+    (life.root / TALLY).write_text(json.dumps(faults.tally()))
+
+
+def make_run(store: Store, code: LoadedCode, life: Life) -> None:
+    try:
+        store.run(RUN)
+    except RunNotFound:
+        given = {"scenario": life.scenario, "shown": str(life.root / SHOWN)}
+        store.create_run(NewRun(RUN, code.workflow.name, given, code.digest, str(code.source)))
+
+
+def driver_is_over(worker: EmbeddedWorker) -> bool:
+    """Whether Temporal shows no open driver of the run."""
+    assert worker._client is not None
+    assert worker._loop is not None
+    described = worker._client.get_workflow_handle(RUN).describe()
+    return asyncio.run_coroutine_threadsafe(described, worker._loop).result(10).close_time is not None
+
+
+def wait(condition: Callable[[], object]) -> None:
+    while not condition():
+        time.sleep(LOOK_EVERY_S)
+
+
+# People
+
+
+def see_through(store: Store, scenario: str, ring: Callable[[str], None]) -> None:
+    """Answers whatever is asked until the run is over."""
+    while not is_over(run := store.run(RUN), scenario):
+        if any([answer(store, scenario, row) for row in store.nodes(RUN)]) or resume(store, run):
+            ring(RUN)
+        time.sleep(LOOK_EVERY_S)
+
+
+def is_over(run: Run, scenario: str) -> bool:
+    return run.status in FINAL and not (scenario == "resumed" and run.status == "failed")
+
+
+def answer(store: Store, scenario: str, row: NodeRow) -> bool:
+    """Whether something was said."""
+    match row.state:
+        case "waiting-approval":
+            return approve(store, row)
+        case "waiting-event" if scenario == "cancelled":
+            fact = Fact("cancel", "cancel", {"by": "ann", "reason": None}, OpenRun())
+            return store.append(Append(RUN, (fact,))).outcomes == ("stored",)
+        case "waiting-event":
+            sent = Sent((row.detail or {})["event"], {"amount": 3}, None, "ann", 1)
+            return store.append(Append(RUN, (sent.fact,))).outcomes == ("stored",)
+        case _:
+            return False
+
+
+def approve(store: Store, row: NodeRow) -> bool:
+    """Each of two people says the same; who has said it already is told so."""
+    said = False
+    for by in ("ann", "bob"):
+        is_human = (row.detail or {}).get("mode") == "human"
+        given = Answer(True, by, value={"amount": 3}) if is_human else Answer(True, by)
+        try:
+            said = decide(store, RUN, row, given) is not None or said
+        except AnswerRefused:
+            continue
+    return said
+
+
+def resume(store: Store, run: Run) -> bool:
+    if run.status != "failed":
+        return False
+    fact = Fact("resumed", f"resumed:{run.epoch + 1}", {"by": "ann"}, EndedRun(("failed",)))
+    return store.append(Append(RUN, (fact,))).outcomes == ("stored",)
