@@ -15,11 +15,10 @@ from smithers.engine.entry import Entry
 from smithers.project import Project
 from smithers.store import open_store
 from tests.chaos.truth import extra, problems, read_lines
-from tests.crash.hosting import RUN, SHOWN, TALLY, Life, host
+from tests.crash.hosting import LIMIT_S, SHOWN, STACKS, TALLY, Life, host
 from tests.flows.crashed import SCENARIOS
 
 __all__ = ["SCENARIOS"]
-LIMIT_S = 45.0
 SIDE_BY_SIDE = 2
 """So many bodies are in flight at most in any scenario: what one crash may run again."""
 NEST = multiprocessing.get_context("forkserver")
@@ -102,13 +101,14 @@ def lived(life: Life) -> int | None:
 def log_of(root: Path) -> Sequence[Entry]:
     store = open_store(Project(root), create=False)
     try:
-        return store.entries(RUN)
+        return store.entries(root.name)
     finally:
         store.close()
 
 
 def tail(root: Path) -> str:
-    return ", ".join(entry.key for entry in log_of(root)[-12:])
+    """How far it came, and where its last process stood."""
+    return ", ".join(entry.key for entry in log_of(root)[-12:]) + f"\n{(root / STACKS).read_text()}"
 
 
 def looked_at(case: Case, missed: tuple[str, ...], root: Path) -> Outcome:
@@ -126,7 +126,7 @@ def looked_at(case: Case, missed: tuple[str, ...], root: Path) -> Outcome:
 def end_of(root: Path, log: Sequence[Entry]) -> End:
     store = open_store(Project(root), create=False)
     try:
-        run, rows, left = store.run(RUN), store.nodes(RUN), store.open_commands(RUN)
+        run, rows, left = store.run(root.name), store.nodes(root.name), store.open_commands(root.name)
     finally:
         store.close()
     ended = [entry.data for entry in log if entry.kind == "ended" and entry.data["outcome"] == "finished"]

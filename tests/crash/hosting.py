@@ -7,6 +7,7 @@ whoever answers gives the same answer under the same key.
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import json
 import os
 import time
@@ -30,11 +31,13 @@ from smithers.worker.embedded import EmbeddedWorker
 from smithers.worker.settings import WorkerSettings
 
 FLOW = Path(__file__).parents[1] / "flows" / "crashed.py"
-RUN = "crashed"
 FINAL = ("finished", "failed", "cancelled")
 LOOK_EVERY_S = 0.01
 SHOWN = "shown.txt"
 TALLY = "tally.json"
+STACKS = "stacks.txt"
+LIMIT_S = 45.0
+"""So long a process may live; a little earlier it writes down where it stands."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,11 @@ class Life:
     crash: str = ""
     """As `faults.Crash` reads it; empty for a process that sees the run through."""
 
+    @property
+    def run(self) -> str:
+        """Its id, which is that of its driver, too, on a server that cases share."""
+        return self.root.name
+
 
 def settings_of(scenario: str) -> WorkerSettings:
     return WorkerSettings(drain_s=0, burst_s=0 if scenario == "continued" else 1)
@@ -58,6 +66,8 @@ def host(life: Life) -> None:
         if name.startswith(("TEMPORAL_", "SMITHERS_")):
             del os.environ[name]
     os.environ["TEMPORAL_ADDRESS"] = life.address
+    stacks = (life.root / STACKS).open("w")
+    faulthandler.dump_traceback_later(LIMIT_S - 3, file=stacks)
     faults.arm(faults.Crash.read(life.crash) if life.crash else faults.Crash(""))
     project = Project(life.root)
     store = open_store(project, create=True)
@@ -65,27 +75,29 @@ def host(life: Life) -> None:
     make_run(store, code, life)
     worker = EmbeddedWorker(project, code, settings_of(life.scenario), store=store)
     worker.start()
-    worker.ring(RUN)
-    see_through(store, life.scenario, worker.ring)
-    wait(lambda: driver_is_over(worker))
+    worker.ring(life.run)
+    People(store, life).see_through(worker.ring)
+    wait(lambda: driver_is_over(worker, life.run))
     worker.stop()
     store.close()
+    faulthandler.cancel_dump_traceback_later()
+    stacks.close()
     (life.root / TALLY).write_text(json.dumps(faults.tally()))
 
 
 def make_run(store: Store, code: LoadedCode, life: Life) -> None:
     try:
-        store.run(RUN)
+        store.run(life.run)
     except RunNotFound:
         given = {"scenario": life.scenario, "shown": str(life.root / SHOWN)}
-        store.create_run(NewRun(RUN, code.workflow.name, given, code.digest, str(code.source)))
+        store.create_run(NewRun(life.run, code.workflow.name, given, code.digest, str(code.source)))
 
 
-def driver_is_over(worker: EmbeddedWorker) -> bool:
+def driver_is_over(worker: EmbeddedWorker, run: str) -> bool:
     """Whether Temporal shows no open driver of the run."""
     assert worker._client is not None
     assert worker._loop is not None
-    described = worker._client.get_workflow_handle(RUN).describe()
+    described = worker._client.get_workflow_handle(run).describe()
     return asyncio.run_coroutine_threadsafe(described, worker._loop).result(10).close_time is not None
 
 
@@ -94,51 +106,51 @@ def wait(condition: Callable[[], object]) -> None:
         time.sleep(LOOK_EVERY_S)
 
 
-# People
+@dataclass(frozen=True)
+class People:
+    store: Store
+    life: Life
 
+    def see_through(self, ring: Callable[[str], None]) -> None:
+        """Answers whatever is asked until the run is over."""
+        while not self.is_over(run := self.store.run(self.life.run)):
+            said = [self.answer(row) for row in self.store.nodes(run.run_id)]
+            if any(said) or self.resume(run):
+                ring(run.run_id)
+            time.sleep(LOOK_EVERY_S)
 
-def see_through(store: Store, scenario: str, ring: Callable[[str], None]) -> None:
-    """Answers whatever is asked until the run is over."""
-    while not is_over(run := store.run(RUN), scenario):
-        if any([answer(store, scenario, row) for row in store.nodes(RUN)]) or resume(store, run):
-            ring(RUN)
-        time.sleep(LOOK_EVERY_S)
+    def is_over(self, run: Run) -> bool:
+        return run.status in FINAL and not (self.life.scenario == "resumed" and run.status == "failed")
 
+    def store_fact(self, fact: Fact) -> bool:
+        return self.store.append(Append(self.life.run, (fact,))).outcomes == ("stored",)
 
-def is_over(run: Run, scenario: str) -> bool:
-    return run.status in FINAL and not (scenario == "resumed" and run.status == "failed")
+    def answer(self, row: NodeRow) -> bool:
+        """Whether something was said."""
+        match row.state:
+            case "waiting-approval":
+                return self.approve(row)
+            case "waiting-event" if self.life.scenario == "cancelled":
+                return self.store_fact(Fact("cancel", "cancel", {"by": "ann", "reason": None}, OpenRun()))
+            case "waiting-event":
+                return self.store_fact(Sent((row.detail or {})["event"], {"amount": 3}, None, "ann", 1).fact)
+            case _:
+                return False
 
+    def approve(self, row: NodeRow) -> bool:
+        """Each of two people says the same; who has said it already is told so."""
+        said = False
+        for by in ("ann", "bob"):
+            is_human = (row.detail or {}).get("mode") == "human"
+            given = Answer(True, by, value={"amount": 3}) if is_human else Answer(True, by)
+            try:
+                said = decide(self.store, self.life.run, row, given) is not None or said
+            except AnswerRefused:
+                continue
+        return said
 
-def answer(store: Store, scenario: str, row: NodeRow) -> bool:
-    """Whether something was said."""
-    match row.state:
-        case "waiting-approval":
-            return approve(store, row)
-        case "waiting-event" if scenario == "cancelled":
-            fact = Fact("cancel", "cancel", {"by": "ann", "reason": None}, OpenRun())
-            return store.append(Append(RUN, (fact,))).outcomes == ("stored",)
-        case "waiting-event":
-            sent = Sent((row.detail or {})["event"], {"amount": 3}, None, "ann", 1)
-            return store.append(Append(RUN, (sent.fact,))).outcomes == ("stored",)
-        case _:
+    def resume(self, run: Run) -> bool:
+        if run.status != "failed":
             return False
-
-
-def approve(store: Store, row: NodeRow) -> bool:
-    """Each of two people says the same; who has said it already is told so."""
-    said = False
-    for by in ("ann", "bob"):
-        is_human = (row.detail or {}).get("mode") == "human"
-        given = Answer(True, by, value={"amount": 3}) if is_human else Answer(True, by)
-        try:
-            said = decide(store, RUN, row, given) is not None or said
-        except AnswerRefused:
-            continue
-    return said
-
-
-def resume(store: Store, run: Run) -> bool:
-    if run.status != "failed":
-        return False
-    fact = Fact("resumed", f"resumed:{run.epoch + 1}", {"by": "ann"}, EndedRun(("failed",)))
-    return store.append(Append(RUN, (fact,))).outcomes == ("stored",)
+        fact = Fact("resumed", f"resumed:{run.epoch + 1}", {"by": "ann"}, EndedRun(("failed",)))
+        return self.store_fact(fact)

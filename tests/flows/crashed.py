@@ -195,7 +195,9 @@ class Trees:
 
 
 SCENARIOS: dict[str, Callable[[Trees], Child]] = {
-    name: tree for name, tree in vars(Trees).items() if not name.startswith("_") and name not in ("task", "failing", "number")
+    name: tree
+    for name, tree in vars(Trees).items()
+    if not name.startswith("_") and name not in ("task", "failing", "number")
 }
 
 
