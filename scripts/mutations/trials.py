@@ -20,8 +20,8 @@ PLUGIN: Final = ("-p", "scripts.mutations.listening", "--behaviours")
 TEST_S: Final = 30
 """A test that takes so long has noticed: the change has made it hang."""
 TRIAL_S: Final = 600
-RED: Final = (1, 2)
-"""Exit statuses of pytest: a test failed; it could not even be collected."""
+RED: Final = (1, 2, 4)
+"""Exit statuses of pytest: a test failed; its file could not be imported any more; so that it was not found."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from tests.unit.checks.trees import plant
 PATH = "platform/smithers/sums.py"
 FILES = {
     "pyproject.toml": '[tool.pytest.ini_options]\npythonpath = ["platform", "."]\nmarkers = ["feature(*ids): rows"]\n',
+    "platform/smithers/__init__.py": "",
     PATH: "def larger(a, b):\n    return a > b\n\ndef log(a):\n    return a - 1\n",
     "tests/unit/test_sums.py": """
         import pytest
