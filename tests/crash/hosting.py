@@ -122,8 +122,12 @@ class People:
     def is_over(self, run: Run) -> bool:
         return run.status in FINAL and not (self.life.scenario == "resumed" and run.status == "failed")
 
+    def has(self, key: str) -> bool:
+        return any(entry.key == key for entry in self.store.entries_by_key(self.life.run, key))
+
     def store_fact(self, fact: Fact) -> bool:
-        return self.store.append(Append(self.life.run, (fact,))).outcomes == ("stored",)
+        """Not again and again until it is planned: how often a point is passed must not depend on times."""
+        return not self.has(fact.key) and self.store.append(Append(self.life.run, (fact,))).outcomes == ("stored",)
 
     def answer(self, row: NodeRow) -> bool:
         """Whether something was said."""
@@ -140,7 +144,7 @@ class People:
     def approve(self, row: NodeRow) -> bool:
         """Each of two people says the same; who has said it already is told so."""
         said = False
-        for by in ("ann", "bob"):
+        for by in () if self.has(row.decision_key) else ("ann", "bob"):
             is_human = (row.detail or {}).get("mode") == "human"
             given = Answer(True, by, value={"amount": 3}) if is_human else Answer(True, by)
             try:
