@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Any, Final
 
 from scripts.mutations.choosing import Choice, Trial, equivalents
-from scripts.mutations.trials import Behaviours, Copy, digest
+from scripts.mutations.trials import Behaviours, Copy, Noticed, digest
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 KEPT: Final = ROOT / "build" / "mutations"
@@ -43,19 +43,19 @@ class Trials:
 
     def __init__(self, tree: str, copies: Sequence[Copy]) -> None:
         self.file = KEPT / f"{tree}.trials"
-        self.known: dict[str, bool] = {}
+        self.known: dict[str, Noticed] = {}
         if self.file.is_file():
             self.known = dict(json.loads(line) for line in self.file.read_text().splitlines())
         self.copies: SimpleQueue[Copy] = SimpleQueue()
         for copy in copies:
             self.copies.put(copy)
 
-    def is_noticed(self, trial: Trial) -> bool:
+    def noticed_by(self, trial: Trial) -> Noticed:
         key = json.dumps([*trial.change.identity, trial.change.line])
         if key not in self.known:
             copy = self.copies.get()
             try:
-                self.known[key] = copy.is_noticed(trial.change, trial.tests)
+                self.known[key] = copy.noticed_by(trial.change, trial.tests)
             finally:
                 self.copies.put(copy)
             with self.file.open("a") as file:
@@ -63,16 +63,17 @@ class Trials:
         return self.known[key]
 
 
-def told(trial: Trial, *, noticed: bool) -> dict[str, Any]:
+def told(trial: Trial, noticed: Noticed) -> dict[str, Any]:
     change = trial.change
     about = {"row": trial.row, "path": change.path, "line": change.line, "function": change.function}
-    return {**about, "before": change.before, "after": change.after, "tests": len(trial.tests), "noticed": noticed}
+    return {**about, "before": change.before, "after": change.after, "tests": len(trial.tests), "noticed_by": noticed}
 
 
-def shown(trial: Trial) -> str:
+def shown(trial: Trial, noticed: Noticed) -> str:
     diff = trial.change.diff((ROOT / trial.change.path).read_bytes())
     first = "".join(f"\n    {test}" for test in trial.tests[:3])
-    return f"! nobody noticed, of {len(trial.tests)} tests ({trial.row}):\n{diff}{first}"
+    who = "nobody noticed" if noticed == "nobody" else "only tests that are not marked noticed"
+    return f"! {who}, of {len(trial.tests)} marked ones ({trial.row}):\n{diff}{first}"
 
 
 def options(words: Sequence[str]) -> argparse.Namespace:
@@ -81,6 +82,7 @@ def options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1))
     parser.add_argument("--json", action="store_true", help="one object for each change that was tried")
+    parser.add_argument("--strict", action="store_true", help="it is not enough that a test notices that is not marked")
     return parser.parse_args(words)
 
 
@@ -88,23 +90,25 @@ def main(words: Sequence[str]) -> int:
     given, begun = options(words), time.monotonic()
     KEPT.mkdir(parents=True, exist_ok=True)
     tree = digest(ROOT)
-    survivors = 0
+    survivors = unmarked = 0
     with tempfile.TemporaryDirectory(prefix="mutate-", ignore_cleanup_errors=True) as name:
         copies = [Copy(ROOT, Path(name).resolve() / str(number)) for number in range(given.jobs)]
         choice = Choice(ROOT, behaviours_of(tree, copies[0]), equivalents())
         trials, chosen = Trials(tree, copies), list(choice.trials(given.count, given.seed))
         with ThreadPoolExecutor(given.jobs) as pool:
-            running = {pool.submit(trials.is_noticed, trial): trial for trial in chosen}
+            running = {pool.submit(trials.noticed_by, trial): trial for trial in chosen}
             for number, future in enumerate(as_completed(running), 1):
                 trial, noticed = running[future], future.result()
-                survivors += not noticed
+                unmarked += noticed == "unmarked"
+                survivors += noticed == "nobody"
                 if given.json:
-                    print(json.dumps(told(trial, noticed=noticed)), flush=True)
-                elif not noticed:
-                    print(shown(trial), flush=True)
-                say(f"{number} of {len(chosen)}: {trial.row} {'was noticed' if noticed else 'SURVIVED'}")
-    say(f"{len(chosen)} changes in {time.monotonic() - begun:.0f} s, {survivors} survived")
-    return 1 if survivors else 0
+                    print(json.dumps(told(trial, noticed)), flush=True)
+                elif noticed != "marked":
+                    print(shown(trial, noticed), flush=True)
+                say(f"{number} of {len(chosen)}: {trial.row}: noticed by {noticed}")
+    took_s = time.monotonic() - begun
+    say(f"{len(chosen)} changes in {took_s:.0f} s: nobody noticed {survivors}, unmarked tests alone {unmarked}")
+    return 1 if survivors or (given.strict and unmarked) else 0
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 
@@ -43,8 +43,8 @@ def is_quick(item: pytest.Item) -> bool:
 
 class Listener:
     def __init__(self, config: pytest.Config) -> None:
-        self.file: Path = config.getoption("behaviours")
-        self.listens: bool = config.getoption("lines")
+        self.file = cast("Path", config.getoption("behaviours"))
+        self.listens = bool(config.getoption("lines"))
         self.above = str(config.rootpath / "platform" / "smithers")
         self.root = f"{config.rootpath}/"
         self.rows: dict[str, list[str]] = {}
@@ -69,7 +69,7 @@ class Listener:
             return (yield)
         finally:
             sys.settrace(None)
-            threading.settrace(None)  # type: ignore[arg-type]  None ends it
+            threading.settrace(None)
             found = {path.removeprefix(self.root): sorted(lines) for path, lines in seen.items()}
             self.lines[item.nodeid] = found
 

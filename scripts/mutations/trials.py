@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from scripts.checks.tree import SHIPPED, from_git
 from scripts.mutations.changes import Change
@@ -22,6 +22,9 @@ TEST_S: Final = 30
 TRIAL_S: Final = 600
 RED: Final = (1, 2, 4)
 """Exit statuses of pytest: a test failed; its file could not be imported any more; so that it was not found."""
+
+
+Noticed = Literal["marked", "unmarked", "nobody"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +73,17 @@ class Copy:
             raise SystemExit(f"the marked tests do not pass as they are (pytest ended with {status})")
         return Behaviours.read(file)
 
-    def is_noticed(self, change: Change, tests: Sequence[str]) -> bool:
-        """Whether any of the tests turns red."""
+    def noticed_by(self, change: Change, tests: Sequence[str]) -> Noticed:
+        """Who turns red: one of these tests, or, if none does, any other quick one of that package."""
         file = self.folder / change.path
         data = file.read_bytes()
         file.write_bytes(change.apply(data))
         try:
-            return self.pytest("--timeout", str(TEST_S), *tests) in RED
+            if self.pytest("--timeout", str(TEST_S), *tests) in RED:
+                return "marked"
+            others = self.folder / "tests" / "unit" / change.path.split("/")[2]
+            unmarked = ("--timeout", str(TEST_S), "-k", "not temporal and not postgres", str(others))
+            return "unmarked" if others.is_dir() and self.pytest(*unmarked) in RED else "nobody"
         finally:
             file.write_bytes(data)
 

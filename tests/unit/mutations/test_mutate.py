@@ -10,14 +10,15 @@ from scripts.mutations.choosing import Choice, equivalents
 from scripts.mutations.trials import Behaviours, Copy
 from tests.unit.checks.trees import plant
 
-PATH = "platform/smithers/sums.py"
+PATH = "platform/smithers/engine/sums.py"
 FILES = {
     "pyproject.toml": '[tool.pytest.ini_options]\npythonpath = ["platform", "."]\nmarkers = ["feature(*ids): rows"]\n',
     "platform/smithers/__init__.py": "",
+    "platform/smithers/engine/__init__.py": "",
     PATH: "def larger(a, b):\n    return a > b\n\ndef log(a):\n    return a - 1\n",
-    "tests/unit/test_sums.py": """
+    "tests/unit/engine/test_sums.py": """
         import pytest
-        from smithers.sums import larger, log
+        from smithers.engine.sums import larger, log
 
         @pytest.mark.feature("sums.larger")
         def test_the_larger_one():
@@ -33,12 +34,12 @@ FILES = {
     "tests/conformance/test_none.py": "",
 }
 LINES = {
-    "tests/unit/test_sums.py::test_the_larger_one": {PATH: [1, 2]},
-    "tests/unit/test_sums.py::test_that_looks_at_nothing": {PATH: [4, 5]},
+    "tests/unit/engine/test_sums.py::test_the_larger_one": {PATH: [1, 2]},
+    "tests/unit/engine/test_sums.py::test_that_looks_at_nothing": {PATH: [4, 5]},
 }
 ROWS = {
-    "tests/unit/test_sums.py::test_the_larger_one": ["sums.larger"],
-    "tests/unit/test_sums.py::test_that_looks_at_nothing": ["sums.log"],
+    "tests/unit/engine/test_sums.py::test_the_larger_one": ["sums.larger"],
+    "tests/unit/engine/test_sums.py::test_that_looks_at_nothing": ["sums.log"],
 }
 
 
@@ -91,7 +92,7 @@ def test_a_change_is_noticed_in_a_copy_or_not(root: Path, copy: Copy) -> None:
     """The plugin is not part of the small tree, so what is carried out is given here."""
     trials = list(Choice(root, Behaviours(ROWS, LINES, ()), {}).trials(2, 3))
 
-    noticed = {trial.row: copy.is_noticed(trial.change, trial.tests) for trial in trials}
+    noticed = {trial.row: copy.noticed_by(trial.change, trial.tests) for trial in trials}
 
-    assert noticed == {"sums.larger": True, "sums.log": False}
+    assert noticed == {"sums.larger": "marked", "sums.log": "unmarked"}
     assert (root / PATH).read_text() == (copy.folder / PATH).read_text() == FILES[PATH]
