@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,9 +21,6 @@ from tests.crash.running import outcomes, server
 
 SEED = 7
 DIES = "from smithers.store import open_store; open_store('sqlite:///{}', create=True); print('alive')"
-LOOKS = 200_000
-LIMIT_NS = 60
-"""What one look at a point that is not armed may cost, where a call of a function costs about as much."""
 
 
 @pytest.fixture(scope="module")
@@ -99,17 +95,3 @@ def test_a_point_that_is_not_there_is_refused(text: str) -> None:
 def test_a_point_that_is_passed_must_be_in_the_registry() -> None:
     with pytest.raises(KeyError):
         faults.passed("commit.meanwhile")
-
-
-def test_a_point_costs_one_look_while_nothing_is_armed() -> None:
-    """In the best of some rounds: the machine may have other things to do."""
-    assert not faults.armed
-
-    def looked() -> int:
-        begun = time.perf_counter_ns()
-        for _ in range(LOOKS):
-            if faults.armed:
-                faults.before("commit")
-        return time.perf_counter_ns() - begun
-
-    assert min(looked() for _ in range(5)) / LOOKS < LIMIT_NS
