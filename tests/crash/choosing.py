@@ -20,11 +20,11 @@ RECOVERING = {
 """Points that are passed only by who comes after a crash, and the crash that leads there."""
 ELSEWHERE = {
     "fact.released": "a worker that shuts down hands over: tests/integration/temporal/test_deaths.py",
-    "fact.settled": "a step ends without an answer: tests/integration/temporal/test_recovery.py",
+    "fact.settled": "a step ends without an answer: tests/unit/temporal/test_settling.py",
     "fact.render_failed": "the code does not render: tests/unit/temporal/test_rendering.py",
-    "fact.follow": "a person has the run follow edited code: tests/acceptance/cli/test_up.py",
+    "fact.follow": "a person has the run follow edited code: tests/integration/temporal/test_recovery.py",
     "fact.retried": "`retry-task` stores it in one transaction with `resumed`: tests/unit/cli/test_deciding.py",
-    "fact.redriven": "a person drives a run again: tests/integration/temporal/test_recovery.py",
+    "fact.redriven": "a person drives a run again: tests/unit/cli/test_doctor.py",
     "fact.rejected": "an answer is refused: tests/unit/engine/test_people.py",
 }
 """Places that no scenario passes, what leads there, and who tests it."""

@@ -66,6 +66,13 @@ def test_a_choice_has_each_point_once_and_each_scenario_twice() -> None:
     assert chosen == choosing.choice(tallies, 1)
 
 
+def test_what_no_scenario_passes_is_tested_elsewhere() -> None:
+    root = Path(__file__).parents[2]
+    for place, why in choosing.ELSEWHERE.items():
+        assert place in faults.PLACES
+        assert place.removeprefix("fact.").partition("_")[0][:6] in (root / why.rpartition(" ")[2]).read_text()
+
+
 def python(code: str, crash: str) -> subprocess.CompletedProcess[str]:
     given = {**os.environ, faults.VARIABLE: crash}
     return subprocess.run([sys.executable, "-c", code], env=given, capture_output=True, text=True, check=False)
