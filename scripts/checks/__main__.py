@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from scripts.checks import imports, links, shape, tools, words
+from scripts.checks import imports, links, points, shape, tools, words
 from scripts.checks.finding import Report
 from scripts.checks.tree import Tree, from_git
 
@@ -24,6 +24,7 @@ CHECKS: Final[dict[str, Check]] = {
     "shape": shape.check,
     "words": words.check,
     "links": links.check,
+    "points": points.check,
 }
 
 

@@ -104,12 +104,13 @@ def of_claims(log: Sequence[Entry]) -> list[str]:
 
 
 def of_lines(log: Sequence[Entry], lines: Sequence[Line]) -> list[str]:
-    """Each line has its claim, each claim at most one line, each commit at least one."""
+    """Each line has its claim, each claim at most one line, each commit at least one, but where a run of its own
+    stands for the node."""
     claims = {(*attempt_of(entry), entry.data["nth"]) for entry in log if entry.kind == "claim"}
     found = [f"a body of {line.claim} ran without a claim" for line in lines if line.claim not in claims]
     ran = Counter(line.claim for line in lines)
     found += [f"{claim} ran {count} times under one claim" for claim, count in ran.items() if count > 1]
-    shown = {line.key for line in lines}
+    shown = {line.key for line in lines} | {node_of(entry) for entry in log if entry.kind == "launched"}
     found += [f"{node} is committed, but its body never ran" for node in commits(log) if node not in shown]
     return found
 

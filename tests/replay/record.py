@@ -24,6 +24,9 @@ from smithers.temporal.client import connect
 from smithers.worker.code import load
 from smithers.worker.embedded import EmbeddedWorker
 from smithers.worker.settings import WorkerSettings
+from tests.crash.cases import lived
+from tests.crash.hosting import Life
+from tests.flows.crashed import SCENARIOS as COMPONENTS
 from tests.servers.temporal import OwnServer
 
 FLOWS = Path(__file__).parents[1] / "flows" / "driven"
@@ -65,15 +68,16 @@ class Scene:
         path = self.folder / "begun"
         return path.read_text().splitlines() if path.exists() else []
 
-    async def histories(self, run: str) -> list[str]:
-        """Of all Temporal runs, once the last has ended."""
-        client = await connect(self.project, self.project.temporal_address)
-        while (await client.get_workflow_handle(run).describe()).close_time is None:  # noqa: ASYNC110  no event
-            await asyncio.sleep(0.05)
-        found = [one async for one in client.list_workflows(f"WorkflowId='{run}'")]
-        found.sort(key=lambda one: one.start_time)
-        handles = [client.get_workflow_handle(run, run_id=one.run_id) for one in found]
-        return [(await handle.fetch_history()).to_json() for handle in handles]
+
+async def histories(project: Project, run: str) -> list[str]:
+    """Of all Temporal runs, once the last has ended."""
+    client = await connect(project, project.temporal_address)
+    while (await client.get_workflow_handle(run).describe()).close_time is None:  # noqa: ASYNC110  no event
+        await asyncio.sleep(0.05)
+    found = [one async for one in client.list_workflows(f"WorkflowId='{run}'")]
+    found.sort(key=lambda one: one.start_time)
+    handles = [client.get_workflow_handle(run, run_id=one.run_id) for one in found]
+    return [(await handle.fetch_history()).to_json() for handle in handles]
 
 
 def burst(scene: Scene) -> str:
@@ -177,26 +181,45 @@ def elsewhere(scene: Scene) -> str:
 
 
 SCENARIOS = (burst, isolated, asking, takeover, continued, cancelled, native, elsewhere)
+TREES = tuple(f"tree_{name}" for name in COMPONENTS)
+"""One for each component: the scenarios that tests/crash crashes, left alone."""
 
 
-def main(label: str) -> None:
+def of_a_component(name: str, root: Path, address: str) -> str:
+    life = Life(root, address, name)
+    (root / ".smithers").mkdir()
+    assert lived(life) == 0
+    return life.run
+
+
+def record(name: str, root: Path, server: OwnServer) -> list[str]:
+    root.mkdir()
+    if name in TREES:
+        run = of_a_component(name.removeprefix("tree_"), root, server.address)
+        return asyncio.run(histories(Project(root), run))
+    scene = Scene(root)
+    run = {scenario.__name__: scenario for scenario in SCENARIOS}[name](scene)
+    try:
+        return asyncio.run(histories(scene.project, run))
+    finally:
+        scene.store.close()
+
+
+def main(label: str, *chosen: str) -> None:
+    if label.startswith("-"):
+        raise SystemExit("usage: scripts/record_histories NAME [SCENARIO ...]")
     HISTORIES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="sm-", ignore_cleanup_errors=True) as name:
-        server = OwnServer(Path(name).resolve() / "server", {"limit.historyCount.suggestContinueAsNew": "100"})
+    with tempfile.TemporaryDirectory(prefix="sm-", ignore_cleanup_errors=True) as folder:
+        server = OwnServer(Path(folder).resolve() / "server", {"limit.historyCount.suggestContinueAsNew": "100"})
         server.start()
         os.environ["TEMPORAL_ADDRESS"] = server.address
-        for scenario in SCENARIOS:
-            folder = Path(name).resolve() / scenario.__name__
-            folder.mkdir()
-            scene = Scene(folder)
-            run = scenario(scene)
-            for part, history in enumerate(asyncio.run(scene.histories(run)), 1):
-                path = HISTORIES / f"{scenario.__name__}-{part}-{label}.json.gz"
+        for name in chosen or (*(scenario.__name__ for scenario in SCENARIOS), *TREES):
+            for part, history in enumerate(record(name, Path(folder).resolve() / name, server), 1):
+                path = HISTORIES / f"{name}-{part}-{label}.json.gz"
                 path.write_bytes(gzip.compress(history.encode(), mtime=0))
-                print(path.name, f"{path.stat().st_size // 1024} KB")
-            scene.store.close()
+                print(path.name, f"{path.stat().st_size} bytes")
         server.kill()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "0.1")
+    main(*(sys.argv[1:] or ["0.1"]))

@@ -7,14 +7,21 @@ import base64
 import gzip
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
+from smithers.temporal import driver
 from smithers.temporal.driver import Driver, LongTask
+from smithers.temporal.order import Answer, Order
+from tests.flows.crashed import SCENARIOS
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json.gz"))
+MOST_BYTES = 1_000_000
+"""Of all releases. When it is too much, those of releases go that nobody can upgrade from any more."""
 
 
 def text_of(path: Path) -> str:
@@ -24,6 +31,8 @@ def text_of(path: Path) -> str:
 def test_there_are_histories_of_everything_a_driver_does() -> None:
     scenarios = {path.name.partition("-")[0] for path in HISTORIES}
     assert scenarios >= {"burst", "isolated", "asking", "takeover", "continued", "cancelled", "native", "elsewhere"}
+    assert scenarios >= {f"tree_{name}" for name in SCENARIOS}
+    assert sum(path.stat().st_size for path in HISTORIES) < MOST_BYTES
     assert sum(path.name.startswith("continued") for path in HISTORIES) >= 3
 
 
@@ -41,3 +50,20 @@ def test_a_history_holds_no_word_of_the_authors(path: Path) -> None:
     assert any('"epoch"' in payload for payload in payloads)
     for word in ("/work", "folder", "approved", '"node"', "g0", "t0"):
         assert not any(word in payload for payload in payloads)
+
+
+@pytest.mark.parametrize("name", ["tree_loop", "tree_race", "asking"])
+def test_a_driver_that_does_something_else_does_not_replay(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """What the tests above are worth: a step under another name is not the step that was recorded."""
+    path = next(path for path in HISTORIES if path.name.startswith(f"{name}-"))
+    unchanged = driver.step
+
+    async def renamed(order: Order, activity_id: str, **more: Any) -> Answer:
+        return await unchanged(order, activity_id.replace("step", "stage").replace("fetch", "get"), **more)
+
+    monkeypatch.setattr(driver, "step", renamed)
+    history = WorkflowHistory.from_json(path.stem, text_of(path))
+    replayer = Replayer(workflows=[Driver, LongTask], workflow_runner=UnsandboxedWorkflowRunner())
+
+    with pytest.raises(workflow.NondeterminismError):
+        asyncio.run(replayer.replay_workflow(history))

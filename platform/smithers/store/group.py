@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from smithers.errors import StoreUnavailable
+from smithers.store import faults
 from smithers.store.database import Connection
 
 T = TypeVar("T")
@@ -107,7 +108,11 @@ class GroupCommit:
         else:
             for request in batch:
                 self._carry_out_apart(connection, request)
+        if faults.armed:
+            faults.before("commit")
         self._transactions.commit()
+        if faults.armed:
+            faults.after("commit")
 
     def _fill(self, batch: list[Request], most: int, *, synced: bool) -> None:
         """What has come since the transaction began joins it, but for a request that must be synced where it is not."""

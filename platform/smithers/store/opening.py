@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from smithers.errors import StoreError, StoreMissing, StoreVersion
-from smithers.store import ddl, sql
+from smithers.store import ddl, faults, sql
 from smithers.store.interface import Store
 from smithers.store.mounts import refuse_network
 from smithers.store.sql_store import SqlStore
@@ -73,7 +73,11 @@ def make_tables(connection: sqlite3.Connection) -> None:
         for statement in ddl.SQLITE:
             connection.execute(statement)
         connection.execute(sql.STAMP, (ddl.REVISIONS[-1],))
+    if faults.armed:
+        faults.before("schema")
     connection.execute("COMMIT")
+    if faults.armed:
+        faults.after("schema")
 
 
 def _check_sqlite(url: str, path: Path) -> None:

@@ -17,7 +17,7 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
 from smithers.errors import StoreError, StoreMissing, StoreUnavailable
-from smithers.store import ddl, sql
+from smithers.store import ddl, faults, sql
 from smithers.store.database import Connection, Cursor, Database
 from smithers.store.interface import Store
 from smithers.store.opening import is_older
@@ -101,6 +101,10 @@ class PostgresDatabase(Database):
             if writes:
                 with connection.raw.transaction():
                     result = work(connection)
+                    if faults.armed:
+                        faults.before("commit")
+                if faults.armed:
+                    faults.after("commit")
             else:
                 result = work(connection)
         except BaseException as error:
@@ -174,6 +178,10 @@ def make_tables(connection: PgConnection) -> None:
             for statement in ddl.POSTGRESQL:
                 connection.execute(statement)
             connection.execute(sql.STAMP, (ddl.REVISIONS[-1],))
+        if faults.armed:
+            faults.before("schema")
+    if faults.armed:
+        faults.after("schema")
 
 
 def where(url: str) -> str:

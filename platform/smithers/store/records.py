@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from smithers.engine.command import Command
-from smithers.engine.entry import Entry, Fact, Json
+from smithers.engine.entry import Entry, Fact, Json, Kind
 from smithers.engine.frame import NodeRow
 
 
@@ -218,6 +218,12 @@ class Append:
     """Facts that follow the frame: stored only if the plan was. A burst claims the command that the plan makes."""
     synced: bool = True
     """False: it may be lost with the whole machine, though not with any process; see `Database.write`."""
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Of the entries that it adds, if everything is stored."""
+        facts = (*self.facts, *([self.plan.frame] if self.plan else ()), *self.after)
+        return tuple(fact.kind for fact in facts)
 
 
 @dataclass(frozen=True, slots=True)

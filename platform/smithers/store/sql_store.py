@@ -18,7 +18,7 @@ from smithers.errors import (
     SourcesMissing,
     WrongState,
 )
-from smithers.store import launching, read, sql
+from smithers.store import faults, launching, read, sql
 from smithers.store.appending import FINAL, Log, append, prepare
 from smithers.store.codes import Codes
 from smithers.store.database import Connection, Database, T
@@ -78,7 +78,12 @@ class SqlStore(Store):
             connection.executemany(sql.INSERT_MARK, [(name, value, made[0]) for name, value in marks])
             return new.run_id
 
-        return self.run(self._database.write(work))
+        if faults.armed:
+            faults.before("fact", "started")
+        run_id = self._database.write(work)
+        if faults.armed:
+            faults.after("fact", "started")
+        return self.run(run_id)
 
     def run(self, run_id: str) -> Run:
         def work(connection: Connection) -> Run:
@@ -91,7 +96,12 @@ class SqlStore(Store):
 
     def launch(self, request: Launch) -> Launched:
         prepared = launching.prepare(request, self._codes.number(request.child.digest))
-        return self._database.write(lambda connection: launching.launch(connection, prepared, self._now_ms()))
+        if faults.armed:
+            faults.before("fact", "launched")
+        launched = self._database.write(lambda connection: launching.launch(connection, prepared, self._now_ms()))
+        if faults.armed:
+            faults.after("fact", "launched")
+        return launched
 
     def search(self, search: Search) -> list[Run]:
         query, parameters = searched(search)
@@ -125,7 +135,12 @@ class SqlStore(Store):
             log.save()
             return log.epoch
 
-        return self._write_log(run_id, work)
+        if faults.armed:
+            faults.before("fact", "redriven")
+        epoch = self._write_log(run_id, work)
+        if faults.armed:
+            faults.after("fact", "redriven")
+        return epoch
 
     def raise_epochs(self, least: int, by: str = "") -> list[str]:
         runs = [run.run_id for run in self.due_runs()]
@@ -144,9 +159,16 @@ class SqlStore(Store):
 
     def append(self, request: Append) -> Appended:
         prepared = prepare(request, self._codes.number(request.code))
-        return self._write_log(
+        if faults.armed:
+            for kind in request.kinds:
+                faults.before("fact", kind)
+        appended = self._write_log(
             request.run_id, lambda connection: append(connection, prepared, self._now_ms()), synced=request.synced
         )
+        if faults.armed:
+            for kind in request.kinds:
+                faults.after("fact", kind)
+        return appended
 
     def entries(self, run_id: str, after: int = 0, limit: int | None = None) -> list[Entry]:
         most = ALL if limit is None else limit

@@ -20,6 +20,7 @@ from smithers.errors import BodyDied, KilledWorker, RenderError, TaskError, Task
 from smithers.flow.body import TaskBody
 from smithers.flow.task_context import CancelFlag, TaskContext
 from smithers.flow.usage import Meter, Usage
+from smithers.store import faults
 from smithers.store.records import Append, Appended
 from smithers.temporal import facts
 from smithers.temporal.claims import Begin, Claims, Over
@@ -218,7 +219,11 @@ class Attempt:
 
         def work() -> Ended:
             try:
+                if faults.armed:
+                    faults.before("body")
                 ended = bodies.run(body, context, command, digest, alone=alone)
+                if faults.armed:
+                    faults.after("body")
             except BodyDied as error:
                 return {"outcome": "died", "why": str(error), "signal": error.data.get("signal")}
             except BaseException as error:  # noqa: BLE001  a task's Ctrl-C is not ours

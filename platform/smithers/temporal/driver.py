@@ -57,7 +57,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from temporalio import workflow
 from temporalio.common import RawValue, RetryPolicy, WorkflowIDReusePolicy
@@ -66,6 +66,7 @@ from temporalio.workflow import ActivityCancellationType, ParentClosePolicy
 
 from smithers.engine.command import ENDING
 from smithers.engine.entry import Json
+from smithers.store import faults
 from smithers.temporal.order import (
     FETCH,
     RING,
@@ -164,6 +165,8 @@ class Driver:
         self.crash: BaseException | None = None
         self.closing = False
         self.next_try = 0
+        if faults.armed and workflow.info().continued_run_id:
+            faults.after("continue")
 
     @workflow.run
     async def run(self, args: Sequence[RawValue]) -> Json:  # noqa: ARG002  the SDK wants what `__init__` has read
@@ -284,6 +287,8 @@ class Driver:
         if command.owner in self.plain:
             self.left[n] = command.owner
             return
+        if faults.armed:
+            faults.before("order", kind)
         if kind == "cancel":
             self.cancel(command.target)
         elif kind in ENDING:
@@ -295,6 +300,8 @@ class Driver:
         else:
             self.start(command)
         self.seen.add(n)
+        if faults.armed:
+            faults.after("order", kind)
 
     def start(self, command: Carried) -> None:
         if command.kind != "child":
@@ -406,7 +413,7 @@ class Driver:
     def outcome(self) -> Json:
         if self.done == STALE and self.belled and self.newer_epoch > self.epoch:
             # The run was resumed or driven again, and the bell for its new driver reached us, who were still open.
-            workflow.continue_as_new({"run": self.run_id, "epoch": self.newer_epoch}, task_timeout=TASK_TIMEOUT)
+            self.continue_as_new(self.newer_epoch)
         if self.done == "failed":
             raise ApplicationError("The run failed. Its log says why.", type="RunFailed", non_retryable=True)
         if self.done == "cancelled" and self.cancelled:
@@ -424,7 +431,12 @@ class Driver:
             self.closing = True
             asyncio.create_task(workflow.sleep(PATIENCE_S)).add_done_callback(self.lose_patience)
         elif not busy and not (self.unanswered or self.signals or self.cancel_due):
-            workflow.continue_as_new({"run": self.run_id, "epoch": self.epoch}, task_timeout=TASK_TIMEOUT)
+            self.continue_as_new(self.epoch)
+
+    def continue_as_new(self, epoch: int) -> NoReturn:
+        if faults.armed:
+            faults.before("continue")
+        workflow.continue_as_new({"run": self.run_id, "epoch": epoch}, task_timeout=TASK_TIMEOUT)
 
     def lose_patience(self, _: asyncio.Task[None]) -> None:
         events = workflow.info().get_current_history_length()

@@ -24,6 +24,7 @@ from smithers.engine.frame import Plan
 from smithers.engine.plan import Planner
 from smithers.engine.state import PAUSED
 from smithers.errors import CommandNotFound, RunNotFound, StaleEpoch
+from smithers.store import faults
 from smithers.store.records import Append, OpenCommandRow, Run
 from smithers.temporal import facts
 from smithers.temporal.attempt import claimant
@@ -147,7 +148,12 @@ class Fetch(Step):
         following: Command | None = command
         try:
             while following is not None:
+                kind = following.kind
+                if faults.armed:
+                    faults.before("step", kind)
                 following = self.carry_out(following, claimed=True)
+                if faults.armed:
+                    faults.after("step", kind)
         finally:
             self.shop.onward.release()
 
@@ -166,6 +172,15 @@ class Fetch(Step):
 
 def answer(shop: Workshop, order: Order, delivery: Delivery) -> Answer:
     """Carries out an order. Raises `HandOver` and `StoreUnavailable`, after which it is to be delivered again."""
+    if faults.armed:
+        faults.before("delivery", "fetch" if order.n == FETCH else "step")
+    answered = carried_out(shop, order, delivery)
+    if faults.armed:
+        faults.after("delivery", "fetch" if order.n == FETCH else "step")
+    return answered
+
+
+def carried_out(shop: Workshop, order: Order, delivery: Delivery) -> Answer:
     kind = Fetch if order.n == FETCH else Step
     try:
         found = kind(shop, order, delivery).answer()

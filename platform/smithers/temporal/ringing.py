@@ -11,6 +11,7 @@ from datetime import timedelta
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
+from smithers.store import faults
 from smithers.store.records import Run
 from smithers.temporal.driver import TASK_TIMEOUT
 from smithers.temporal.order import RING, driver_queue
@@ -18,6 +19,8 @@ from smithers.temporal.order import RING, driver_queue
 
 async def ring(client: Client, project: str, run: Run, *, limit: timedelta = timedelta(seconds=10)) -> None:
     """Raises temporalio's `RPCError` when the server does not take it."""
+    if faults.armed:
+        faults.before("ring")
     await client.start_workflow(
         run.workflow,
         {"run": run.run_id, "epoch": run.epoch},
@@ -29,3 +32,5 @@ async def ring(client: Client, project: str, run: Run, *, limit: timedelta = tim
         start_signal=RING,
         rpc_timeout=limit,
     )
+    if faults.armed:
+        faults.after("ring")

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from smithers.engine.entry import Json
+from smithers.store import faults
 
 
 class Spool:
@@ -38,7 +39,11 @@ class Spool:
                 json.dump(ended, file)
                 file.flush()
                 os.fsync(file.fileno())
+            if faults.armed:
+                faults.before("spool")
             fresh.replace(path)
+            if faults.armed:
+                faults.after("spool")
         except OSError:
             with suppress(OSError):
                 fresh.unlink()

@@ -60,6 +60,7 @@ from smithers.engine.entry import Entry, Fact, taken_from
 from smithers.engine.frame import Plan
 from smithers.errors import RenderError, StaleEpoch, StoreError
 from smithers.flow.body import TaskBody
+from smithers.store import faults
 from smithers.store.interface import Store
 from smithers.store.records import Append, Run
 from smithers.temporal import facts
@@ -126,7 +127,12 @@ class Step:
             command = row.command if is_open else self.unfinished()
         claimed = False
         while command is not None:
+            kind = command.kind
+            if faults.armed:
+                faults.before("step", kind)
             command, claimed = self.carry_out(command, claimed), True
+            if faults.armed:
+                faults.after("step", kind)
         if self.order.child:
             self.shop.ring(self.order.run)
             return Answer(unheld=self.outdated)

@@ -54,6 +54,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from smithers.project import Project
+from smithers.store import faults
 from smithers.temporal import identity
 from smithers.temporal.identity import Identity
 
@@ -236,7 +237,11 @@ async def reset_sticky(client: Client, run_id: str) -> None:
 
 
 async def hand_on(client: Client, step: Held) -> None:
+    if faults.armed:
+        faults.before("takeover")
     await client.get_async_activity_handle(task_token=step.task_token).fail(lost())
+    if faults.armed:
+        faults.after("takeover")
 
 
 async def hand_on_unnoted(client: Client, workflow_id: str, dead: Collection[str]) -> int:
@@ -252,7 +257,11 @@ async def hand_on_unnoted(client: Client, workflow_id: str, dead: Collection[str
         lost_step = client.get_async_activity_handle(
             workflow_id=workflow_id, run_id=run_id, activity_id=step.activity_id
         )
+        if faults.armed:
+            faults.before("takeover")
         await lost_step.fail(lost())
+        if faults.armed:
+            faults.after("takeover")
     return len(steps)
 
 

@@ -13,6 +13,7 @@ import pytest
 from pydantic import BaseModel, computed_field
 
 from smithers import NonRetryable, Task, TaskContext, call
+from smithers.errors import InvalidElement
 from smithers.flow.body import TaskBody
 from smithers.flow.policy import duration
 from smithers.flow.task_context import CancelFlag
@@ -72,6 +73,8 @@ def test_sync_and_async_functions_and_static_values_give_their_output() -> None:
     assert ran(later).output == {"n": 2, "names": []}
     assert ran(functools.partial(later)).output == {"n": 2, "names": []}
     assert ran(Out(n=3)).output == {"n": 3, "names": []}
+    with pytest.raises(InvalidElement, match="is to produce Out, but its value is a Plan"):
+        ran(Plan(steps=[]))
 
 
 def test_a_sync_function_runs_in_the_calling_thread() -> None:

@@ -89,6 +89,8 @@ def test_a_node_alone_means_that_of_the_newest_run(waiting: Stage):
 def test_the_node_may_be_an_option_as_in_the_reference(waiting: Stage):
     assert waiting.call("deny", "r1", "--node", "publish", "--iteration", "0").status == 0
 
+    assert "'publish' was denied by ann" in waiting.call("why").out
+
 
 @pytest.mark.feature("cli.cancel.run", "cli.cancel.exit")
 def test_cancel_is_a_fact_and_its_exit_status_says_cancelled(waiting: Stage):

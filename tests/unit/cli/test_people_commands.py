@@ -223,7 +223,10 @@ def test_who_may_not_decide_is_refused_and_seen_and_the_rest_must_agree(stage: S
     assert stage.call("deny", "r1", "ship", "--by", "bob").status == 4
     first = stage.call("approve", "r1", "ship", "--scope", "ops", "--json")
     assert (first.json["final"], first.json["votes"], first.json["quorum"]) == (False, 1, 2)
-    assert "2 people must approve, 1 so far: ann did" in stage.call("why", "r1").out
+    asked = stage.call("why", "r1").out
+    assert "2 people must approve, 1 so far: ann did" in asked
+    assert "for ann, bob or cid" in asked
+    assert "needs the scope ops" in asked
     assert stage.call("approve", "r1", "ship", "--scope", "ops").status == 4
     last = stage.call("approve", "r1", "ship", "--by", "cid", "--scope", "dev", "--scope", "ops", "--json")
 

@@ -37,6 +37,7 @@ def test_reading_where_nothing_ran_is_wrong_use_and_makes_nothing(stage: Stage, 
 def test_ps_lists_runs_newest_first_with_their_step(waiting: Stage):
     answer = waiting.call("ps", "--format", "json")
 
+    assert answer.status == 0
     assert [(run["runId"], run["status"], run["step"]) for run in answer.json["runs"]] == [
         ("abc1", "waiting-approval", "publish"),
         ("old1", "failed", None),
@@ -46,7 +47,8 @@ def test_ps_lists_runs_newest_first_with_their_step(waiting: Stage):
 
 @pytest.mark.feature("cli.ps.status", "cli.ps.limit")
 def test_ps_filters_by_status_and_says_when_there_are_more(waiting: Stage):
-    assert [run["runId"] for run in waiting.call("ps", "-s", "failed", "--json").json["runs"]] == ["old1"]
+    failed = waiting.call("ps", "-s", "failed", "--json")
+    assert (failed.status, [run["runId"] for run in failed.json["runs"]]) == (0, ["old1"])
     assert waiting.call("ps", "--limit", "1", "--json").json["more"] is True
     assert waiting.call("ps", "--limit", "1").err.startswith("... and older ones")
 

@@ -105,6 +105,13 @@ def test_a_skipped_task_does_not_win(rebuild: bool) -> None:
     assert (at_work(run), cancelled(run)) == (["a", "c"], []), "a part has not won before all of it is done"
 
 
+def test_a_race_in_which_everything_is_skipped_is_over_and_has_not_failed(rebuild: bool) -> None:
+    run = start(Sequence[Race[task("a", skip_if=True), task("b", skip_if=True)], task("after")], rebuild)
+
+    finish(run, "after")
+    assert run.status == "finished"
+
+
 def test_what_lost_is_cleaned_up_before_the_race_is_over(rebuild: bool) -> None:
     loser = TryCatchFinally(catch=task("handle"), finally_=task("clean"))[task("slow")]
     run = start(Sequence[Race(id="r")[loser, task("fast")], task("after")], rebuild)

@@ -1,0 +1,115 @@
+"""`scripts/mutate`: breaks marked behaviours, one at a time; each must turn a marked test red."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Final
+
+from scripts.mutations.choosing import Choice, Trial, equivalents
+from scripts.mutations.trials import Behaviours, Copy, Noticed, digest
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+KEPT: Final = ROOT / "build" / "mutations"
+"""What was found out about this very tree: which test carries out what, and what became of changes."""
+
+
+def say(text: str) -> None:
+    """Progress. Standard output is for results."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def behaviours_of(tree: str, copy: Copy) -> Behaviours:
+    file = KEPT / f"{tree}.json"
+    if file.is_file():
+        return Behaviours.read(file)
+    say("running the marked tests once, to see what each carries out")
+    fresh = file.with_suffix(".new")
+    found = copy.listen(fresh)
+    fresh.replace(file)
+    return found
+
+
+class Trials:
+    """Trials of one tree, side by side. What was tried before is not tried again."""
+
+    def __init__(self, tree: str, copies: Sequence[Copy]) -> None:
+        self.file = KEPT / f"{tree}.trials"
+        self.known: dict[str, Noticed] = {}
+        if self.file.is_file():
+            self.known = dict(json.loads(line) for line in self.file.read_text().splitlines())
+        self.copies: SimpleQueue[Copy] = SimpleQueue()
+        for copy in copies:
+            self.copies.put(copy)
+
+    def noticed_by(self, trial: Trial) -> Noticed:
+        key = json.dumps([*trial.change.identity, trial.change.line])
+        if key not in self.known:
+            copy = self.copies.get()
+            try:
+                self.known[key] = copy.noticed_by(trial.change, trial.tests)
+            finally:
+                self.copies.put(copy)
+            with self.file.open("a") as file:
+                file.write(json.dumps([key, self.known[key]]) + "\n")
+        return self.known[key]
+
+
+def told(trial: Trial, noticed: Noticed) -> dict[str, Any]:
+    change = trial.change
+    about = {"row": trial.row, "path": change.path, "line": change.line, "function": change.function}
+    return {**about, "before": change.before, "after": change.after, "tests": len(trial.tests), "noticed_by": noticed}
+
+
+def shown(trial: Trial, noticed: Noticed) -> str:
+    diff = trial.change.diff((ROOT / trial.change.path).read_bytes())
+    first = "".join(f"\n    {test}" for test in trial.tests[:3])
+    who = "nobody noticed" if noticed == "nobody" else "only tests that are not marked noticed"
+    return f"! {who}, of {len(trial.tests)} marked ones ({trial.row}):\n{diff}{first}"
+
+
+def options(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/mutate", description=__doc__)
+    parser.add_argument("--count", type=int, default=30, help="how many behaviours")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1))
+    parser.add_argument("--json", action="store_true", help="one object for each change that was tried")
+    parser.add_argument("--strict", action="store_true", help="it is not enough that a test notices that is not marked")
+    return parser.parse_args(words)
+
+
+def main(words: Sequence[str]) -> int:
+    given, begun = options(words), time.monotonic()
+    KEPT.mkdir(parents=True, exist_ok=True)
+    tree = digest(ROOT)
+    survivors = unmarked = 0
+    with tempfile.TemporaryDirectory(prefix="mutate-", ignore_cleanup_errors=True) as name:
+        copies = [Copy(ROOT, Path(name).resolve() / str(number)) for number in range(given.jobs)]
+        choice = Choice(ROOT, behaviours_of(tree, copies[0]), equivalents())
+        trials, chosen = Trials(tree, copies), list(choice.trials(given.count, given.seed))
+        with ThreadPoolExecutor(given.jobs) as pool:
+            running = {pool.submit(trials.noticed_by, trial): trial for trial in chosen}
+            for number, future in enumerate(as_completed(running), 1):
+                trial, noticed = running[future], future.result()
+                unmarked += noticed == "unmarked"
+                survivors += noticed == "nobody"
+                if given.json:
+                    print(json.dumps(told(trial, noticed)), flush=True)
+                elif noticed != "marked":
+                    print(shown(trial, noticed), flush=True)
+                say(f"{number} of {len(chosen)}: {trial.row}: noticed by {noticed}")
+    took_s = time.monotonic() - begun
+    say(f"{len(chosen)} changes in {took_s:.0f} s: nobody noticed {survivors}, unmarked tests alone {unmarked}")
+    return 1 if survivors or (given.strict and unmarked) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,100 @@
+"""A pytest plugin: notes which tests show which behaviours, and which lines of the platform they carry out.
+
+    pytest -p scripts.mutations.listening --behaviours FILE [--lines]
+
+Tests that need a real server are left out: they would make a trial a hundred times as long.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Callable, Generator
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final, cast
+
+import pytest
+
+SLOW: Final = ("temporal", "postgres")
+"""Words in square brackets behind a test's name."""
+Trace = Callable[[FrameType, str, Any], Any]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--behaviours", type=Path, help="write here what was found")
+    parser.addoption("--lines", action="store_true", help="run the tests, and note the lines that they carry out")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("behaviours") is not None:
+        config.pluginmanager.register(Listener(config), "listener")
+
+
+def rows_of(item: pytest.Item) -> list[str]:
+    return [row for mark in item.iter_markers("feature") for row in mark.args]
+
+
+def is_quick(item: pytest.Item) -> bool:
+    parameters = item.name.partition("[")[2].rstrip("]").split("-")
+    return not set(parameters) & set(SLOW) and not any(item.iter_markers("chaos"))
+
+
+class Listener:
+    def __init__(self, config: pytest.Config) -> None:
+        self.file = cast("Path", config.getoption("behaviours"))
+        self.listens = bool(config.getoption("lines"))
+        self.above = str(config.rootpath / "platform" / "smithers")
+        self.root = f"{config.rootpath}/"
+        self.rows: dict[str, list[str]] = {}
+        self.lines: dict[str, dict[str, list[int]]] = {}
+        self.failed: list[str] = []
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        chosen = [item for item in items if rows_of(item) and is_quick(item)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
+        self.rows = {item.nodeid: rows_of(item) for item in items}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
+        if not self.listens:
+            return (yield)
+        seen: dict[str, set[int]] = {}
+        threading.settrace(trace := self.tracer(seen))
+        sys.settrace(trace)
+        try:
+            return (yield)
+        finally:
+            sys.settrace(None)
+            threading.settrace(None)
+            found = {path.removeprefix(self.root): sorted(lines) for path, lines in seen.items()}
+            self.lines[item.nodeid] = found
+
+    def tracer(self, seen: dict[str, set[int]]) -> Trace:
+        above = self.above
+
+        def call(frame: FrameType, _event: str, _value: Any) -> Any:
+            path = frame.f_code.co_filename
+            if not path.startswith(above):
+                return None
+            lines = seen.setdefault(path, set())
+            lines.add(frame.f_lineno)
+
+            def line(frame: FrameType, _event: str, _value: Any) -> Any:
+                lines.add(frame.f_lineno)
+                return line
+
+            return line
+
+        return call
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.failed.append(report.nodeid)
+
+    def pytest_sessionfinish(self) -> None:
+        found = {"rows": self.rows, "lines": self.lines, "failed": self.failed}
+        self.file.write_text(json.dumps(found))

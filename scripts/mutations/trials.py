@@ -1,0 +1,97 @@
+"""Copies of the tree, and what tests say about a change in one of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from scripts.checks.tree import SHIPPED, from_git
+from scripts.mutations.changes import Change
+
+TESTS: Final = ("tests/unit", "tests/conformance")
+PLUGIN: Final = ("-p", "scripts.mutations.listening", "--behaviours")
+TEST_S: Final = 30
+"""A test that takes so long has noticed: the change has made it hang."""
+TRIAL_S: Final = 600
+RED: Final = (1, 2, 4)
+"""Exit statuses of pytest: a test failed; its file could not be imported any more; so that it was not found."""
+
+
+Noticed = Literal["marked", "unmarked", "nobody"]
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviours:
+    """What the marked tests show, and how."""
+
+    rows: Mapping[str, Sequence[str]]
+    """By test."""
+    lines: Mapping[str, Mapping[str, Sequence[int]]]
+    """By test and file: what is carried out."""
+    failed: Sequence[str]
+
+    @classmethod
+    def read(cls, file: Path) -> Behaviours:
+        return cls(**json.loads(file.read_text()))
+
+
+class Copy:
+    """The tree in another place. The checkout itself is never changed."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self.folder = folder
+        for path in from_git(root).files:
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes((root / path).read_bytes())
+            target.chmod((root / path).stat().st_mode)
+
+    def pytest(self, *words: str) -> int:
+        """The exit status."""
+        paths = os.pathsep.join(str(self.folder / name) for name in SHIPPED)
+        given = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", *words]
+        try:
+            done = subprocess.run(
+                command, cwd=self.folder, env=given, capture_output=True, text=True, timeout=TRIAL_S, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return RED[0]
+        return done.returncode
+
+    def listen(self, file: Path) -> Behaviours:
+        """Runs every marked test once, and notes what it carries out."""
+        status = self.pytest(*PLUGIN, str(file), "--lines", "--timeout", "300", *TESTS)
+        if status:
+            raise SystemExit(f"the marked tests do not pass as they are (pytest ended with {status})")
+        return Behaviours.read(file)
+
+    def noticed_by(self, change: Change, tests: Sequence[str]) -> Noticed:
+        """Who turns red: one of these tests, or, if none does, any other quick one of that package."""
+        file = self.folder / change.path
+        data = file.read_bytes()
+        file.write_bytes(change.apply(data))
+        try:
+            if self.pytest("--timeout", str(TEST_S), *tests) in RED:
+                return "marked"
+            others = self.folder / "tests" / "unit" / change.path.split("/")[2]
+            unmarked = ("--timeout", str(TEST_S), "-k", "not temporal and not postgres", str(others))
+            return "unmarked" if others.is_dir() and self.pytest(*unmarked) in RED else "nobody"
+        finally:
+            file.write_bytes(data)
+
+
+def digest(root: Path) -> str:
+    """Of everything that decides which test carries out what."""
+    found = hashlib.sha256()
+    for path in from_git(root).files:
+        if path.startswith((*SHIPPED, "tests/", "scripts/")):
+            found.update(path.encode() + b"\0" + (root / path).read_bytes() + b"\0")
+    return found.hexdigest()[:16]

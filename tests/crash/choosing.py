@@ -1,0 +1,96 @@
+"""Which crashes are tried: each scenario at each point that it passes, or a choice of them that a seed repeats."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from random import Random
+
+from smithers.store import faults
+from tests.crash.cases import Case, Outcome
+
+AT_LEAST = 2
+"""How often each scenario is in a choice."""
+RECOVERING = {
+    "takeover.before": "body.before",
+    "takeover.after": "body.before",
+    "fact.died.before": "body.after",
+    "fact.died.after": "body.after",
+}
+"""Points that are passed only by who comes after a crash, and the crash that leads there."""
+ELSEWHERE = {
+    "fact.released": "a worker that shuts down hands over: tests/integration/temporal/test_deaths.py",
+    "fact.settled": "a step ends without an answer: tests/unit/temporal/test_settling.py",
+    "fact.render_failed": "the code does not render: tests/unit/temporal/test_rendering.py",
+    "fact.follow": "a person has the run follow edited code: tests/integration/temporal/test_recovery.py",
+    "fact.retried": "`retry-task` stores it in one transaction with `resumed`: tests/unit/cli/test_deciding.py",
+    "fact.redriven": "a person drives a run again: tests/unit/cli/test_doctor.py",
+    "fact.paused": "a person pauses a run: tests/unit/temporal/test_pausing.py",
+    "fact.unpaused": "a person has it go on: tests/unit/temporal/test_pausing.py",
+    "fact.amended": "a person gives a run another input: tests/unit/cli/test_amending.py",
+    "fact.rejected": "an answer is refused: tests/unit/engine/test_people.py",
+}
+"""Places that no scenario passes, what leads there, and who tests it."""
+Tallies = Mapping[str, Outcome]
+"""By scenario: what came of it without a crash."""
+
+
+def every(undisturbed: Tallies, *, each_time: bool = False) -> Iterator[Case]:
+    """Each scenario at each of its points: the first time it is passed, or every time."""
+    for scenario, outcome in undisturbed.items():
+        for point, count in sorted(outcome.tally.items()):
+            for nth in range(1, count + 1 if each_time else 2):
+                yield Case(scenario, (f"{point}:{nth}",))
+        yield from recoveries(scenario, outcome)
+
+
+def recoveries(scenario: str, outcome: Outcome) -> Iterator[Case]:
+    """A crash, and another one while the next process takes over."""
+    for point, first in RECOVERING.items():
+        if first in outcome.tally:
+            yield Case(scenario, (first, point))
+
+
+def choice(undisturbed: Tallies, seed: int) -> list[Case]:
+    """Each point at least once, each scenario at least twice."""
+    dice = Random(seed)
+    chosen: list[Case] = []
+    used: Counter[str] = Counter()
+
+    def choose(scenario: str, *crashes: str) -> None:
+        chosen.append(Case(scenario, crashes))
+        used[scenario] += 1
+
+    def rarest(scenarios: list[str]) -> str:
+        """Of those that were chosen least often."""
+        least = min(used[scenario] for scenario in scenarios)
+        return dice.choice([scenario for scenario in scenarios if used[scenario] == least])
+
+    by_point = {point: passing(undisturbed, point) for point in faults.POINTS}
+    for point in sorted(filter(by_point.get, by_point), key=lambda point: (len(by_point[point]), point)):
+        scenario = rarest(by_point[point])
+        choose(scenario, some_time(dice, point, undisturbed[scenario]))
+    for point, first in RECOVERING.items():
+        choose(rarest(passing(undisturbed, first)), first, point)
+    for scenario, outcome in undisturbed.items():
+        while used[scenario] < AT_LEAST:
+            choose(scenario, some_time(dice, dice.choice(sorted(outcome.tally)), outcome))
+    return chosen
+
+
+def passing(undisturbed: Tallies, point: str) -> list[str]:
+    """A driver may continue as new at other times than expected, but not so that one can rely on it."""
+    only = ("continued",) if point.startswith("continue.") else tuple(undisturbed)
+    return [scenario for scenario in only if scenario in undisturbed and point in undisturbed[scenario].tally]
+
+
+def some_time(dice: Random, point: str, outcome: Outcome) -> str:
+    """In the first half of a run: how often a point is passed in all may depend on times."""
+    return f"{point}:{dice.randint(1, max(1, outcome.tally[point] // 2))}"
+
+
+def unreached(undisturbed: Tallies) -> list[str]:
+    """Points that nothing leads to, and that nobody has given a reason for."""
+    reached = {point for outcome in undisturbed.values() for point in outcome.tally} | set(RECOVERING)
+    excused = {f"{place}.{side}" for place in ELSEWHERE for side in ("before", "after")}
+    return [point for point in faults.POINTS if point not in reached | excused]

@@ -1,0 +1,104 @@
+"""A crash at any point of any component leaves the run as if nothing had happened.
+
+A choice of what `scripts/crashes` tries; the seed is fixed so that a failure comes again.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from smithers.errors import InputError
+from smithers.store import faults
+from tests.crash import choosing
+from tests.crash.cases import SCENARIOS, Case, Outcome, differences
+from tests.crash.running import outcomes, server
+
+SEED = 7
+DIES = "from smithers.store import open_store; open_store('sqlite:///{}', create=True); print('alive')"
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with server() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def undisturbed(address: str) -> dict[str, Outcome]:
+    return {one.case.scenario: one for one in outcomes([Case(name) for name in SCENARIOS], address)}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_every_scenario_ends_by_itself_and_every_point_is_passed(undisturbed: dict[str, Outcome]) -> None:
+    assert [f"{one.case}: {problem}" for one in undisturbed.values() for problem in one.found] == []
+    assert choosing.unreached(undisturbed) == []
+
+
+@pytest.mark.slow
+@pytest.mark.chaos
+@pytest.mark.timeout(900)
+def test_a_crash_at_any_point_does_not_show_in_the_end(address: str, undisturbed: dict[str, Outcome]) -> None:
+    cases = choosing.choice(undisturbed, SEED)
+
+    crashed = list(outcomes(cases, address))
+
+    shown = {str(one.case): found for one in crashed if (found := differences(undisturbed[one.case.scenario], one))}
+    assert shown == {}
+
+
+def test_a_choice_has_each_point_once_and_each_scenario_twice() -> None:
+    tallies = {
+        name: Outcome(Case(name), tally=dict.fromkeys(faults.POINTS[number::2], 3))
+        for number, name in enumerate(["a", "b"])
+    } | {"continued": Outcome(Case("continued"), tally={"continue.before": 1, "continue.after": 1, "body.before": 1})}
+
+    chosen = choosing.choice(tallies, 1)
+
+    assert {crash.partition(":")[0] for case in chosen for crash in case.crashes} == set(faults.POINTS)
+    assert all(sum(case.scenario == name for case in chosen) >= choosing.AT_LEAST for name in tallies)
+    assert chosen == choosing.choice(tallies, 1)
+
+
+def test_what_no_scenario_passes_is_tested_elsewhere() -> None:
+    root = Path(__file__).parents[2]
+    for place, why in choosing.ELSEWHERE.items():
+        assert place in faults.PLACES
+        assert place.removeprefix("fact.").partition("_")[0][:6] in (root / why.rpartition(" ")[2]).read_text()
+
+
+def python(code: str, crash: str) -> subprocess.CompletedProcess[str]:
+    given = {**os.environ, faults.VARIABLE: crash}
+    return subprocess.run([sys.executable, "-c", code], env=given, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("nth", "status"), [(1, -9), (2, 0)])
+def test_a_process_dies_when_it_passes_the_point_for_the_nth_time(tmp_path: Path, nth: int, status: int) -> None:
+    found = python(DIES.format(tmp_path / "s.db"), f"schema.before:{nth}")
+
+    assert (found.returncode, found.stdout) == (status, "" if status else "alive\n")
+
+
+def test_of_all_processes_that_inherit_the_variable_one_dies(tmp_path: Path) -> None:
+    crash = f"schema.before@{tmp_path / 'died'}"
+
+    died = [python(DIES.format(tmp_path / f"{number}.db"), crash).returncode for number in range(3)]
+
+    assert died == [-9, 0, 0]
+
+
+@pytest.mark.parametrize("text", ["commit", "commit.never", "fact.lost.before", "commit.before:0", "commit.before:x"])
+def test_a_point_that_is_not_there_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="SMITHERS_CRASH_AT"):
+        faults.Crash.read(text)
+
+
+def test_a_point_that_is_passed_must_be_in_the_registry() -> None:
+    with pytest.raises(KeyError):
+        faults.passed("commit.meanwhile")
