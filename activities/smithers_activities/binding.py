@@ -49,7 +49,7 @@ def arguments(body: TaskBody, context: TaskContext) -> tuple[tuple[Any, ...], di
 
 def shape_of(function: Callable[..., Any]) -> Shape:
     code: CodeType | None = getattr(function, "__code__", None)
-    if code is None or hasattr(function, "__wrapped__"):
+    if code is None or hasattr(function, "__wrapped__") or hasattr(function, "__signature__"):
         return examined(function)
     if not code.co_argcount and not code.co_kwonlyargcount:
         return EMPTY

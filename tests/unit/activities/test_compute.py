@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -350,3 +351,21 @@ def test_a_body_that_ends_well_in_spite_of_a_cancel_has_an_output() -> None:
 
 def test_time_is_measured() -> None:
     assert ran(lambda: time.sleep(0.02) or Out()).ms >= 20
+
+
+def test_each_function_that_a_decorator_has_made_has_a_signature_of_its_own() -> None:
+    def signed(function: Callable[..., Out]) -> Callable[..., Out]:
+        def same(*args: Any, **kwargs: Any) -> Out:
+            return function(*args, **kwargs)
+
+        same.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+        return same
+
+    def told(task: TaskContext) -> Out:
+        return Out(names=[task.node_id])
+
+    def plain() -> Out:
+        return Out(n=1)
+
+    assert ran(signed(told)).output == {"n": 0, "names": ["work"]}
+    assert ran(signed(plain)).output == {"n": 1, "names": []}
