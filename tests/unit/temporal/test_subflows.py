@@ -98,6 +98,20 @@ def test_a_step_that_is_delivered_again_finds_the_child_it_has_started(yard: Yar
     assert yard.rung == [CHILD] * 3, "a bell may have got lost"
 
 
+def test_a_child_is_not_started_while_its_parent_is_paused(yard: Yard) -> None:
+    for kind, paused in (("paused", False), ("unpaused", True)):
+        fact = Fact(kind, f"{kind}:1", {"by": "tester"}, OpenRun(paused=paused))
+        yard.store.append(Append("r", (fact,)))
+        if kind == "paused":
+            yard.step(1)
+            assert (yard.store.children("r"), kinds(yard)[-1]) == ([], "settled")
+
+    (again,) = yard.fetch().commands
+    yard.step(again.n)
+
+    assert (again.kind, [run.run_id for run in yard.store.children("r")]) == ("subflow", [CHILD])
+
+
 def test_the_childs_last_frame_ends_the_parents_node_and_rings(yard: Yard) -> None:
     yard.step(1)
     end_child(yard)
@@ -176,7 +190,7 @@ def test_the_id_of_somebody_elses_run_is_not_taken(yard: Yard) -> None:
     assert answer.done == "failed"
     error = yard.store.run("r").error
     assert error is not None
-    assert error["code"] == "RUN_EXISTS"
+    assert error["code"] == "RUN_ALREADY_EXISTS"
 
 
 def test_a_failed_child_that_was_resumed_by_hand_gives_its_output_to_the_resumed_parent(tmp_path: Path) -> None:
