@@ -87,6 +87,15 @@ def test_json_is_one_document_whatever_the_authors_code_prints(shell: Shell):
     assert result.status == 0
 
 
+@pytest.mark.feature("cli.global.filter-output")
+def test_a_part_of_the_answer_of_a_run_and_of_the_command_that_is_short_for_it(shell: Shell):
+    shell.write("flow.py", HELLO)
+
+    assert shell.call("--filter-output", "outputs.hello.text", "flow.py").json == "hi"
+    assert shell.call("output", "latest", "hello", "--filter-output=text").json == "hi"
+    assert shell.call("up", "nowhere.py", "--filter-output", "runId").error["code"] == "WORKFLOW_FILE"
+
+
 def test_what_a_task_prints_is_kept_with_it(shell: Shell):
     shell.write("flow.py", HELLO)
     shell.call("up", "flow.py", "--run-id", "r1")
