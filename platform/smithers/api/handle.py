@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from pydantic import BaseModel
 
 from smithers.api.following import Following
 from smithers.api.hosting import Host, host_of
@@ -15,7 +18,8 @@ from smithers.api.result import Result
 from smithers.cli.person import whoami
 from smithers.cli.up.model import RunModel
 from smithers.engine.chronicle import Event
-from smithers.errors import StoreUnavailable, TemporalUnavailable
+from smithers.engine.inbox import Sent
+from smithers.errors import InputError, StoreUnavailable, TemporalUnavailable
 from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.interface import Store
@@ -84,6 +88,19 @@ class RunHandle:
         """Denies what waits. As `approve`."""
         await asyncio.to_thread(self._decide, node, iteration or None, (False, by, note))
 
+    async def signal(self, name: str, payload: Any = None, *, correlation: str | None = None, by: str = "") -> None:
+        """Sends an event: `name` as its waits are called (of a `Signal` its id), `payload` JSON or a pydantic model.
+
+        It is stored when this returns, and taken once; one that comes early is kept. Each call sends another one.
+        Raises `WrongState` if the run has ended, `InvalidInput` where the payload fits nobody who waits for it, and
+        `InputError` for an empty name or correlation id.
+        """
+        if not name.strip() or correlation == "":
+            raise InputError("The name of an event and its correlation id are texts that are not empty.")
+        given = payload.model_dump(mode="json") if isinstance(payload, BaseModel) else payload
+        sent = Sent(name, given, correlation, by or whoami(), time.time_ns())
+        await asyncio.to_thread(self._send, sent)
+
     async def cancel(self, reason: str = "", *, by: str = "") -> None:
         """Asks for the run to be cancelled; `result` returns when it is. Raises `WrongState` if the run has ended."""
         await asyncio.to_thread(self._cancel, reason, by)
@@ -142,6 +159,12 @@ class RunHandle:
         run, (approved, by, note) = self._store.run(self.run_id), answer
         row = choose(self._store, run, node, iteration)
         decide(self._store, run, row, Answer(approved, by or whoami(), note or None))
+        self._wake()
+
+    def _send(self, sent: Sent) -> None:
+        from smithers.cli.views.signals import deliver
+
+        deliver(self._store, self._store.run(self.run_id), sent)
         self._wake()
 
     def _cancel(self, reason: str, by: str) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from smithers.cli.argv import normalized
 from smithers.cli.output import Form, OutputClosed, close_quietly
+from smithers.cli.picking import WANTED, parsed, taken
 from smithers.cli.status import FINISHED, INTERRUPTED, WRONG_USE
 from smithers.cli.table import COMMANDS, GROUPS, Listed
 
@@ -55,7 +56,25 @@ def open_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def answered(words: list[str]) -> int:
+def answered(argv: list[str]) -> int:
+    """Carries out a command line, of whose answer `--filter-output` may want a part."""
+    words, path = taken(argv)
+    if path is None:
+        return carried_out(words)
+    from smithers.cli.present import present
+    from smithers.errors import InputError
+
+    try:
+        token = WANTED.set(parsed(path))
+    except InputError as error:
+        return present(error, Form.json)
+    try:
+        return carried_out(words)
+    finally:
+        WANTED.reset(token)
+
+
+def carried_out(words: list[str]) -> int:
     if words in (["--version"], ["-V"], ["version"]):
         import smithers
 
@@ -151,6 +170,9 @@ def overview(*, full: bool) -> typer.Typer:
     def smithers(
         version: bool = typer_option("--version", help="Show the version."),
         form: Form = typer_option("--format", default=Form.plain, help="plain or json, for every command."),
+        path: str = typer_option(
+            "--filter-output", default="", help="Only what stands there in the JSON answer, such as runs[0].runId."
+        ),
     ) -> None: ...
 
     return app

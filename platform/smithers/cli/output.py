@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TextIO
 
+from smithers.cli.picking import WANTED, picked
+
 
 class Form(StrEnum):
     plain = "plain"
@@ -34,12 +36,17 @@ class Out:
         return self.form is Form.json
 
     def document(self, value: Any) -> None:
-        """The whole answer, indented."""
+        """The whole answer, indented; with `--filter-output` a part of it."""
+        self.whole(picked(value, WANTED.get()))
+
+    def whole(self, value: Any) -> None:
+        """A document of which nothing is left out, such as an error."""
         write(sys.stdout, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
     def record(self, value: Any) -> None:
-        """One element of a stream, on a line of its own, at once."""
-        write(sys.stdout, json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+        """One element of a stream, on a line of its own, at once. With `--filter-output` a part of each."""
+        part = picked(value, WANTED.get())
+        write(sys.stdout, json.dumps(part, ensure_ascii=False, separators=(",", ":")) + "\n")
 
     def line(self, text: str = "") -> None:
         write(sys.stdout, text + "\n")

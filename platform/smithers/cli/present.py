@@ -23,7 +23,7 @@ def present(error: SmithersError, form: Form) -> int:
     """Says what went wrong, and returns the exit status."""
     wire = error.wire()
     if form is Form.json:
-        Out(form).document({"error": jsonable(wire)})
+        Out(form).whole({"error": jsonable(wire)})
     else:
         Out().note(told(wire))
     return error_exit(error)
@@ -40,7 +40,7 @@ def present_usage(error: TyperException, form: Form) -> int:
     message = error.format_message()
     context: Any = getattr(error, "ctx", None)
     if form is Form.json:
-        Out(form).document({"error": {"code": "USAGE", "message": message, "data": {}}})
+        Out(form).whole({"error": {"code": "USAGE", "message": message, "data": {}}})
         return WRONG_USE
     lines = [f"{red('error')}: {message}"]
     if context is not None:
@@ -54,7 +54,7 @@ def present_bug(error: BaseException, form: Form) -> int:
     """Something that is nobody's fault but ours: the traceback goes to stderr."""
     traceback.print_exception(error)
     if form is Form.json:
-        Out(form).document(
+        Out(form).whole(
             {"error": {"code": "INTERNAL_ERROR", "message": str(error) or type(error).__name__, "data": {}}}
         )
     Out().note(f"{red('error')}: this is a bug in Smithers; the lines above help to find it.")

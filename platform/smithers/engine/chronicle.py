@@ -75,8 +75,8 @@ class Reader:
     """How often a node's attempt took its process with it."""
     due_ms: dict[int, int] = field(default_factory=dict[int, int])
     """When the timers fire, by command."""
-    retried: set[str] = field(default_factory=set[str])
-    """Keys of nodes that somebody has had run again, and that are not over yet."""
+    retried: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """What was reset with each node that somebody has had run again and that is not over yet, by its key."""
 
     def events(self, entry: Entry) -> Iterator[Event]:
         for event in self.frame(entry) if entry.kind == "frame" else self.fact(entry):
@@ -101,7 +101,7 @@ class Reader:
                 yield from looked_up(entry)
                 yield from used(entry)
             case "retried":
-                self.retried.add(node_key(event.node, event.iteration))
+                self.retried[node_key(event.node, event.iteration)] = event.fields["resetNodes"]
             case "fired" if event.type == "TimerFired":
                 event = replace(event, fields=self.timed(entry, event))
             case _:
@@ -161,8 +161,8 @@ class Reader:
         for key, shown in entry.data.get("nodes", {}).items():
             node, iteration = split_node_key(key)
             if shown in OVER and key in self.retried:
-                self.retried.remove(key)
-                yield Event(entry.seq, entry.at_ms, "RetryTaskFinished", node, iteration, fields={"state": shown})
+                told = {"state": shown, "success": shown == "finished", "resetNodes": self.retried.pop(key)}
+                yield Event(entry.seq, entry.at_ms, "RetryTaskFinished", node, iteration, fields=told)
             if self.ended.get(key) == shown:
                 continue
             fields: Json = {}
@@ -280,6 +280,15 @@ def decided(entry: Entry) -> Event:
     return about_node("ApprovalGranted" if entry.data["approved"] else "ApprovalDenied", "by", "note")(entry)
 
 
+def retried(entry: Entry) -> Event:
+    """Nodes are named as `retry-task` does: `review`, or `review #2` inside loops."""
+    data = entry.data
+    keys = data.get("reset") or [node_key(data["node"], data["iteration"])]
+    names = [f"{node} #{iteration}" if iteration else node for node, iteration in map(split_node_key, keys)]
+    started = about_node("RetryTaskStarted", "by")(entry)
+    return with_field(started, "resetNodes", names, resetDependents=len(names) > 1)
+
+
 def with_field(event: Event, name: str, value: Any, **more: Any) -> Event:
     return replace(event, fields=event.fields | {name: value} | more)
 
@@ -313,6 +322,6 @@ SIMPLE: Final[dict[str, Callable[[Entry], Event]]] = {
     "unpaused": about_node("RunUnpaused", "by", "note"),
     "amended": about_node("RunInputAmended", "by", "note"),
     "follow": about_node("WorkflowReloaded", "digest"),
-    "retried": about_node("RetryTaskStarted", "by", "reset"),
+    "retried": retried,
     "rejected": rejected,
 }

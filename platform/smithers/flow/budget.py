@@ -66,6 +66,7 @@ class Tracking:
 
     tokens: bool = True
     latency: bool = True
+    """Without effect as yet: how long an attempt took stands in the log in any case."""
     cost: bool = True
 
 

@@ -54,6 +54,8 @@ class Subflow(Task[M]):
             raise invalid(f"{what}: input={self.input!r:.60} is no input: give a mapping or a value of its model.")
         if self.deps:
             raise invalid(f"{what}: deps are handed to a function, and a subflow has none: use needs, and input.")
+        if self.cache is not None:
+            raise invalid(f"{what}: cache is for tasks: say it at the tasks of the child, which keep it in any run.")
         if self.isolated:
             raise invalid(f"{what}: isolated=True is for tasks: say it at the tasks of the child.")
         if self.mode == "inline" and (self.retries or self.needs_approval):

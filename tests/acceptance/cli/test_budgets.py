@@ -29,7 +29,7 @@ def budgeted(ctx: Context[None]):
 """
 
 
-@pytest.mark.feature("aspects.fail", "aspects.warn", "event.TokenUsageReported")
+@pytest.mark.feature("aspects.fail", "aspects.warn")
 def test_what_is_used_is_shown_everywhere_and_a_spent_budget_says_what_to_do(shell: Shell):
     shell.write("flow.py", FLOW)
 

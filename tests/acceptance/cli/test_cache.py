@@ -35,7 +35,7 @@ def tickets(ctx: Context[Ticket]):
 """
 
 
-@pytest.mark.feature("cache.step", "cache.crossrun", "event.none.cache", "data.meta.answers", "plan.state")
+@pytest.mark.feature("cache.step", "cache.crossrun", "event.none.cache", "data.meta.answers")
 def test_a_second_run_takes_the_output_and_every_command_says_so_until_it_is_forgotten(shell: Shell):
     shell.write("flow.py", FLOW)
     ticket = ("--input", '{"id": "t1"}')

@@ -97,7 +97,7 @@ def effects(shell: Shell) -> list[str]:
     return (shell.root / "effects.txt").read_text().split("\n")[:-1]
 
 
-@pytest.mark.feature("subflow.lineage", "subflow.mode.childRun")
+@pytest.mark.feature("subflow.lineage", "subflow.mode.childRun", "run.opt.parent")
 def test_people_see_what_the_child_waits_for_and_answer_it(waiting: Shell) -> None:
     why = waiting.call("why", "top", "--json").json
     below = next(reason for reason in why["reasons"] if reason["kind"] == "approval")

@@ -87,6 +87,15 @@ def test_json_is_one_document_whatever_the_authors_code_prints(shell: Shell):
     assert result.status == 0
 
 
+@pytest.mark.feature("cli.global.filter-output")
+def test_a_part_of_the_answer_of_a_run_and_of_the_command_that_is_short_for_it(shell: Shell):
+    shell.write("flow.py", HELLO)
+
+    assert shell.call("--filter-output", "outputs.hello.text", "flow.py").json == "hi"
+    assert shell.call("output", "latest", "hello", "--filter-output=text").json == "hi"
+    assert shell.call("up", "nowhere.py", "--filter-output", "runId").error["code"] == "WORKFLOW_FILE"
+
+
 def test_what_a_task_prints_is_kept_with_it(shell: Shell):
     shell.write("flow.py", HELLO)
     shell.call("up", "flow.py", "--run-id", "r1")
@@ -114,7 +123,7 @@ def test_a_failed_run_exits_1_and_says_where_and_how_to_go_on(shell: Shell):
     assert "smithers up --resume r1" in result.err
 
 
-@pytest.mark.feature("dflow.hot")
+@pytest.mark.feature("resume.steps.check")
 @pytest.mark.feature("cli.up.resume")
 def test_changed_code_is_followed_only_when_asked_and_a_failed_run_goes_on_from_its_failed_task(shell: Shell):
     broken = (
@@ -150,7 +159,7 @@ def test_waiting_for_a_person_exits_3_and_says_how_to_answer_and_go_on(shell: Sh
 
 
 @pytest.mark.feature("hitl.gate.cli", "workflow.resumable")
-@pytest.mark.feature("cli.approve.record", "cli.up.resume")
+@pytest.mark.feature("cli.approve.record", "cli.up.resume", "resume.cli")
 def test_an_approved_run_goes_on_and_only_its_new_tasks_run(shell: Shell):
     shell.write("flow.py", GATE)
     waiting = shell.call("up", "flow.py", "--run-id", "r1", "--format", "json")
@@ -162,7 +171,7 @@ def test_an_approved_run_goes_on_and_only_its_new_tasks_run(shell: Shell):
     assert result.status == 0, result.err
     assert result.json == {"text": "tagged"}
     assert "build" not in result.err
-    assert shell.call("up", "--resume", "r1").json == {"text": "tagged"}
+    assert shell.call("up", "flow.py", "--run-id", "r1", "--resume", "true").json == {"text": "tagged"}
 
 
 def test_approve_with_resume_carries_the_run_on(shell: Shell):
@@ -196,7 +205,7 @@ def test_a_timer_is_waited_for_unless_told_not_to(shell: Shell):
     assert shell.call("up", "--resume", "r1").json == {"text": "up"}
 
 
-@pytest.mark.feature("cli.global.exit2", "cli.cancel.run", "cli.cancel.exit")
+@pytest.mark.feature("cli.global.exit2", "cli.cancel.run", "cli.cancel.exit", "run.cancel.cli")
 def test_a_cancelled_run_exits_2(shell: Shell):
     shell.write("flow.py", flow('Task("slow", output=Text)[call(slow, "began", 60)]'))
     process = shell.begin("up", "flow.py", "--run-id", "r1")

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,17 @@ from smithers.store import open_store
 from smithers.store.records import NewRun, Search
 from smithers.temporal import local
 from tests.acceptance.cli.running import environment
-from tests.integration.temporal.conftest import FLOWS, Place, code
+from tests.integration.temporal.conftest import FLOWS, Place, code, until
 
 pytestmark = pytest.mark.timeout(60)
 
 
 class Out(BaseModel):
     n: int
+
+
+class Paid(BaseModel):
+    amount: int
 
 
 class Other(BaseModel):
@@ -155,7 +160,7 @@ def test_a_run_that_waits_for_a_person_returns_and_goes_on_when_it_is_answered(p
     assert (result.status, result.outputs["ok"]["decidedBy"], place.lines("ran")) == ("finished", "ann", ["after"])
 
 
-@pytest.mark.feature("run.status.failed", "run.result.error", "run.opt.resume")
+@pytest.mark.feature("run.status.failed", "run.result.error", "run.opt.resume", "resume.api")
 def test_a_failed_run_is_a_result_and_can_be_resumed(place: Place) -> None:
     async def body() -> tuple[Result, Result]:
         async with await start(
@@ -190,6 +195,46 @@ def test_a_run_is_cancelled_by_its_handle(place: Place) -> None:
             return result
 
     assert go(place, body).status == "cancelled"
+
+
+@pytest.mark.feature("run.signalrun", "run.status.waitevent")
+def test_an_event_is_sent_by_the_handle_and_taken_once(place: Place) -> None:
+    async def body() -> Result:
+        async with await start(flow("awaiting"), {"folder": str(place.folder)}, **options(place)) as handle:
+            await asyncio.to_thread(until, lambda: place.status(handle.run_id) == "waiting-event")
+            with pytest.raises(InvalidInput, match="amount"):
+                await handle.signal("paid", {"amount": "much"})
+            with pytest.raises(InputError):
+                await handle.signal(" ")
+            await handle.signal("paid", Paid(amount=7), by="ann")
+            result = await handle.result()
+            with pytest.raises(WrongState):
+                await handle.signal("paid", {"amount": 8})
+            return result
+
+    result: Result = go(place, body)
+
+    assert (result.status, result.outputs["after"], place.lines("ran")) == ("finished", {"amount": 7}, ["7"])
+    [sent] = place.entries(result.run_id, "signal")
+    assert (sent.data["payload"], sent.data["by"]) == ({"amount": 7}, "ann")
+
+
+@pytest.mark.feature("run.opt.maxconcurrency", "run.status.running")
+def test_no_more_tasks_are_in_flight_than_wanted_and_a_result_is_never_running(place: Place) -> None:
+    async def body() -> Result:
+        given = {"folder": str(place.folder), "n": 3}
+        async with await start(flow("gated"), given, max_concurrency=2, **options(place)) as handle:
+            await asyncio.to_thread(until, lambda: len(place.lines("begun")) == 2)
+            result = asyncio.ensure_future(handle.result())
+            assert (await handle.status(), result.done()) == ("running", False)
+            place.go()
+            return await result
+
+    result: Result = go(place, body)
+
+    kinds = [entry.kind for entry in place.entries(result.run_id, "claim", "ended")]
+    in_flight = list(accumulate(1 if kind == "claim" else -1 for kind in kinds))
+    assert (result.status, len(kinds), max(in_flight)) == ("finished", 8, 2)
 
 
 def test_cancelling_who_awaits_a_run_cancels_nothing(place: Place) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +50,17 @@ def test_help_lists_every_command(stage: Stage):
 
     assert answer.status == 0
     assert all(name in answer.out for name in ("up", "retry-task", "doctor"))
+
+
+@pytest.mark.feature("cli.global.binary")
+def test_one_program_is_installed_with_every_command_in_it():
+    from smithers.cli.table import COMMANDS
+
+    done = subprocess.run(
+        [Path(sys.executable).parent / "smithers", "--help"], capture_output=True, text=True, check=True
+    )
+
+    assert [name for name in COMMANDS if name not in done.stdout] == []
 
 
 def test_every_command_has_help(stage: Stage):

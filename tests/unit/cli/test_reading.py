@@ -53,6 +53,38 @@ def test_ps_filters_by_status_and_says_when_there_are_more(waiting: Stage):
     assert waiting.call("ps", "--limit", "1").err.startswith("... and older ones")
 
 
+@pytest.mark.feature("resume.unfinished.find")
+def test_ps_finds_runs_that_nobody_goes_on_with(waiting: Stage):
+    waiting.start(release, "cut1")
+    waiting.claim("cut1", "build")
+
+    assert [run["runId"] for run in waiting.call("ps", "--status", "running", "--json").json["runs"]] == ["cut1"]
+
+
+@pytest.mark.feature("cli.global.db-discovery")
+def test_commands_about_runs_mean_the_nearest_project_upwards(waiting: Stage, monkeypatch: pytest.MonkeyPatch):
+    below, nearer = waiting.root / "a" / "b", waiting.root / "c"
+    below.mkdir(parents=True)
+    (nearer / ".smithers").mkdir(parents=True)
+    reading = [
+        ("ps",),
+        ("inspect",),
+        ("logs",),
+        ("events",),
+        ("node", "build"),
+        ("why",),
+    ]
+    operating = [("approve",), ("signal", "latest", "x"), ("supervise",), ("cancel",), ("down",), ("cron", "list")]
+
+    monkeypatch.chdir(nearer)
+    assert [waiting.call(*words).status for words in reading] == [4] * len(reading)
+    monkeypatch.chdir(below)
+    assert [waiting.call(*words).status for words in reading] == [0] * len(reading)
+    assert waiting.call("inspect", "--json").json["runId"] == "abc1"
+    assert [waiting.call(*words).status for words in operating] == [0, 0, 0, 2, 0, 0]
+    assert not (below / ".smithers").exists()
+
+
 def test_ps_refuses_a_status_that_does_not_exist_and_names_those_that_do(waiting: Stage):
     answer = waiting.call("ps", "--status", "done")
 

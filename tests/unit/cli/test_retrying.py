@@ -48,13 +48,29 @@ def test_alone(waiting: Stage) -> None:
 
 
 @pytest.mark.feature("cli.retrytask.events", "tt.retrytask.events")
+@pytest.mark.feature("event.RetryTaskStarted", "event.RetryTaskFinished")
 def test_the_events_say_when_it_began_and_when_it_was_over(waiting: Stage) -> None:
     waiting.call("retry-task", "r1", "build", "--by", "bob")
     waiting.plan("r1")
     waiting.end("r1", "build")
     events = [e for e in waiting.call("events", "r1", "--json").records if e["type"].startswith("RetryTask")]
     assert [(e["type"], e["nodeId"]) for e in events] == [("RetryTaskStarted", "build"), ("RetryTaskFinished", "build")]
-    assert (events[0]["by"], events[1]["state"]) == ("bob", "finished")
+    assert (events[0]["by"], events[1]["state"], events[1]["success"]) == ("bob", "finished", True)
+    assert [e["iteration"] for e in events] == ["0", "0"]
+    assert [e["resetNodes"] for e in events] == [["build", "publish"]] * 2
+    assert events[0]["resetDependents"] is True
+
+
+@pytest.mark.feature("event.RetryTaskStarted", "event.RetryTaskFinished")
+def test_the_events_say_that_it_ran_alone_and_that_it_failed(waiting: Stage) -> None:
+    waiting.call("retry-task", "r1", "build", "--no-deps")
+    waiting.plan("r1")
+    waiting.end("r1", "build", error="no")
+
+    begun, over = [e for e in waiting.call("events", "r1", "--json").records if e["type"].startswith("RetryTask")]
+
+    assert (begun["resetNodes"], begun["resetDependents"]) == (["build"], False)
+    assert (over["resetNodes"], over["state"], over["success"]) == (["build"], "failed", False)
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,23 @@ def test_another_schema_under_the_same_name_makes_another_key() -> None:
     assert keys[0] == keys[1] != keys[2]
 
 
+SERVICE = {"model": "large"}
+
+
+def ask() -> Out:
+    return Out(n=len(SERVICE["model"]))
+
+
+@pytest.mark.feature("cache.notcached")
+def test_what_a_body_uses_is_no_part_of_the_key_unless_its_version_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = key_of(cached(body=ask)), key_of(cached(body=ask, version=SERVICE["model"]))
+    monkeypatch.setitem(SERVICE, "model", "small")
+    after = key_of(cached(body=ask)), key_of(cached(body=ask, version=SERVICE["model"]))
+
+    assert before[0] == after[0]
+    assert before[1] != after[1]
+
+
 @pytest.mark.feature("cache.key.implicit.prompt")
 def test_a_value_is_part_of_the_key() -> None:
     assert key_of(cached(body=Out(n=1))) != key_of(cached(body=Out(n=2)))

@@ -23,7 +23,7 @@ from smithers.testing import InMemoryRun
 from tests.unit.engine.by_hand import number, start
 from tests.unit.engine.trees import life
 
-JSON_TYPES = {"string": str, "integer": int, "number": (int, float), "object": dict, "array": list}
+JSON_TYPES = {"string": str, "integer": int, "number": (int, float), "object": dict, "array": list, "boolean": bool}
 
 
 class Out(BaseModel):
@@ -137,6 +137,7 @@ def test_a_run_tells_how_it_begins_changes_ends_and_goes_on() -> None:
 
 
 @pytest.mark.feature("event.RunCancelled", "event.NodeCancelled", "event.TimerCancelled")
+@pytest.mark.feature("run.cancel.attempts", "run.cancel.event")
 def test_a_cancelled_run_tells_who_asked_what_was_cancelled_and_that_it_is_over() -> None:
     run = start(Parallel[task("a"), Timer("t", duration="1h"), Approval("ask", title="?")])
     n = claim(run, "a")

@@ -111,11 +111,12 @@ def test_an_empty_tree_is_refused(empty: Child) -> None:
     assert "has an empty tree" in refusal(lambda ctx: empty).message
 
 
-@pytest.mark.feature("err.MISSING_OUTPUT")
+@pytest.mark.feature("err.MISSING_OUTPUT", "ctx.output")
 def test_a_read_at_top_level_that_nothing_can_satisfy_names_its_line_and_id() -> None:
     error = refusal(lambda ctx: Sequence[task("a"), task(f"b{ctx.output(Out, 'a').n}")])
 
     assert error.data["code"] == "MISSING_OUTPUT"
+    assert "No output found" in error.message
     assert "'a'" in error.message
     assert re.search(rf"{HERE}:\d+", error.message)
 

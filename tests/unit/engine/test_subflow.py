@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from smithers import (
     Approval,
+    CachePolicy,
     Child,
     Context,
     Loop,
@@ -186,7 +187,7 @@ def test_a_tolerated_failure_lets_the_parent_go_on(mode: str, rebuild: bool) -> 
     assert ended.started == [*(["research"] if mode == "child_run" else []), "research.find", "after"]
 
 
-@pytest.mark.feature("subflow.failed-child")
+@pytest.mark.feature("subflow.failed-child", "run.wfexec.failed", "err.WORKFLOW_EXECUTION_FAILED")
 def test_the_childs_failure_is_the_nodes_with_its_error_and_run_id(rebuild: bool) -> None:
     ended = simulate_tree(about("a"), results={"research.write": fails("no ink", retryable=False)}, rebuild=rebuild)
 
@@ -415,6 +416,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"input": 3}, "is no input"),
     ({"deps": {"a": Out}}, "use needs, and input"),
     ({"isolated": True}, "say it at the tasks"),
+    ({"cache": CachePolicy()}, "cache is for tasks"),
     ({"mode": "inline", "retries": 1}, "retries is for mode='child_run'"),
     ({"output": dict}, "is not a pydantic model"),
     ({"retries": -2}, "give 0 or more"),

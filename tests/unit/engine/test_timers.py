@@ -60,6 +60,7 @@ def test_what_comes_after_a_timer_waits_for_it_and_one_in_the_past_or_skipped_is
 
 
 @pytest.mark.feature("timer.blocks-sequence", "timer.fired", "timer.parallel", "timer.status", "timer.slot-free")
+@pytest.mark.feature("run.status.waittimer")
 def test_timers_beside_each_other_are_independent_and_hold_no_slot(rebuild: bool) -> None:
     lanes = Sequence[Timer("short", duration="1m"), task("a")], Sequence[Timer("long", duration="1h"), task("b")]
     run = start(Parallel(max_concurrency=1)[task("t"), *lanes], rebuild)

@@ -41,7 +41,7 @@ def refused(out: Out, outcome: Outcome) -> None:
     error = {key: value for key, value in (outcome.refused or {}).items() if key != "status"}
     if out.is_json:
         stays: Json = {"runId": outcome.run_id} if outcome.run_id else {}
-        out.document({"error": jsonable(error), **stays})
+        out.whole({"error": jsonable(error), **stays})
         return
     out.note(told(error))
     if outcome.run_id:
@@ -55,7 +55,7 @@ def never_began(out: Out, outcome: Outcome) -> None:
     else:
         error = {"code": "INTERRUPTED", "message": "Interrupted before anything was started.", "data": {}}
     if out.is_json:
-        out.document({"error": error})
+        out.whole({"error": error})
     else:
         out.note(told(error))
 

@@ -28,6 +28,7 @@ SYMBOLS: Final = {
     "NodeWaitingApproval": "⏸",
     "ApprovalRequested": "⏸",
     "NodeWaitingTimer": "⏱",
+    "TimerCreated": "⏱",
     "TimerFired": "⏱",
     "NodeWaitingEvent": "⏸",
     "SignalReceived": "✉",
@@ -44,7 +45,7 @@ TECHNICAL: Final = ("frameHash",)
 
 
 def event_line(event: Event, start_ms: int) -> str:
-    parts = [offset(event.at_ms - start_ms), SYMBOLS.get(event.type, "·"), event.type]
+    parts = [f"[{offset(event.at_ms - start_ms)}]", SYMBOLS.get(event.type, "·"), event.type]
     if event.node:
         parts.append(named(event.node, event.iteration))
     if event.attempt > 1:
