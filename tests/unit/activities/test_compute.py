@@ -358,7 +358,7 @@ def test_each_function_that_a_decorator_has_made_has_a_signature_of_its_own() ->
         def same(*args: Any, **kwargs: Any) -> Out:
             return function(*args, **kwargs)
 
-        same.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+        same.__signature__ = inspect.signature(function)
         return same
 
     def told(task: TaskContext) -> Out:

@@ -99,13 +99,11 @@ def test_a_step_that_is_delivered_again_finds_the_child_it_has_started(yard: Yar
 
 
 def test_a_child_is_not_started_while_its_parent_is_paused(yard: Yard) -> None:
-    for kind, paused in (("paused", False), ("unpaused", True)):
-        fact = Fact(kind, f"{kind}:1", {"by": "tester"}, OpenRun(paused=paused))
-        yard.store.append(Append("r", (fact,)))
-        if kind == "paused":
-            yard.step(1)
-            assert (yard.store.children("r"), kinds(yard)[-1]) == ([], "settled")
+    yard.store.append(Append("r", (Fact("paused", "paused:1", {"by": "tester"}, OpenRun(paused=False)),)))
+    yard.step(1)
+    assert (yard.store.children("r"), kinds(yard)[-1]) == ([], "settled")
 
+    yard.store.append(Append("r", (Fact("unpaused", "unpaused:1", {"by": "tester"}, OpenRun(paused=True)),)))
     (again,) = yard.fetch().commands
     yard.step(again.n)
 
