@@ -78,7 +78,8 @@ class Plans:
         code: Code,
         *,
         render_s: float = 10.0,
-        kept: int = 200,
+        kept: int = 2000,
+        kept_nodes: int = 200_000,
         snapshots: Snapshots | None = None,
     ) -> None:
         self.store = store
@@ -87,6 +88,7 @@ class Plans:
         self.digest = code.digest
         self.render_s = render_s
         self._kept = kept
+        self._kept_nodes = kept_nodes
         self._runs: OrderedDict[str, RunPlans] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -95,10 +97,15 @@ class Plans:
             run = self._runs.get(run_id)
             if run is None:
                 run = self._runs[run_id] = RunPlans(run_id)
+                self._make_room()
             self._runs.move_to_end(run_id)
-            while len(self._runs) > self._kept:
-                self._runs.popitem(last=False)
         return run
+
+    def _make_room(self) -> None:
+        """Forgets the runs that were used least recently: those that come back are folded from their logs."""
+        nodes = sum(run.nodes for run in self._runs.values())
+        while len(self._runs) > 1 and (len(self._runs) > self._kept or nodes > self._kept_nodes):
+            nodes -= self._runs.popitem(last=False)[1].nodes
 
     @contextmanager
     def locked(self, run_id: str, job: Job | None) -> Generator[RunPlans]:

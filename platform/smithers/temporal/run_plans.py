@@ -114,6 +114,12 @@ class RunPlans:
     """Position of the newest snapshot, as far as is known."""
 
     @property
+    def nodes(self) -> int:
+        """How many its planner remembers."""
+        planner = self.planner
+        return 0 if planner is None else len(planner.state.nodes)
+
+    @property
     def waits_for_code(self) -> bool:
         return self.last_fact in self.failed
 

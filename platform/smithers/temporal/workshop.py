@@ -16,7 +16,7 @@ from smithers.temporal.plans import Plans
 from smithers.temporal.running import BodyTable, Ended, Job
 from smithers.temporal.spool import Spool
 
-FETCHES_ONWARD: Final = 4
+FETCHES_ONWARD: Final = 12
 """Fewer than the slots for steps without a task, so that an approval never waits for bodies."""
 
 

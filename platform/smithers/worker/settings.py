@@ -18,7 +18,7 @@ class WorkerSettings:
     """How long a body may take no notice of being cancelled."""
     slots: int = 100
     """Tasks that run at the same time."""
-    light_slots: int = 8
+    light_slots: int = 16
     """Steps without a task that run at the same time: approvals never wait behind tasks."""
     cached_runs: int = 1000
     """Drivers kept in memory, 70 KB each."""

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from smithers import Approval, Child, Context, Parallel, Sequence, Task, Timer, call, workflow
 from smithers.temporal.order import Answer, Carried
+from smithers.temporal.plans import Plans
 from smithers.temporal.run_plans import RunPlans
 from tests.unit.temporal.conftest import CODE, Yard
 
@@ -74,3 +75,19 @@ def test_frames_of_other_processes_are_not_guessed_at(yard: Yard, attempt: int) 
     assert [command.n for command in theirs.commands] == [9]
     assert 10 in [command.n for command in ours.commands]
     assert list(remembered(yard).open.commands.values()) == stored(yard)
+
+
+@pytest.mark.parametrize(("kept", "kept_nodes"), [(2, 1000), (1000, 5)])
+def test_runs_that_were_not_used_for_long_make_room_by_number_and_by_size(
+    yard: Yard, kept: int, kept_nodes: int
+) -> None:
+    plans: Plans | None = None
+    for run in ("a", "b", "c"):
+        yard.start(wide, run)
+        plans = plans or Plans(yard.store, yard.codes[CODE].code, kept=kept, kept_nodes=kept_nodes)
+        with plans.locked(run, None) as known:
+            plans.plan_all(known, 0, 1)
+
+    assert plans is not None
+    assert plans.of("c").planner is not None
+    assert plans.of("a").planner is None
