@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from smithers.engine.entry import node_key
 from smithers.engine.mounts import FAILED, FINAL, Group, Leaf, Mount
 from smithers.engine.scope import resolve
+from smithers.engine.state import Path
 from smithers.engine.tree import Tree
 from smithers.errors import RenderError
 from smithers.flow.task import Task
@@ -58,12 +59,13 @@ def check(tree: Tree, fresh: list[Leaf]) -> None:
     An id that is unknown in the first frame, with nothing left to render, is refused at once. Later frames may bring
     or drop nodes; there a run that waits for nobody ends with `stuck`.
     """
+    clear: dict[Path, set[str]] = {}
     for leaf in fresh:
         for id in leaf.element.upstream():
             if tree.state.frames == 0 and tree.home(id) is None and not any_suspended(tree):
                 raise unknown(tree, leaf, id)
             check_order(tree, leaf, id)
-        if leaf.element.upstream():
+        if leaf.element.upstream() and leads_to_cycle(tree, leaf, clear.setdefault(leaf.scope.path, set())):
             check_cycle(tree, leaf)
 
 
@@ -114,6 +116,31 @@ def check_order(tree: Tree, leaf: Leaf, id: str) -> None:
                 )
             return
         below = group
+
+
+def leads_to_cycle(tree: Tree, leaf: Leaf, clear: set[str]) -> bool:
+    """Whether a cycle can be reached from here. Ids in `clear` are known to lead to none, as seen from this pass; those
+    that are found are added. So all leaves of a tree together cost what its dependencies are."""
+    if leaf.element.id in clear:
+        return False
+    trail = {leaf.element.id}
+    stack: list[tuple[str, Iterator[str]]] = [(leaf.element.id, iter(leaf.element.upstream()))]
+    while stack:
+        id = next(stack[-1][1], None)
+        if id is None:
+            done, _ = stack.pop()
+            trail.discard(done)
+            clear.add(done)
+        elif id in trail:
+            return True
+        elif id not in clear:
+            target = twin(tree, leaf, id)
+            if target is None or target.status in FINAL:
+                clear.add(id)
+            else:
+                trail.add(id)
+                stack.append((id, iter(target.element.upstream())))
+    return False
 
 
 def check_cycle(tree: Tree, leaf: Leaf) -> None:

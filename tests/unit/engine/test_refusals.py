@@ -11,8 +11,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from smithers import Approval, Child, Context, Loop, Parallel, Sequence, Task, Timer, call, workflow
+from smithers import Approval, Child, Context, Loop, Parallel, Sequence, Task, Timer, Workflow, call, workflow
+from smithers.engine import waits
 from smithers.engine.check import preflight
+from smithers.engine.mounts import Leaf
+from smithers.engine.tree import Tree
+from smithers.engine.waits import twin
 from smithers.errors import InvalidElement, RenderError
 from smithers.flow.element import Element
 
@@ -246,3 +250,18 @@ def test_a_condition_of_a_loop_that_raises_names_its_line() -> None:
     assert "Loop('l')" in error.message
     assert "ZeroDivisionError" in error.message
     assert line_of("# here it is raised") in error.message
+
+
+def test_looking_for_cycles_costs_what_there_are_dependencies(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = 0
+
+    def counted(tree: Tree, leaf: Leaf, id: str) -> Leaf | None:
+        nonlocal looked
+        looked += 1
+        return twin(tree, leaf, id)
+
+    monkeypatch.setattr(waits, "twin", counted)
+    chain = [task("t0"), *(task(f"t{n}", depends_on=[f"t{n - 1}"]) for n in range(1, 300))]
+    preflight(Workflow("w", lambda ctx: Parallel[chain], None), {})
+
+    assert looked < 300 * 4
