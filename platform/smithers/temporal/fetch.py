@@ -145,15 +145,8 @@ class Fetch(Step):
             return
         self.onward = None
         command, self.waiting = self.waiting[0], self.waiting[1:]
-        following: Command | None = command
         try:
-            while following is not None:
-                kind = following.kind
-                if faults.armed:
-                    faults.before("step", kind)
-                following = self.carry_out(following, claimed=True)
-                if faults.armed:
-                    faults.after("step", kind)
+            self.work_off(command, claimed=True)
         finally:
             self.shop.onward.release()
 

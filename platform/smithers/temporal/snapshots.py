@@ -25,7 +25,7 @@ NODES_PER_ENTRY: Final = 3
 
 
 class Snapshots:
-    """Of all runs that a process plans for. `offer` is called by one thread at a time for each run."""
+    """Of all runs that a process plans for. `write` is called by one thread at a time for each run."""
 
     def __init__(self, store: Store, *, every: int = EVERY, aside: bool = True) -> None:
         self._store = store

@@ -125,14 +125,7 @@ class Step:
             if self.plans is None and row.command.kind != "timer":
                 return Answer(unheld=True)
             command = row.command if is_open else self.unfinished()
-        claimed = False
-        while command is not None:
-            kind = command.kind
-            if faults.armed:
-                faults.before("step", kind)
-            command, claimed = self.carry_out(command, claimed), True
-            if faults.armed:
-                faults.after("step", kind)
+        self.work_off(command)
         if self.order.child:
             self.shop.ring(self.order.run)
             return Answer(unheld=self.outdated)
@@ -161,6 +154,16 @@ class Step:
         """Whether the newest claim on the command is that of step `by`."""
         claims = read_claims(self.store, self.order.run, command)
         return bool(claims) and claims[-1]["n"] == command.n and claims[-1]["owner"] == by
+
+    def work_off(self, command: Command | None, *, claimed: bool = False) -> None:
+        """Does a command, and what the burst goes on with. `claimed`: our claim on the first one is stored already."""
+        while command is not None:
+            kind = command.kind
+            if faults.armed:
+                faults.before("step", kind)
+            command, claimed = self.carry_out(command, claimed), True
+            if faults.armed:
+                faults.after("step", kind)
 
     def carry_out(self, command: Command, claimed: bool) -> Command | None:
         """Does one command. Returns the next one of the burst, with our claim on it."""

@@ -16,6 +16,7 @@ from smithers.engine.subflows import child_id, refusal
 from smithers.errors import RunExists
 from smithers.store.records import Append, Launch, NewRun, Run
 from smithers.temporal import facts
+from smithers.temporal.attempt import claimant
 from smithers.temporal.claims import read_claims
 from smithers.temporal.order import Order
 
@@ -33,18 +34,14 @@ def launch(shop: Workshop, order: Order, delivery: Delivery, command: Command) -
     if refused is not None:
         fail(shop, order, command, refused)
         return
-    by: Json = {
-        "owner": order.n,
-        "since": order.since,
-        "delivery": delivery.attempt,
-        "worker": delivery.worker,
-    }
     again = int((command.payload or {}).get("again") or 0)
     goes_on = child_of(order.run, command, again) if again else ""
     if again:
         earlier = shop.store.entries_by_key(order.run, f"claim:{command.node}:{command.iteration}:a{again}:1")
         goes_on = earlier[0].data["run"] if earlier else goes_on
-    request = Launch(new_child(shop.store.run(order.run), command), command, order.epoch, goes_on, by)
+    request = Launch(
+        new_child(shop.store.run(order.run), command), command, order.epoch, goes_on, claimant(order, delivery)
+    )
     try:
         launched = shop.store.launch(request)
     except RunExists as error:
