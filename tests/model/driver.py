@@ -113,7 +113,7 @@ def take(case: Case, state: State, act: Act) -> State:
 
 
 def carry_out(case: Case, state: State, driver: Driver, act: Act, found: Answer) -> tuple[State, Driver]:
-    flying = {a.n for a in state.acts if a.d == driver.id and a.n}
+    flying = {a.n for a in state.acts if a.d == driver.id and (a.n or (a.alone and case.rules.fetch_owns))}
     for command in found.commands:
         if command.n in driver.seen:
             continue

@@ -72,6 +72,8 @@ class Rules(NamedTuple):
     """A burst goes on only while its claim is the newest of its command."""
     fetch_alone: bool = True
     """A fetch goes on with short work that it has planned only if no step was in flight when it was sent."""
+    fetch_owns: bool = True
+    """While such a fetch is in flight, the driver leaves alone what fetches have planned."""
     burst_in_one: bool = True
     """A burst goes on only in the transaction that stored its fact and the frame."""
     newer_delivery: bool = True

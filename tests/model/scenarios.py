@@ -23,7 +23,9 @@ FLOWS = {
     ),
     "approval": (Node("p", "approval"), Node("b", after=("p",))),
     "short approval": (Node("p", "approval"), Node("b", after=("p",), burst=True)),
+    "short beside": (Node("p", "approval"), Node("b", burst=True)),
     "timer": (Node("t", "timer"), Node("b", after=("t",))),
+    "short timer": (Node("t", "timer"), Node("b", after=("t",), burst=True)),
     "child": (Node("c", "child"), Node("b", after=("c",))),
     "retry": (Node("a", attempts=2),),
     "pair": (Node("a"), Node("b")),
@@ -44,7 +46,7 @@ FLOWS = {
         Node("e", after=("q",)),
     ),
 }
-LITTLE = ("chain", "burst", "long burst", "approval", "short approval", "timer", "child", "retry")
+LITTLE = ("chain", "burst", "long burst", "approval", "short approval", "timer", "short timer", "child", "retry")
 
 
 class Scenario(NamedTuple):

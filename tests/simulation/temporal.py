@@ -45,11 +45,17 @@ class Driver:
 
     @property
     def plain(self) -> set[int]:
-        return {flight.order.n for flight in self.flights if flight.order.n and not flight.order.child}
+        """Numbers whose step runs, or may begin at once: not those of timers that are not due."""
+        flights = [flight for flight in self.flights if flight.order.n and not flight.order.child]
+        return {flight.order.n for flight in flights if flight.attempt or not flight.timer}
 
     @property
     def fetching(self) -> bool:
         return any(flight.order.n == FETCH for flight in self.flights)
+
+    @property
+    def onward(self) -> bool:
+        return any(flight.order.alone for flight in self.flights)
 
     @property
     def is_over(self) -> bool:
@@ -87,8 +93,7 @@ class Driver:
         self.take(answer)
         if n == FETCH:
             self.above = max([self.above, *(command.n for command in answer.commands)])
-        else:
-            self.miss_nothing_of(n)
+        self.miss_nothing_of(n)
         self.turn()
 
     def ended_without_answer(self, flight: Flight) -> None:
@@ -100,7 +105,7 @@ class Driver:
             self.rang = self.full = True
         else:
             self.unanswered.append(flight.order.n)
-            self.miss_nothing_of(flight.order.n)
+        self.miss_nothing_of(flight.order.n)
         self.turn()
 
     def miss_nothing_of(self, owner: int) -> None:
@@ -121,7 +126,7 @@ class Driver:
         n = command.n
         if n in self.seen:
             return
-        if command.owner in self.plain:
+        if command.owner in self.plain or (self.onward and command.owner == FETCH):
             self.left[n] = command.owner
             return
         if command.kind == "cancel":

@@ -145,6 +145,8 @@ class Driver:
         self.above = 0
         self.fetches = 0
         self.fetching = False
+        self.onward = False
+        """The fetch in flight may go on with what it plans."""
         self.planning: asyncio.Task[Answer] | None = None
         self.unanswered: list[int] = []
         self.signals: list[Signal] = []
@@ -222,13 +224,13 @@ class Driver:
         )
         self.rang = self.full = self.cancel_due = False
         self.unanswered, self.signals = [], []
-        self.fetching = True
+        self.fetching, self.onward = True, order.alone
         self.fetches += 1
         fetch = asyncio.create_task(step(order, f"fetch-{self.fetches}", queue=self.light))
         fetch.add_done_callback(partial(self.fetched, order))
 
     def fetched(self, order: Order, fetch: asyncio.Task[Answer]) -> None:
-        self.fetching = False
+        self.fetching = self.onward = False
         answer = self.landed(fetch)
         if answer is not None:
             self.take(answer)
@@ -239,6 +241,7 @@ class Driver:
             self.signals = [*order.signals, *self.signals]
             self.cancel_due = self.cancel_due or bool(order.cancel)
             self.rang = self.full = True
+        self.miss_nothing_of(FETCH)
 
     def plan_elsewhere(self) -> None:
         """Facts wait for a plan, and the worker that said so does not hold the code. Waits for one that does."""
@@ -284,7 +287,7 @@ class Driver:
         n, kind = command.n, command.kind
         if n in self.seen:
             return
-        if command.owner in self.plain:
+        if command.owner in self.plain or (self.onward and command.owner == FETCH):
             self.left[n] = command.owner
             return
         if faults.armed:
