@@ -7,7 +7,6 @@ a thread with a loop of its own, as our embedded worker does.
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Generator, Iterable
@@ -19,8 +18,8 @@ from temporalio import activity, workflow
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from scripts.benches.connection import connected, finished
 from scripts.benches.place import Place
-from smithers.temporal.client import connect
 
 T = TypeVar("T")
 QUEUE = "by-hand"
@@ -141,26 +140,16 @@ async def in_turns(work: Callable[[Any], Coroutine[Any, Any, T]], items: Iterabl
     return list(await asyncio.gather(*map(one, items)))
 
 
-def finished(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run_coroutine_threadsafe(work, loop).result()
-
-
 @contextmanager
 def by_hand(place: Place) -> Generator[ByHand]:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="by-hand", daemon=True)
-    thread.start()
-    client = finished(loop, connect(place.project, place.server.address))
-    worker = finished(loop, made(client))
-    running = asyncio.run_coroutine_threadsafe(worker.run(), loop)
-    try:
-        yield ByHand(loop, client)
-    finally:
-        finished(loop, worker.shutdown())
-        running.result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    with connected(place, "by-hand") as (loop, client):
+        worker = finished(loop, made(client))
+        running = asyncio.run_coroutine_threadsafe(worker.run(), loop)
+        try:
+            yield ByHand(loop, client)
+        finally:
+            finished(loop, worker.shutdown())
+            running.result()
 
 
 async def made(client: Client) -> Worker:

@@ -47,6 +47,8 @@ async def connect(project: Project, address: str, *, identity: str = "", limit: 
     """
     from temporalio.client import Client
 
+    from smithers.temporal.payloads import CONVERTER
+
     config = _config(project, address)
     identity = identity or f"smithers@{socket.gethostname()}/{os.getpid()}"
     deadline = time.monotonic() + limit.total_seconds()
@@ -54,7 +56,8 @@ async def connect(project: Project, address: str, *, identity: str = "", limit: 
     while True:
         left_s = deadline - time.monotonic()
         try:
-            return await asyncio.wait_for(Client.connect(**config, identity=identity), max(0.05, left_s))
+            connecting = Client.connect(**config, identity=identity, data_converter=CONVERTER)
+            return await asyncio.wait_for(connecting, max(0.05, left_s))
         except (RuntimeError, TimeoutError) as error:
             if deadline - time.monotonic() <= pause_s or any(word in str(error) for word in _HOPELESS):
                 raise TemporalUnavailable(_explain(project, address, error)) from error

@@ -365,16 +365,16 @@ class Plans:
             return self.render(run, lambda: planner.body(command.node, command.iteration))
 
     def body_at_hand(self, run_id: str, command: Command) -> TaskBody | None:
-        """The mounted task, if it reads nothing and nobody is planning: cheaper than making it from the payload."""
-        run = self.of(run_id)
-        if (command.payload or {}).get("deps") or run.planner is None or not run.lock.acquire(blocking=False):
+        """The mounted task, if it reads nothing: cheaper than making it from the payload.
+
+        Without the lock, since whoever plans meanwhile may only replace it by the same or take it away."""
+        planner = self.of(run_id).planner
+        if (command.payload or {}).get("deps") or planner is None or not planner.has_in_flight(command):
             return None
         try:
-            planner = run.planner  # another one than before, perhaps
-            is_known = planner and planner.has_in_flight(command)
-            return planner.body(command.node, command.iteration) if planner and is_known else None
-        finally:
-            run.lock.release()
+            return planner.body(command.node, command.iteration)
+        except RenderError:
+            return None
 
 
 def with_outcome(commands: Sequence[Command], data: Json) -> tuple[Command, ...]:
