@@ -74,8 +74,9 @@ class RunHandle:
             await asyncio.sleep(following.pace_s)
 
     async def status(self) -> str:
-        """As it is stored now: running, waiting-approval, ..., finished, failed, cancelled."""
-        return (await self._run()).status
+        """As it is now: running, waiting-approval, ..., finished, failed, cancelled. Where only child runs go on, and
+        they wait, it is what they wait for."""
+        return (await asyncio.to_thread(self._seen)).status
 
     async def approve(self, node: str | None = None, *, by: str = "", note: str = "", iteration: str = "") -> None:
         """Approves what waits; `node` says which, where several do. Raises `WrongState`, `NodeNotFound`, `InputError`.
@@ -142,13 +143,15 @@ class RunHandle:
                 " goes on with it."
             )
 
-    async def _run(self) -> Run:
-        return await asyncio.to_thread(self._store.run, self.run_id)
+    def _seen(self) -> Run:
+        from smithers.cli.views.children import as_seen
+
+        return as_seen(self._store, self._store.run(self.run_id))
 
     def _result(self) -> Result:
         from smithers.cli.views.outputs import outputs_of
 
-        run = self._store.run(self.run_id)
+        run = self._seen()
         found = outputs_of(self._store, self.run_id, most=EVERY_OUTPUT)
         return Result(run.run_id, run.workflow, run.status, found.by_node, found.last, run.error)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from smithers.cli.times import ago, now_ms, span
+from smithers.cli.views.children import seen_status
 from smithers.cli.views.clocks import told_schedules
 from smithers.cli.views.codes import code_of
 from smithers.cli.views.parted import look_for_parted, reached
@@ -207,7 +208,7 @@ def look_at(store: Store, run: Run, workers: list[LocalWorker]) -> list[Check]:
         return [Check(name, "note", "it is paused", f"smithers unpause {run.run_id}")]
     due = due_facts(store, run)
     waited_ms = now_ms() - due[-1].at_ms if due else 0
-    if not workers and (due or run.status == "running"):
+    if not workers and (due or seen_status(store, run) == "running"):
         return [Check(name, "note", "it could go on, but no worker runs here", f"smithers up --resume {run.run_id}")]
     if workers and due and waited_ms > STUCK_MS:
         text = f"something was stored {span(waited_ms)} ago ({due[-1].kind}), and nobody has acted upon it"
