@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from smithers.engine.entry import Fact
 from smithers.project import Project
 from smithers.store.memory import MemoryStore
 from smithers.store.records import Append, NewRun
-from smithers.worker import notices
+from smithers.worker import copies, notices
 from smithers.worker.configuration import configured
 from smithers.worker.sweeper import Sweeper
 from tests.unit.store.ending import end
@@ -182,6 +183,10 @@ def test_runs_that_ended_long_ago_are_deleted_where_the_project_says_so(yard: Ya
     swept(yard)
     assert {run.run_id for run in yard.store.runs()} == {"old", "open"}
 
+    left = yard.folder / ".smithers" / "code" / f"{copies.NEW}left"
+    left.mkdir(parents=True)
+    os.utime(left, (0, 0))
     (yard.folder / "smithers.toml").write_text('[retention]\nolder_than = "30s"')
     swept(yard)
     assert {run.run_id for run in yard.store.runs()} == {"open"}
+    assert not left.exists(), "copies of code that nobody needs go with them"
