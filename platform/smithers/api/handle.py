@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from smithers.api.following import Following
 from smithers.api.hosting import Host, host_of
+from smithers.api.pinning import Beside
 from smithers.api.result import Result
 from smithers.cli.person import whoami
 from smithers.cli.up.model import RunModel
@@ -40,19 +41,22 @@ class RunHandle:
     this process's worker (when no other handle needs it) and nothing else. `cancel` cancels the run.
     """
 
-    def __init__(self, project: Project, prepared: Prepared) -> None:
+    def __init__(self, project: Project, prepared: Prepared, beside: Beside | None = None) -> None:
         self.run_id: Final = prepared.run_id
         self.workflow: Final = prepared.workflow
         self.project: Final = project
         self._store: Store = open_store(project, create=False)
         model = RunModel(prepared.run_id, prepared.workflow, prepared.created_ms)
         self._following = Following(self._store, model, prepared.after)
-        self._host: Host | None = None
+        self._host: Host | Beside | None = None
         self._entered: asyncio.Future[None] | None = None
         self._closed: asyncio.Future[None] | None = None
         if prepared.code is not None:
-            self._host = host_of(project)
-            self._entered = asyncio.ensure_future(asyncio.to_thread(self._host.enter, prepared.code, self.run_id))
+            host = self._host = host_of(project)
+            self._entered = asyncio.ensure_future(asyncio.to_thread(host.enter, prepared.code, self.run_id))
+        elif beside is not None:
+            self._host = beside
+            self._entered = asyncio.ensure_future(asyncio.to_thread(beside.enter))
 
     async def result(self, *, stay: bool = False, on_event: OnEvent | None = None) -> Result:
         """Returns when the run has ended, or when only a person (or new code) can go on with it; timers are waited for.
@@ -139,8 +143,8 @@ class RunHandle:
         self._entered.result()  # raises what kept it from starting
         if not self._host.is_alive:
             raise TemporalUnavailable(
-                f"The worker in this process has ended; run {self.run_id!r} stays. `smithers up --resume {self.run_id}`"
-                " goes on with it."
+                f"The worker {self._host.place} has ended; run {self.run_id!r} stays. `smithers up --resume "
+                f"{self.run_id}` goes on with it."
             )
 
     def _seen(self) -> Run:
