@@ -86,7 +86,8 @@ class Sweeper:
 
     def __post_init__(self) -> None:
         values = configured(self.project).values
-        self.notices = Notices(self.project, self.store, values.notices.command, values.notices.url)
+        about = values.notices
+        self.notices = Notices(self.project, self.store, about.command, about.url, about.events)
         self.retention = values.retention
 
     def start(self) -> None:
