@@ -14,7 +14,6 @@ from pydantic import BaseModel
 
 from smithers.api.following import Following
 from smithers.api.hosting import Host, host_of
-from smithers.api.pinning import Beside
 from smithers.api.result import Result
 from smithers.cli.person import whoami
 from smithers.cli.up.model import RunModel
@@ -27,6 +26,7 @@ from smithers.store.interface import Store
 from smithers.store.records import Run
 
 if TYPE_CHECKING:
+    from smithers.api.pinning import Beside
     from smithers.cli.up.prepare import Prepared
 
 OnEvent = Callable[[Event], Awaitable[None] | None]

@@ -481,3 +481,16 @@ def said_above(child: InMemoryRun) -> Json:
     """What the parent of a run is told of its usage."""
     planner = child.planner
     return told(planner.tree.root, planner.state, child.status, child.error, "failing")["usage"]
+
+
+@workflow
+def lasting(ctx: Context[Any]) -> Child:
+    return Timer("long", duration="1h")
+
+
+def test_the_time_of_a_child_run_is_time_of_its_scope(run: Any) -> None:
+    ended = run(Aspects(latency_slo=LatencySlo(max="50ms"))[below("part", lasting), task("after")])
+
+    assert (ended.status, ended.error["code"]) == ("failed", CODE)
+    assert ended.state("part") == "cancelled"
+    assert "after" not in ended.started
