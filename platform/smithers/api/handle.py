@@ -26,6 +26,7 @@ from smithers.store.interface import Store
 from smithers.store.records import Run
 
 if TYPE_CHECKING:
+    from smithers.api.pinning import Beside
     from smithers.cli.up.prepare import Prepared
 
 OnEvent = Callable[[Event], Awaitable[None] | None]
@@ -40,19 +41,22 @@ class RunHandle:
     this process's worker (when no other handle needs it) and nothing else. `cancel` cancels the run.
     """
 
-    def __init__(self, project: Project, prepared: Prepared) -> None:
+    def __init__(self, project: Project, prepared: Prepared, beside: Beside | None = None) -> None:
         self.run_id: Final = prepared.run_id
         self.workflow: Final = prepared.workflow
         self.project: Final = project
         self._store: Store = open_store(project, create=False)
         model = RunModel(prepared.run_id, prepared.workflow, prepared.created_ms)
         self._following = Following(self._store, model, prepared.after)
-        self._host: Host | None = None
+        self._host: Host | Beside | None = None
         self._entered: asyncio.Future[None] | None = None
         self._closed: asyncio.Future[None] | None = None
         if prepared.code is not None:
-            self._host = host_of(project)
-            self._entered = asyncio.ensure_future(asyncio.to_thread(self._host.enter, prepared.code, self.run_id))
+            host = self._host = host_of(project)
+            self._entered = asyncio.ensure_future(asyncio.to_thread(host.enter, prepared.code, self.run_id))
+        elif beside is not None:
+            self._host = beside
+            self._entered = asyncio.ensure_future(asyncio.to_thread(beside.enter))
 
     async def result(self, *, stay: bool = False, on_event: OnEvent | None = None) -> Result:
         """Returns when the run has ended, or when only a person (or new code) can go on with it; timers are waited for.
@@ -74,8 +78,9 @@ class RunHandle:
             await asyncio.sleep(following.pace_s)
 
     async def status(self) -> str:
-        """As it is stored now: running, waiting-approval, ..., finished, failed, cancelled."""
-        return (await self._run()).status
+        """As it is now: running, waiting-approval, ..., finished, failed, cancelled. Where only child runs go on, and
+        they wait, it is what they wait for."""
+        return (await asyncio.to_thread(self._seen)).status
 
     async def approve(self, node: str | None = None, *, by: str = "", note: str = "", iteration: str = "") -> None:
         """Approves what waits; `node` says which, where several do. Raises `WrongState`, `NodeNotFound`, `InputError`.
@@ -138,17 +143,19 @@ class RunHandle:
         self._entered.result()  # raises what kept it from starting
         if not self._host.is_alive:
             raise TemporalUnavailable(
-                f"The worker in this process has ended; run {self.run_id!r} stays. `smithers up --resume {self.run_id}`"
-                " goes on with it."
+                f"The worker {self._host.place} has ended; run {self.run_id!r} stays. `smithers up --resume "
+                f"{self.run_id}` goes on with it."
             )
 
-    async def _run(self) -> Run:
-        return await asyncio.to_thread(self._store.run, self.run_id)
+    def _seen(self) -> Run:
+        from smithers.cli.views.children import as_seen
+
+        return as_seen(self._store, self._store.run(self.run_id))
 
     def _result(self) -> Result:
         from smithers.cli.views.outputs import outputs_of
 
-        run = self._store.run(self.run_id)
+        run = self._seen()
         found = outputs_of(self._store, self.run_id, most=EVERY_OUTPUT)
         return Result(run.run_id, run.workflow, run.status, found.by_node, found.last, run.error)
 

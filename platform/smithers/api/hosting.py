@@ -60,6 +60,10 @@ class Host:
             self._stop(AT_EXIT_S)
 
     @property
+    def place(self) -> str:
+        return "in this process"
+
+    @property
     def is_alive(self) -> bool:
         worker = self.worker
         return worker is not None and worker.is_alive

@@ -18,6 +18,7 @@ from typing import Any, TypedDict, Unpack
 from pydantic import BaseModel
 
 from smithers.api.handle import OnEvent, RunHandle
+from smithers.api.pinning import prepare_pinned
 from smithers.api.result import Result
 from smithers.cli.guard import Order
 from smithers.cli.person import whoami
@@ -47,6 +48,9 @@ class StartOptions(TypedDict, total=False):
     """Go on with run `run_id`: what failed is tried again, outputs are kept."""
     follow: bool
     """With `resume`: go on with the code as it is now."""
+    pinned: bool
+    """With `resume`: go on with the run's own code, wherever its file has gone. Where that has changed, the code comes
+    from the store, and bodies run in a process of their own: the modules of this one stay what they are."""
 
 
 async def run(
@@ -95,9 +99,12 @@ async def start(workflow: Source, input: Input | None = None, **options: Unpack[
         idempotency_key=options.get("idempotency_key", ""),
         resume=options.get("resume", False),
         follow=options.get("follow", False),
+        pinned=options.get("pinned", False),
         by=whoami(),
     )
-    refuse_mixed(order.resume, order.run_id, input)
+    refuse_mixed(order, input)
+    if order.pinned:
+        return RunHandle(project, *await asyncio.to_thread(prepare_pinned, project, order))
     return RunHandle(project, await asyncio.to_thread(prepare, project, order))
 
 
@@ -146,8 +153,12 @@ def limits(most: int | None) -> dict[str, Any]:
     return {"max_in_flight": most}
 
 
-def refuse_mixed(resume: bool, run_id: str, input: Input | None) -> None:
-    if resume and not run_id:
+def refuse_mixed(order: Order, input: Input | None) -> None:
+    if order.resume and not order.run_id:
         raise InputError("resume=True needs run_id: which run is to go on?")
-    if resume and input is not None:
+    if order.follow and order.pinned:
+        raise InputError("follow=True goes on with the new code, pinned=True with the old one: give one of them.")
+    if order.pinned and not order.resume:
+        raise InputError("pinned=True is about a run that is there: give run_id and resume=True with it.")
+    if order.resume and input is not None:
         raise InputError("The input belongs to a new run; a run that is resumed keeps what it was started with.")

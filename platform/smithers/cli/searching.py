@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from smithers.cli.inputs import pairs
 from smithers.cli.times import now_ms, parse_span
+from smithers.cli.views.children import WAITS, as_seen
 from smithers.errors import InputError
+from smithers.store.interface import Store
+from smithers.store.records import Run, Search
 
 INPUT: Final = "input."
 
@@ -44,3 +48,21 @@ def parse_moment(text: str | None, option: str) -> int | None:
             "2026-03-01T09:30, 2026-03-01T09:30+02:00).",
             option=option,
         ) from None
+
+
+def seen_runs(store: Store, search: Search) -> list[Run]:
+    """The runs of a search as people see them, newest first. One whose child runs wait is found by what they wait for,
+    though it is `running` in the store; so a search for statuses looks at the running runs, too."""
+    stored = search.statuses
+    if set(stored) & set(WAITS):
+        stored = tuple(dict.fromkeys((*stored, "running")))
+    found: list[Run] = []
+    page = replace(search, statuses=stored)
+    while len(found) < search.limit:
+        runs = store.search(page)
+        seen = (as_seen(store, run) for run in runs)
+        found += [run for run in seen if not search.statuses or run.status in search.statuses]
+        if len(runs) < page.limit:
+            break
+        page = replace(page, before=runs[-1].run_id)
+    return found[: search.limit]

@@ -53,7 +53,7 @@ FIELDS: Final[dict[str, tuple[str, str]]] = {
     "resetNodes": ("array", "nodes that begin anew, the one that was asked for first"),
     "resetDependents": ("boolean", "whether other nodes begin anew with it"),
     "success": ("boolean", "whether it has an output"),
-    "source": ("string", "who has counted: task"),
+    "source": ("string", "who has counted: task; or subflow, for all that its run has used"),
     "inputTokens": ("integer", "tokens that went in"),
     "outputTokens": ("integer", "tokens that came out"),
     "costUsd": ("number", "what it cost, in US dollars"),

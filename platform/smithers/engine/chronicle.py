@@ -205,7 +205,8 @@ def used(entry: Entry) -> Iterator[Event]:
     """What an attempt has used, and where that was more than one task should."""
     if "usage" in entry.data:
         usage = for_programs(entry.data["usage"])
-        yield with_field(about_node("TokenUsageReported")(entry), "source", "task", **usage)
+        source = "subflow" if "run" in entry.data else "task"
+        yield with_field(about_node("TokenUsageReported")(entry), "source", source, **usage)
     for over in entry.data.get("over", ()):
         about = {"limit": over["limit"], "current": over["current"], "scope": "task"}
         kind = "latency" if over["kind"] == "ms" else over["kind"]

@@ -19,7 +19,7 @@ from smithers.flow.usage import Usage
 
 Started = tuple[int, str, str, str, int, int]
 """A command as a frame records it: number, kind, node, iteration, attempt, target."""
-VERSION: Final = 5
+VERSION: Final = 6
 """Of this fold: snapshots made by another one are not used."""
 UNPLANNED_KINDS: Final[frozenset[Kind]] = frozenset(
     {
@@ -211,6 +211,8 @@ def fail(state: State, key: str, error: Json) -> None:
 def use(state: State, memory: NodeMemory, usage: Usage) -> None:
     total = usage + Usage(*memory.usage or ())
     memory.usage = [total.input_tokens, total.output_tokens, total.nano_usd]
+    everything = usage + Usage(*state.used or ())
+    state.used = [everything.input_tokens, everything.output_tokens, everything.nano_usd]
     for scope in memory.charge[0] if memory.charge else ():
         tokens, nano = state.spent.get(scope, (0, 0))
         state.spent[scope] = [tokens + usage.tokens, nano + usage.nano_usd]
@@ -331,6 +333,7 @@ def resumed(state: State, _: Json) -> None:
     """Opens what had failed or was cancelled, denied approvals among it; outputs stay. Budgets count anew."""
     state.status = "running"
     state.spent.clear()
+    state.used = None
     state.exceeded.clear()
     state.cancelled = None
     for key, memory in state.nodes.items():

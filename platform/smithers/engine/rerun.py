@@ -22,6 +22,7 @@ OVER: Final = ("finished", "failed", "cancelled", "skipped")
 NOT_BEGUN: Final = ("", "pending", "unmounted", "cancelling")
 FINAL: Final = ("finished", "cancelled")
 """Runs that nothing is run again in."""
+INSTEAD: Final = ". Retry what comes after the block, or start another run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +156,11 @@ def refuse_blocks(state: State, before: State, key: str) -> None:
     """
     for block, record in state.stages.items():
         if key in record.get("left", ()) or is_about(record.get("error"), key):
-            raise refusal(state, key, f"block {told(block)} has dealt with its end already, which is final")
+            raise refusal(state, key, f"block {told(block)} has dealt with its end already, which is final{INSTEAD}")
         if before.stages.get(block, record) != record and (record["stage"] != FIRST or "round" not in record):
-            raise refusal(state, key, f"block {told(block)} has gone on since, and goes back to no earlier stage")
+            raise refusal(
+                state, key, f"block {told(block)} has gone on since, and goes back to no earlier stage{INSTEAD}"
+            )
 
 
 def is_about(error: Json | None, key: str) -> bool:

@@ -116,6 +116,9 @@ class State:
     """Signals that nobody has taken: by name, then by position, in order of arrival."""
     spent: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
     """By scope with budgets: tokens and billionths of a dollar, since the run began or was resumed."""
+    used: list[int] | None = None
+    """By all nodes, since the run began or was resumed: input tokens, output tokens, billionths of a dollar; None where
+    nothing was reported. A child run tells it to its parent each time it ends."""
     exceeded: dict[str, Json] = field(default_factory=dict[str, Json])
     """Budgets that frames have told to be exceeded."""
     cancelled: Json | None = None

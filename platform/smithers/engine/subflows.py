@@ -15,6 +15,7 @@ from smithers.engine.state import NodeMemory, State
 from smithers.errors import InvalidInput, RenderError
 from smithers.flow.policy import duration, milliseconds
 from smithers.flow.subflow import MOST_DEEP, Subflow
+from smithers.flow.usage import Usage
 from smithers.flow.where import show
 from smithers.flow.workflow import AnyWorkflow
 
@@ -111,8 +112,14 @@ def returned(subflow: Subflow[Any], memory: NodeMemory) -> tuple[Any, Json | Non
 
 
 def told(root: Group, state: State, status: str, error: Json | None, workflow: str) -> Json:
-    """How a run has ended, as its parent is told: the fields of an `ended` fact, but for the place in the parent."""
+    """How a run has ended, as its parent is told: the fields of an `ended` fact, but for the place in the parent.
+
+    With what it has used, so that it counts in the parent's budgets. A run that fails, is resumed and ends again tells
+    each time what it has used since.
+    """
     about: Json = {"outcome": status, "run": state.run_id, "ms": 0}
+    if state.used is not None:
+        about["usage"] = Usage(*state.used).wire()
     if status == "finished":
         key = last_output(state, root)
         return {**about, "output": state.nodes[key].output if key else None}

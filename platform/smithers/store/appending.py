@@ -32,6 +32,7 @@ from smithers.engine.state import PAUSED
 from smithers.errors import RunNotFound, StaleEpoch, StoreError
 from smithers.store import sql
 from smithers.store.database import Connection
+from smithers.store.marks import marks_of
 from smithers.store.records import Append, Appended, PlanWrite, Told
 from smithers.store.texts import Encoder, clean, decode, dumps
 
@@ -241,8 +242,16 @@ class Log:
             self.show_end(fact.data)
         if fact.kind == "ended" and fact.data.get("outcome") == "finished" and "cache" in fact.data:
             self._cache(fact.data)
+        if fact.kind == "amended":
+            self.mark_anew(fact.data["input"])
         if fact.kind == "follow":
             self.digest, self.source = fact.data["digest"], fact.data["source"]
+
+    def mark_anew(self, input: Json) -> None:
+        """The run is found by this input from now on."""
+        marks = marks_of({**(self.data_of("started") or {}), "input": input})
+        self.connection.execute(sql.DELETE_MARKS, (self._run,))
+        self.connection.executemany(sql.INSERT_MARK, [(name, value, self._run) for name, value in marks])
 
     def take_reset(self, data: Json) -> None:
         """What is reset asks nobody from now on, and none of its timers counts."""

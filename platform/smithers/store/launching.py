@@ -80,7 +80,7 @@ def begin(connection: Connection, prepared: Prepared, now_ms: int) -> Launched:
     prepared.encoder.write(connection)
     first = (made[0] * sql.PER_RUN + 1, made[0], "started", "started", prepared.text, now_ms, 0)
     connection.execute(sql.INSERT_ENTRY, first)
-    connection.executemany(sql.INSERT_MARK, [(name, value, made[0]) for name, value in marks_of(new)])
+    connection.executemany(sql.INSERT_MARK, [(name, value, made[0]) for name, value in marks_of(started(new))])
     return Launched(new.run_id)
 
 

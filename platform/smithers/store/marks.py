@@ -3,6 +3,8 @@
 A value of the input is named by its path: `order.id` is the `id` in the object `order`. Texts, numbers, truth values
 and nulls are found, at any depth of objects; what stands in a list is not. A number is found however it is written
 (`3`, `3.0`), and so is a text that looks like one. What is long is kept as its hash, so that a row stays small.
+
+A run is found by the input that it has now: `amended` takes the marks of the one before away.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final, cast
 
-from smithers.store.records import NewRun
+from smithers.engine.entry import Json
 from smithers.store.texts import clean
 
 LONGEST_VALUE: Final = 64
@@ -21,11 +23,13 @@ PARENT: Final = "parent"
 """Name of the mark of a subflow's run: its value is the id of the run above it."""
 
 
-def marks_of(new: NewRun) -> list[tuple[str, str]]:
-    """Names and values, sorted."""
-    tags = {(tag_name(name), short(value)) for name, value in new.tags.items()}
-    above = {(PARENT, short(new.parent["run"], LONGEST_NAME))} if new.parent else set[tuple[str, str]]()
-    return sorted(above | tags | {(input_name(path), short(told(value))) for path, value in leaves(new.input)})
+def marks_of(first: Json) -> list[tuple[str, str]]:
+    """Names and values, sorted, of a run whose first entry holds this."""
+    tags: dict[str, str] = first.get("tags") or {}
+    parent: Json = first.get("parent") or {}
+    tagged = {(tag_name(name), short(value)) for name, value in tags.items()}
+    above = {(PARENT, short(parent["run"], LONGEST_NAME))} if parent else set[tuple[str, str]]()
+    return sorted(above | tagged | {(input_name(path), short(told(value))) for path, value in leaves(first["input"])})
 
 
 def tag_name(name: str) -> str:

@@ -88,7 +88,7 @@ marks = Table(
     sqlite_with_rowid=False,
 )
 Index("marks_run", marks.c.run)
-"""What a run is found by: its tags and the values in its input, see `marks.py`. Never changed."""
+"""What a run is found by: its tags and the values in the input that it has now, see `marks.py`."""
 
 schedules = Table(
     "schedules",

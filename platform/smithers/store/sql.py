@@ -34,6 +34,7 @@ CHILD_OF = (
     "SELECT runs.id, runs.status, entries.data FROM runs "
     f"JOIN entries ON entries.id = runs.id * {PER_RUN} + 1 WHERE runs.run_id = ?"
 )
+DELETE_MARKS = "DELETE FROM marks WHERE run = ?"
 INSERT_MARK = "INSERT INTO marks (name, value, run) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 RUN_OF_KEY = f"{_RUN} WHERE runs.idempotency_key = ?"
 ADVANCE_RUN = "UPDATE runs SET head = ?, planned = ?, updated_ms = ? WHERE id = ?"
@@ -208,7 +209,7 @@ DELETE_OF_RUN = (
     "DELETE FROM nodes WHERE run = ?",
     "DELETE FROM snapshots WHERE run = ?",
     "DELETE FROM log_lines WHERE run = ?",
-    "DELETE FROM marks WHERE run = ?",
+    DELETE_MARKS,
     "DELETE FROM task_cache WHERE run = ?",
     "DELETE FROM runs WHERE id = ?",
 )

@@ -62,8 +62,8 @@ class SqlStore(Store):
 
     def create_run(self, new: NewRun) -> Run:
         encoder = Encoder()
-        text = encoder.text(started(new))
-        marks = marks_of(new)
+        first = started(new)
+        text, marks = encoder.text(first), marks_of(first)
 
         def work(connection: Connection) -> str:
             now = self._now_ms()

@@ -70,6 +70,8 @@ class RunsSection(Section):
 class NoticesSection(Section):
     command: str = ""
     url: str = ""
+    events: bool = False
+    """Also of waits for events."""
 
 
 class RetentionSection(Section):
@@ -93,6 +95,7 @@ class Configuration(Section):
     secrets: SecretsSection = SecretsSection()
 
 
+TRUTH: Final = {"true": True, "1": True, "false": False, "0": False}
 DEFAULTS: Final[dict[str, Any]] = {
     f"{section}.{name}": value
     for section, values in Configuration().model_dump().items()
@@ -108,6 +111,7 @@ VARIABLES: Final = {
     "SMITHERS_MAX_IN_FLIGHT": "runs.max_in_flight",
     "SMITHERS_NOTICE_COMMAND": "notices.command",
     "SMITHERS_NOTICE_URL": "notices.url",
+    "SMITHERS_NOTICE_EVENTS": "notices.events",
     "SMITHERS_RETENTION": "retention.older_than",
     "SMITHERS_SECRETS_PROVIDER": "secrets.provider",
 }
@@ -140,7 +144,7 @@ def configured(project: Project, variables: Mapping[str, str] = os.environ) -> E
             section, _, name = path.partition(".")
             table = merged.setdefault(section, {})
             if isinstance(table, dict):
-                table[name] = as_number(path, given)
+                table[name] = typed(path, given)
             origins[path] = variable
             where[path] = f"{variable}={given!r}"
     try:
@@ -198,9 +202,11 @@ def line_of(text: str, path: str, file: Path) -> int:
     return next((found[one] for one in wanted if one in found), next(below, 1))
 
 
-def as_number(path: str, text: str) -> Any:
-    """A variable's text, as the type of the setting; text that is no number stays, and is refused like any other."""
+def typed(path: str, text: str) -> Any:
+    """A variable's text, as the type of the setting; text that is none stays, and is refused like any other."""
     default = DEFAULTS[path]
+    if isinstance(default, bool):
+        return TRUTH.get(text.lower(), text)
     try:
         return int(text) if isinstance(default, int) else float(text) if isinstance(default, float) else text
     except ValueError:
@@ -221,5 +227,7 @@ def refused(error: ValidationError, where: Mapping[str, str], file: Path) -> Inp
         return InputError(f"{place}: there is no setting {path!r}. {hint}", setting=path)
     if first["type"] in ("int_type", "float_type") and isinstance(first["input"], str):
         return InputError(f"{place} is not a number ({path}).", setting=path)
+    if first["type"] == "bool_type" and isinstance(first["input"], str):
+        return InputError(f"{place} is neither true nor false ({path}).", setting=path)
     what = first["msg"].removeprefix("Value error, ")
     return InputError(f"{place}: {path} = {first['input']!r} cannot be: {what}.", setting=path)

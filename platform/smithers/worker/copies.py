@@ -3,15 +3,21 @@
 A copy is a project of its own: a file at its top says so, and where the originals were. A process that runs a copy
 must find the project's modules in it, not beside the originals, wherever these are on `sys.path`; `settle` sees to
 that. Such a process runs that one code and nothing else.
+
+Whoever asks for a copy notes the time at it (`COPY`). One that nobody has asked for in a while can go, see `unused.py`;
+the lock keeps the two apart.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -21,6 +27,9 @@ from smithers.worker.sources import COPY
 
 SHORT: Final = 12
 """Letters of a digest that name its folder."""
+NEW: Final = ".new-"
+"""What the name of a folder begins with that is being filled."""
+LOCK: Final = ".lock"
 
 
 def written(copies: Path, digest: str, entry: str, files: Mapping[str, bytes], source: Path) -> Path:
@@ -30,14 +39,25 @@ def written(copies: Path, digest: str, entry: str, files: Mapping[str, bytes], s
     lead out of it.
     """
     folder = copies / digest[:SHORT]
-    if not is_whole(folder, files):
-        copies.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(dir=copies, prefix=".new-"))
+    with locked(copies):
+        if is_whole(folder, files):
+            os.utime(folder / COPY)
+            return folder / entry
+        fresh = Path(tempfile.mkdtemp(dir=copies, prefix=NEW))
         fill(fresh, files)
         note = {"digest": digest, "origin": str(base_of(source, entry))}
         (fresh / COPY).write_text(json.dumps(note), encoding="utf-8")
         put(fresh, folder)
     return folder / entry
+
+
+@contextmanager
+def locked(copies: Path) -> Generator[None]:
+    """Nobody else on this machine writes or removes copies meanwhile. The folder is made where it is not there."""
+    copies.mkdir(parents=True, exist_ok=True)
+    with (copies / LOCK).open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def base_of(source: Path, entry: str) -> Path:

@@ -68,6 +68,13 @@ def holders(project: Project) -> dict[str, list[Holder]]:
     return found
 
 
+def held_anywhere(project: Project) -> set[str]:
+    """Digests that a process holds, also one of another machine that shares the folder and cannot be seen from here."""
+    owners = [(path, Identity.read(path.name)) for path in folder_of(project).glob("[!.]*")]
+    standing = [path for path, owner in owners if owner is not None and owner.standing() != "gone"]
+    return {digest for path in standing for digest in read(path)}
+
+
 def read(path: Path) -> dict[str, bool]:
     try:
         return cast("dict[str, bool]", json.loads(path.read_text(encoding="utf-8")))

@@ -3,6 +3,9 @@
 The command (`notices.command`, `SMITHERS_NOTICE_COMMAND`) is run by the shell with the notice as JSON on its input; the
 URL (`notices.url`, `SMITHERS_NOTICE_URL`) gets it by POST. What was told is kept in `.smithers/notices`; after a crash
 in between, a notice may come twice.
+
+With `notices.events` (`SMITHERS_NOTICE_EVENTS`) they are also told that a run waits for an event: most often a program
+sends that, and nobody need hear of it.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from smithers.store.records import Run
 log = logging.getLogger(__name__)
 LIMIT_S: Final = 10.0
 FAILED_LOOKED_AT: Final = 20
+WAITING: Final = ("waiting-approval", "waiting-event")
 
 
 @dataclass(slots=True, eq=False)
@@ -31,6 +35,7 @@ class Notices:
     store: Store
     command: str
     url: str
+    events: bool = False
     _told: set[str] | None = None
 
     def look(self, open_runs: Sequence[Run]) -> None:
@@ -53,8 +58,17 @@ class Notices:
                             f"{run.run_id}:{node.node}:{node.iteration}:waiting{again}",
                             notice_of("waiting", run, about),
                         )
+            if self.events and run.status in WAITING:
+                yield from self.awaited(run)
         for run in self.store.runs(statuses=("failed",), limit=FAILED_LOOKED_AT):
             yield f"{run.run_id}:{run.epoch}:failed", notice_of("failed", run, {"error": run.error or {}})
+
+    def awaited(self, run: Run) -> Iterator[tuple[str, Json]]:
+        """Waits for events. `detail` says `event`, `correlation`, and the `schema` of the payload."""
+        for node in self.store.nodes(run.run_id):
+            if node.state == "waiting-event":
+                about = {"node": node.node, "iteration": node.iteration, "detail": node.detail or {}}
+                yield f"{run.run_id}:{node.node}:{node.iteration}:event", notice_of("waiting-event", run, about)
 
     def told(self) -> set[str]:
         if self._told is None:

@@ -12,7 +12,7 @@ rings
 A ring without need costs one fetch; each run is rung ever more rarely as long as nothing changes.
 
 It also hands on the work of dead processes (`temporal/takeover.py`), tells people that a run waits for them, and
-deletes runs that ended longer ago than the project's `retention` says.
+deletes runs that ended longer ago than the project's `retention` says and copies of code that none needs any more.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from smithers.temporal.takeover import take_over
 from smithers.worker.configuration import RetentionSection, configured
 from smithers.worker.notices import Notices
 from smithers.worker.spans import parse_span
+from smithers.worker.unused import remove_unused
 
 if TYPE_CHECKING:
     from smithers.temporal.client import Client
@@ -85,7 +86,8 @@ class Sweeper:
 
     def __post_init__(self) -> None:
         values = configured(self.project).values
-        self.notices = Notices(self.project, self.store, values.notices.command, values.notices.url)
+        about = values.notices
+        self.notices = Notices(self.project, self.store, about.command, about.url, about.events)
         self.retention = values.retention
 
     def start(self) -> None:
@@ -138,13 +140,19 @@ class Sweeper:
         await asyncio.to_thread(self.prune)
 
     def prune(self) -> None:
-        """Deletes runs that the project does not want to keep: some at a time, so that a round stays short."""
+        """Deletes runs that the project does not want to keep: some at a time, so that a round stays short.
+
+        With them go copies of code that none needs any more.
+        """
         if not self.retention.older_than or time.monotonic() - self._pruned < PRUNE_EVERY_S:
             return
         before_ms = round(time.time() * 1000) - parse_span(self.retention.older_than, "retention.older_than")
         gone = prune(self.store, Old(before_ms, tuple(self.retention.statuses)), most=PRUNED_AT_ONCE)
         if len(gone) < PRUNED_AT_ONCE:
             self._pruned = time.monotonic()
+        removed = remove_unused(self.project, self.store)
+        if removed:
+            log.info("removed %d copies of code that no open run needs", len(removed))
         if gone:
             self.store.give_back_space()
             log.info("deleted %d runs that ended more than %s ago", len(gone), self.retention.older_than)

@@ -70,6 +70,24 @@ def mending(ctx: Context[None]):
         Task("second", output=Report, retries=0)[call(shaky, "it")],
     ]
 """
+NAP = """
+from smithers import Context, Timer, workflow
+
+
+@workflow
+def nap(ctx: Context[None]):
+    return Timer("sleep", duration="1h")
+"""
+NAPPING = """
+from child import Report
+from nap import nap
+from smithers import Context, Subflow, workflow
+
+
+@workflow
+def napping(ctx: Context[None]):
+    return Subflow("part", workflow=nap, output=Report)
+"""
 MENDED = """
 from child import Report
 from mending import mending
@@ -116,6 +134,13 @@ def test_people_see_what_the_child_waits_for_and_answer_it(waiting: Shell) -> No
     listed = waiting.call("ps", "--parent", "top", "--json").json["runs"]
     assert [(run["runId"], run["parentRunId"]) for run in listed] == [("top.research.1", "top")]
 
+    above = waiting.call("ps", "--status", "waiting-approval", "--json").json["runs"]
+    assert [(run["runId"], run["step"]) for run in above] == [
+        ("top.research.1", "check"),
+        ("top", "research > check"),
+    ]
+    assert seen["status"] == "waiting-approval"
+
     refused = waiting.call("approve")
     assert refused.status != 0
     assert "smithers approve top.research.1 check" in refused.err, "without an id it is the run above"
@@ -125,6 +150,19 @@ def test_people_see_what_the_child_waits_for_and_answer_it(waiting: Shell) -> No
     assert ended.status == 0, ended.err
     assert ended.json["output"] == {"text": "after bees"}
     assert effects(waiting) == ["find", "bees", "clean", "after bees"]
+
+
+@pytest.mark.feature("subflow.lineage")
+def test_up_leaves_a_run_whose_child_waits_for_a_time_as_it_leaves_its_own(shell: Shell) -> None:
+    shell.write("child.py", CHILD)
+    shell.write("nap.py", NAP)
+    shell.write("napping.py", NAPPING)
+    left = shell.call("up", "napping.py", "--run-id", "top", "--no-wait", "--json")
+
+    assert left.status == 3, left.err
+    assert left.json["status"] == "waiting-timer"
+    timer = next(reason for reason in left.json["reasons"] if reason["kind"] == "timer")
+    assert (timer["runId"], timer["nodeId"]) == ("top.part.1", "sleep")
 
 
 @pytest.mark.feature("subflow.lineage")

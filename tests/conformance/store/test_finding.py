@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from smithers.engine.entry import Fact, LogEnds
 from smithers.errors import IdempotencyConflict, RunExists, RunNotFound
 from smithers.store.interface import Store
-from smithers.store.records import Search
+from smithers.store.records import Append, Search
 from tests.conformance.store.conftest import Clock
 from tests.conformance.store.make import NOW, Maker, new_run
 
@@ -90,6 +91,33 @@ def test_a_run_is_found_by_a_value_in_its_input(store: Store, wanted: dict[str, 
     store.create_run(new_run("b", input={"order": {"id": "18"}, "urgent": True, "note": "x" * 500, "price": 2.5}))
 
     assert ids(store, input=wanted) == found
+
+
+def amend(store: Store, run_id: str, nth: int, **input: Any) -> None:
+    fact = Fact("amended", f"amended:{nth}", {"input": input}, LogEnds(store.run(run_id).head))
+    assert store.append(Append(run_id, (fact,))).outcomes == ("stored",)
+
+
+def test_an_amended_run_is_found_by_the_input_it_has_now_and_by_its_tags(store: Store) -> None:
+    long = "n" * 300
+    store.create_run(new_run("a", input={"city": "Oslo", "old": 1, long: 2}, tags={"team": "blue"}))
+    store.create_run(new_run("b", input={"city": "Oslo"}))
+    amend(store, "a", 1, city="Rome", order={"id": 17})
+
+    assert ids(store, input={"city": "Rome", "order.id": "17"}, tags={"team": "blue"}) == ["a"]
+    assert ids(store, input={"city": "Oslo"}) == ["b"]
+    assert ids(store, input={"old": "1"}) == ids(store, input={long: "2"}) == []
+
+    amend(store, "a", 2, city="x" * 9000)
+    assert ids(store, input={"city": "x" * 9000}) == ["a"]
+    assert ids(store, input={"city": "Rome"}) == []
+
+
+def test_an_amended_child_is_still_found_by_its_parent(store: Store) -> None:
+    store.create_run(new_run("a", parent={"run": "top", "node": "n", "iteration": "", "depth": 1}))
+    amend(store, "a", 1, city="Rome")
+
+    assert ids(store, parent="top", input={"city": "Rome"}) == ["a"]
 
 
 def test_any_text_may_be_looked_for(store: Store) -> None:

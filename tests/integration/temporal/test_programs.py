@@ -183,6 +183,52 @@ def test_a_failed_run_is_a_result_and_can_be_resumed(place: Place) -> None:
     assert caught.value.data["error"]["code"] == failed.error["code"]
 
 
+@pytest.mark.feature("run.opt.resume", "resume.api")
+@pytest.mark.parametrize("change", ["edited", "gone", "as it was"])
+def test_a_run_goes_on_with_its_own_code_wherever_its_file_has_gone(place: Place, change: str) -> None:
+    file = place.folder / "asking.py"
+    file.write_text(flow("asking").read_text())
+    run_id = named(place, "r")
+
+    async def body() -> tuple[Result, list[bool]]:
+        async with await start(file, {"folder": str(place.folder)}, run_id=run_id, **options(place)) as handle:
+            assert (await handle.result()).status == "waiting-approval"
+        if change == "edited":
+            file.write_text(flow("asking").read_text().replace('"after"', '"later"'))
+            with pytest.raises(WrongState, match="has changed"):
+                await start(file, run_id=run_id, resume=True, **options(place))
+        elif change == "gone":
+            file.unlink()
+        before = list(sys.path)
+        async with await start(file, run_id=run_id, resume=True, pinned=True, **options(place)) as handle:
+            await handle.approve()
+            result = await handle.result()
+            here = host_of(place.project).is_alive
+        return result, [sys.path == before, here]
+
+    result, (same_path, here) = go(place, body)
+
+    assert result.status == "finished"
+    assert "after" in result.outputs
+    assert place.lines("ran") == ["after"]
+    assert same_path
+    assert here == (change == "as it was"), "other code than the file's runs in a process of its own"
+    left = list((place.project.state / "held").glob("*"))
+    assert left == [], "which has gone with its handle"
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"pinned": True}, "give run_id and resume=True"),
+        ({"pinned": True, "follow": True, "resume": True, "run_id": "r"}, "give one of them"),
+    ],
+)
+def test_pinned_that_makes_no_sense_is_refused(tmp_path: Path, given: dict[str, Any], why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        asyncio.run(start(flow("asking"), project=tmp_path, **given))
+
+
 @pytest.mark.feature("run.status.cancelled")
 def test_a_run_is_cancelled_by_its_handle(place: Place) -> None:
     async def body() -> Result:

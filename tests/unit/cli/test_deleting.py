@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 
 import pytest
 
 from smithers.cli.commands import prune
-from smithers.store.records import LogLine
+from smithers.store.records import LogLine, Sources
+from smithers.worker import copies
+from smithers.worker.sources import COPY
 from tests.unit.cli.flows import release
 from tests.unit.cli.stage import Stage
 
@@ -68,6 +71,22 @@ def test_pruning_goes_by_the_time_of_the_end(stage: Stage, monkeypatch: pytest.M
     pruned = stage.call("prune", "--older-than", "1d", "--status", "failed", "--yes", "--json").json
     assert [one["runId"] for one in pruned["deleted"]] == ["r1"]
     assert ids(stage) == ["r2"]
+
+
+def test_pruning_removes_copies_of_code_that_nobody_needs(stage: Stage):
+    stage.store.write_sources(Sources("a" * 64, "flow.py", {"flow.py": b""}))
+    path = copies.written(stage.root / ".smithers" / "code", "a" * 64, "flow.py", {}, stage.root / "flow.py").parent
+    os.utime(path / COPY, (0, 0))
+    words = ("prune", "--older-than", "1d")
+
+    shown = stage.call(*words, "--dry-run", "--json").json
+    assert shown == {"runs": [], "copies": [{"digest": "a" * 64, "folder": str(path)}]}
+    assert "0 runs would be deleted, and 1 copy of old code." in stage.call(*words, "--dry-run").err
+    assert path.exists()
+
+    done = stage.call(*words, "--yes", "--json").json
+    assert (done["deleted"], done["copies"]) == ([], shown["copies"])
+    assert not path.exists()
 
 
 def test_a_status_that_ends_no_run_is_refused(stage: Stage):

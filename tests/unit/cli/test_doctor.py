@@ -6,6 +6,7 @@ import pytest
 
 from smithers.cli.views import health
 from smithers.cli.views.workers import LocalWorker
+from smithers.store.records import Schedule
 from tests.unit.cli.flows import release
 from tests.unit.cli.stage import Stage
 
@@ -57,6 +58,30 @@ def test_a_task_that_nobody_takes_is_a_problem_until_somebody_does(stage: Stage,
     assert "build has been ready" in states(stage)["run r1"][1]
     stage.claim("r1", "build")
     assert "run r1" not in states(stage)
+
+
+def test_a_schedule_whose_last_start_or_last_run_failed_is_told_of(stage: Stage):
+    for name in ("broken", "resting", "unlucky", "lucky", "new", "deleted"):
+        stage.store.write_schedule(Schedule(name, {"every_s": 60}, {}, paused=name == "resting", note="holidays"))
+    for run in ("bad", "good"):
+        stage.start(release, run)
+    stage.end("bad", "build", error="no disk")
+    error = {"code": "WORKFLOW_FILE", "message": "flow.py is gone", "data": {}}
+    for name, run, why in [("broken", "", error), ("resting", "", error), ("unlucky", "bad", None)]:
+        stage.store.note_start(name, 1, run, why)
+    stage.store.note_start("lucky", 1, "good", None)
+    stage.store.note_start("deleted", 1, "nobody", None)
+
+    found = stage.call("doctor", "--json").json["checks"]
+    told = [(one["name"], one["state"], one["text"], one["advice"]) for one in found if "schedule" in one["name"]]
+
+    assert told[0][:3] == ("schedules", "ok", "6 schedules, 3 of them as they should be")
+    assert sorted(told[1:]) == [
+        ("schedule broken", "problem", "its last start failed: flow.py is gone", "smithers cron show broken"),
+        ("schedule resting", "note", "paused: holidays", "smithers cron unpause resting"),
+        ("schedule resting", "problem", "its last start failed: flow.py is gone", "smithers cron show resting"),
+        ("schedule unlucky", "note", "its last run bad failed: no disk", "smithers why bad"),
+    ]
 
 
 def test_driving_again_raises_the_epoch_and_says_so_in_the_log(stage: Stage):

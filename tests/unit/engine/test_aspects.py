@@ -11,12 +11,14 @@ from smithers import (
     Approval,
     Aspects,
     Child,
+    Context,
     CostBudget,
     Estimate,
     LatencySlo,
     Loop,
     Parallel,
     Sequence,
+    Subflow,
     Task,
     TaskContext,
     Timer,
@@ -26,8 +28,10 @@ from smithers import (
     Turn,
     Workflow,
     call,
+    workflow,
 )
 from smithers.engine.entry import Json
+from smithers.engine.subflows import told
 from smithers.errors import InvalidElement
 from smithers.testing import InMemoryRun
 from tests.unit.engine.by_hand import start
@@ -396,3 +400,97 @@ def said(run: InMemoryRun) -> list[Json]:
     0004)."""
     frames = [plan.frame for plan in run.plans]
     return [*frames[:-1], {name: value for name, value in frames[-1].items() if name != "nodes"}]
+
+
+# What child runs use
+
+
+@workflow
+def costly(ctx: Context[Any]) -> Child:
+    return Parallel[task("one", 400, 0.2), task("two", 300, 0.1)]
+
+
+@workflow
+def failing(ctx: Context[Any]) -> Child:
+    return Sequence[task("one", 800), Task("two", output=Out, retries=0)[call(broken)]]
+
+
+@workflow
+def costly_below(ctx: Context[Any]) -> Child:
+    return below("deep", costly)
+
+
+def broken() -> Out:
+    raise RuntimeError("broken")
+
+
+def below(id: str, flow: Workflow[Any], **props: Any) -> Subflow[Out]:
+    return Subflow(id, workflow=flow, output=Out, **props)
+
+
+@pytest.mark.feature("aspects.accumulator", "aspects.children")
+@pytest.mark.parametrize("flow", [costly, costly_below])
+def test_what_a_child_run_uses_counts_where_its_node_stands(run: Any, flow: Workflow[Any]) -> None:
+    ended = run(
+        Parallel[
+            Aspects(**tokens(700), cost_budget=CostBudget(max_usd=5))[
+                below("part", flow), task("after", continue_on_fail=True)
+            ],
+            Aspects(cost_budget=CostBudget(max_usd=0.3))[below("other", flow), task("later")],
+            task("outside"),
+        ]
+    )
+
+    assert states(ended, "part", "after", "other", "later", "outside") == [
+        "finished",
+        "failed",
+        "finished",
+        "failed",
+        "finished",
+    ]
+    assert "$0.3 are spent" in ended.error["message"]
+
+
+def test_what_a_failed_child_has_used_counts_and_a_spent_budget_begins_no_other(run: Any) -> None:
+    ended = run(
+        Aspects(**tokens(800))[below("part", failing, continue_on_fail=True), below("next", costly), task("after")]
+    )
+
+    assert states(ended, "part", "next") == ["failed", "failed"]
+    assert ended.error["node"] == "next"
+    assert ended.error["code"] == CODE
+
+
+def test_a_child_that_is_resumed_tells_what_it_has_used_since(rebuild: bool) -> None:
+    child = InMemoryRun(failing, rebuild=rebuild)
+    child.finish(child.work[0].n, Out(), {"input_tokens": 800})
+    child.end(
+        child.work[0].n, "failed", error={"code": "X", "message": "x", "retryable": False}, usage={"input_tokens": 5}
+    )
+    assert child.status == "failed"
+    assert said_above(child)["input_tokens"] == 805
+
+    child.resume()
+    child.finish(child.work[0].n, Out(), {"input_tokens": 7, "cost_usd": 0.1})
+
+    assert child.status == "finished"
+    assert said_above(child) == {"input_tokens": 7, "output_tokens": 0, "cost_usd": 0.1}
+
+
+def said_above(child: InMemoryRun) -> Json:
+    """What the parent of a run is told of its usage."""
+    planner = child.planner
+    return told(planner.tree.root, planner.state, child.status, child.error, "failing")["usage"]
+
+
+@workflow
+def lasting(ctx: Context[Any]) -> Child:
+    return Timer("long", duration="1h")
+
+
+def test_the_time_of_a_child_run_is_time_of_its_scope(run: Any) -> None:
+    ended = run(Aspects(latency_slo=LatencySlo(max="50ms"))[below("part", lasting), task("after")])
+
+    assert (ended.status, ended.error["code"]) == ("failed", CODE)
+    assert ended.state("part") == "cancelled"
+    assert "after" not in ended.started

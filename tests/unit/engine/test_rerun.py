@@ -16,11 +16,13 @@ from smithers import (
     Saga,
     SagaStep,
     Sequence,
+    Subflow,
     Task,
     Timer,
     TryCatchFinally,
     WaitForEvent,
     call,
+    workflow,
 )
 from smithers.errors import NodeNotFound, WrongState
 from smithers.testing import InMemoryRun
@@ -37,6 +39,11 @@ def work() -> Out:
 
 def task(id: str, **props: Any) -> Task[Out]:
     return Task(id, output=Out, **props)[call(work)]
+
+
+@workflow
+def child(ctx: Context[Any]) -> Task[Out]:
+    return task("inside")
 
 
 def finish(run: InMemoryRun, *nodes: str, n: int = 0) -> None:
@@ -189,6 +196,51 @@ def test_what_a_block_has_dealt_with_is_refused(rebuild: bool) -> None:
         run.retry("a")
     with pytest.raises(WrongState, match="has gone on since"):
         run.retry("c")
+
+
+@pytest.mark.parametrize("later_fails", [False, True])
+def test_whatever_ran_below_a_block_that_has_caught_is_refused_with_what_to_do(
+    rebuild: bool, later_fails: bool
+) -> None:
+    below = Parallel[task("ok"), task("bad"), task("also_bad"), Sequence[task("slow"), task("never")]]
+    inner = TryCatchFinally(id="inner", finally_=task("clean"))[below]
+    block = TryCatchFinally(id="outer", catch=task("handle"))[task("before"), inner]
+    run = start(Sequence[block, task("after"), Approval("ask", title="?")], rebuild)
+    finish(run, "before", "ok")
+    fail(run, "bad")
+    fail(run, "also_bad")
+    finish(run, "slow", "clean", "handle")
+    if later_fails:
+        fail(run, "after")
+        assert run.status == "failed"
+    else:
+        finish(run, "after")
+
+    for node in ("before", "ok", "bad", "also_bad", "slow", "never", "clean", "handle"):
+        with pytest.raises(
+            WrongState, match=r"(outer|inner) has .*Retry what comes after the block, or start"
+        ) as refused:
+            run.retry(node)
+        assert refused.value.data["state"] in ("finished", "failed", "cancelled", "skipped", "unmounted", "pending")
+    run.retry("after")
+    assert at_work(run) == ["after"]
+
+
+@pytest.mark.parametrize("later_fails", [False, True])
+def test_a_child_run_whose_failure_a_block_has_caught_is_not_started_again(rebuild: bool, later_fails: bool) -> None:
+    block = TryCatchFinally(catch=task("handle"))[Subflow("part", workflow=child, output=Out)]
+    run = start(Sequence[block, task("after"), Approval("ask", title="?")], rebuild)
+    error = {"code": "WORKFLOW_EXECUTION_FAILED", "message": "x", "retryable": False, "data": {"run_id": "r"}}
+    run.end(number(run, "part"), "failed", error=error)
+    finish(run, "handle")
+    if later_fails:
+        fail(run, "after")
+
+    with pytest.raises(WrongState, match="has dealt with its end already"):
+        run.retry("part")
+    if later_fails:
+        run.resume()
+        assert at_work(run) == ["after"], "nor by a resume of the whole run"
 
 
 def test_what_a_saga_has_undone_is_refused(rebuild: bool) -> None:

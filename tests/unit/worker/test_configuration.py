@@ -104,6 +104,8 @@ def test_a_variable_that_cannot_be_is_refused_by_its_name(tmp_path: Path) -> Non
         read(tmp_path, WHOLE, {"SMITHERS_SLOTS": "many"})
     with pytest.raises(InputError, match=r"SMITHERS_SLOTS='0': worker.slots = 0 cannot be"):
         read(tmp_path, WHOLE, {"SMITHERS_SLOTS": "0"})
+    with pytest.raises(InputError, match=r"SMITHERS_NOTICE_EVENTS='maybe' is neither true nor false"):
+        read(tmp_path, WHOLE, {"SMITHERS_NOTICE_EVENTS": "maybe"})
 
 
 def test_an_option_goes_before_what_the_project_says(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,12 +14,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from smithers import Approval, Child, Context, Sequence, Task, call, workflow
+from smithers import Approval, Child, Context, Sequence, Task, WaitForEvent, call, workflow
 from smithers.engine.entry import Fact
 from smithers.project import Project
 from smithers.store.memory import MemoryStore
 from smithers.store.records import Append, NewRun
-from smithers.worker import notices
+from smithers.worker import copies, notices
 from smithers.worker.configuration import configured
 from smithers.worker.sweeper import Sweeper
 from tests.unit.store.ending import end
@@ -139,7 +141,7 @@ def test_one_process_sweeps(yard: Yard) -> None:
 def teller(yard: Yard) -> notices.Notices:
     """As the environment says."""
     found = configured(Project(yard.folder)).values.notices
-    return notices.Notices(Project(yard.folder), yard.store, found.command, found.url)
+    return notices.Notices(Project(yard.folder), yard.store, found.command, found.url, found.events)
 
 
 def test_people_are_told_once(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,6 +156,37 @@ def test_people_are_told_once(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> No
     lines = told.read_text().split("\n")
     assert len([line for line in lines if line]) == 1
     assert '"node": "ok"' in lines[0]
+
+
+@workflow
+def listens(ctx: Context[Any]) -> Child:
+    return WaitForEvent("deploy", event="deployed", correlation_id="pr-7", output=Out)
+
+
+@pytest.mark.parametrize("asked", [None, "false", "true"])
+def test_people_are_told_of_waits_for_events_where_the_project_says_so(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch, asked: str | None
+) -> None:
+    told = yard.folder / "told"
+    monkeypatch.setenv("SMITHERS_NOTICE_COMMAND", f"cat >> {told}; echo >> {told}")
+    if asked is not None:
+        monkeypatch.setenv("SMITHERS_NOTICE_EVENTS", asked)
+    (yard.folder / ".smithers").mkdir()
+    yard.start(listens)
+    yard.fetch()
+    for _ in range(2):
+        teller(yard).look(yard.store.due_runs())
+
+    lines = [json.loads(line) for line in told.read_text().splitlines() if line] if told.exists() else []
+    assert [(one["what"], one["node"]) for one in lines] == ([("waiting-event", "deploy")] if asked == "true" else [])
+    assert all((one["detail"]["event"], one["detail"]["correlation"]) == ("deployed", "pr-7") for one in lines)
+
+
+def test_the_sweeper_tells_of_what_the_project_wants_told(yard: Yard) -> None:
+    (yard.folder / "smithers.toml").write_text("[notices]\nevents = true\ncommand = 'true'")
+    sweeper = Sweeper(Project(yard.folder), yard.store, Temporal(), print, print)  # type: ignore[arg-type]
+
+    assert (sweeper.notices.command, sweeper.notices.events) == ("true", True)
 
 
 def test_a_notice_that_fails_is_told_again(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,6 +215,10 @@ def test_runs_that_ended_long_ago_are_deleted_where_the_project_says_so(yard: Ya
     swept(yard)
     assert {run.run_id for run in yard.store.runs()} == {"old", "open"}
 
+    left = yard.folder / ".smithers" / "code" / f"{copies.NEW}left"
+    left.mkdir(parents=True)
+    os.utime(left, (0, 0))
     (yard.folder / "smithers.toml").write_text('[retention]\nolder_than = "30s"')
     swept(yard)
     assert {run.run_id for run in yard.store.runs()} == {"open"}
+    assert not left.exists(), "copies of code that nobody needs go with them"

@@ -55,10 +55,10 @@ def agreed(out: Out, yes: bool, question: str) -> bool:
     return typer.confirm(question, err=True)
 
 
-def told(here: Session, deleted: list[Deleted]) -> None:
+def told(here: Session, deleted: list[Deleted], more: Json | None = None) -> None:
     left_bytes = here.store.give_back_space()
     if here.out.is_json:
-        here.out.document({"deleted": [wire(one) for one in deleted], "emptyBytes": left_bytes})
+        here.out.document({"deleted": [wire(one) for one in deleted], "emptyBytes": left_bytes} | (more or {}))
         return
     for one in deleted:
         here.out.line(

@@ -13,10 +13,12 @@ from smithers.cli.session import Session, session
 from smithers.cli.times import ago, now_ms, span
 from smithers.cli.views.approvals import pending
 from smithers.cli.views.asking import due_times, how_to_answer, inbox_wire, request_id
+from smithers.cli.views.children import children
 from smithers.cli.views.runs import find_run
 from smithers.cli.watching import repeat
 from smithers.engine.answer import mode_of
 from smithers.engine.frame import NodeRow
+from smithers.store.interface import Store
 from smithers.store.records import Run
 
 Waiting = list[tuple[Run, NodeRow, int]]
@@ -24,7 +26,9 @@ Waiting = list[tuple[Run, NodeRow, int]]
 
 
 def command(
-    run: Annotated[str | None, typer.Option("--run-id", "-r", metavar="RUN", help="Only of this run.")] = None,
+    run: Annotated[
+        str | None, typer.Option("--run-id", "-r", metavar="RUN", help="Only of this run and those it has started.")
+    ] = None,
     workflow: Annotated[str | None, typer.Option("--workflow", help="Only of runs of this workflow.")] = None,
     watch: WatchOption = False,
     interval: IntervalOption = 2.0,
@@ -54,7 +58,7 @@ def show(here: Session, run: str | None, workflow: str | None) -> None:
 
 
 def inbox(here: Session, run: str | None, workflow: str | None) -> Waiting:
-    runs = here.store.due_runs() if run is None else [find_run(here.store, run)]
+    runs = here.store.due_runs() if run is None else with_children(here.store, find_run(here.store, run))
     found: Waiting = []
     for one in runs:
         if workflow is None or one.workflow == workflow:
@@ -62,6 +66,10 @@ def inbox(here: Session, run: str | None, workflow: str | None) -> Waiting:
             due = due_times(here.store, one.run_id) if rows else {}
             found += [(one, row, due.get((row.node, row.iteration), 0)) for row in rows]
     return sorted(found, key=lambda waiting: waiting[1].first_ms)
+
+
+def with_children(store: Store, run: Run) -> list[Run]:
+    return [run, *(child.run for child in children(store, run.run_id))]
 
 
 def cells(run: Run, row: NodeRow, due_ms: int, now: int) -> tuple[str, ...]:

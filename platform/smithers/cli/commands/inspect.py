@@ -15,7 +15,7 @@ from smithers.cli.session import Session, session
 from smithers.cli.times import ago, local, now_ms
 from smithers.cli.views.approvals import pending
 from smithers.cli.views.asking import approval_wire, due_times, how_to_answer, more_lines, request_id, what_waits
-from smithers.cli.views.children import ChildRun, child_wire, children
+from smithers.cli.views.children import ChildRun, as_seen, child_wire, children
 from smithers.cli.views.codes import SHORT, code_of
 from smithers.cli.views.nodes import SYMBOLS, named, node_wire, told_error
 from smithers.cli.views.runs import run_details
@@ -43,8 +43,10 @@ def command(
         found = here.run(run)
         most = 0 if everything else MOST_NODES
         if watch:
-            return repeat(here.out, interval, lambda: show(here, here.store.run(found.run_id), most))
-        show(here, found, most)
+            return repeat(
+                here.out, interval, lambda: show(here, as_seen(here.store, here.store.run(found.run_id)), most)
+            )
+        show(here, as_seen(here.store, found), most)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`smithers prune`: deletes runs that have ended long ago."""
+"""`smithers prune`: deletes runs that have ended long ago, and copies of code that none needs any more."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import typer
 from smithers.cli.commands.delete import YesOption, agreed, told
 from smithers.cli.options import FormOption
 from smithers.cli.output import Form
-from smithers.cli.session import session
+from smithers.cli.session import Session, session
 from smithers.cli.times import ago, iso, now_ms, parse_span
 from smithers.engine.entry import Json
 from smithers.errors import InputError
 from smithers.store.appending import FINAL
 from smithers.store.deleting import Old, old_runs, prune
+from smithers.store.records import Deleted
+from smithers.worker.unused import Unused, remove_unused, unused
 
 
 def command(
@@ -27,25 +29,45 @@ def command(
     yes: YesOption = False,
     form: FormOption = Form.plain,
 ) -> int:
-    """Deletes runs to which nothing has happened for a while. Open runs always stay."""
+    """Deletes runs to which nothing has happened for a while, and copies of old code that no open run needs.
+
+    Open runs always stay.
+    """
     old = Old(now_ms() - parse_span(older_than, "--older-than"), checked(statuses), workflow)
     with session(form) as here:
-        found = list(old_runs(here.store, old))
+        found, spare = list(old_runs(here.store, old)), unused(here.project, here.store)
         if dry_run and here.out.is_json:
-            here.out.document({"runs": [wire(run) for run in found]})
+            here.out.document({"runs": [wire(run) for run in found], "copies": [one.wire() for one in spare]})
         elif dry_run:
             for run in found:
                 ended = ago(run["updated_ms"], now_ms())
                 here.out.line(f"{run['run_id']}  {run['workflow']}  {run['status']}  {ended}")
-            here.out.note(f"{len(found)} runs would be deleted.")
+            here.out.lines([str(one.folder) for one in spare])
+            here.out.note(f"{len(found)} runs would be deleted{and_copies(spare)}.")
         elif not found:
-            told(here, [])
+            remove(here, [])
             here.out.note("No run is that old.")
         elif agreed(here.out, yes, f"Delete {len(found)} runs?"):
-            told(here, prune(here.store, old))
+            remove(here, prune(here.store, old))
         else:
             return 1
     return 0
+
+
+def remove(here: Session, deleted: list[Deleted]) -> None:
+    """Copies go without asking: the store can make them again."""
+    gone = remove_unused(here.project, here.store)
+    told(here, deleted, {"copies": [one.wire() for one in gone]})
+    if gone:
+        here.out.note(f"Removed from {gone[0].folder.parent}: {counted(gone)} of old code.")
+
+
+def and_copies(spare: list[Unused]) -> str:
+    return f", and {counted(spare)} of old code" if spare else ""
+
+
+def counted(found: list[Unused]) -> str:
+    return f"{len(found)} {'copy' if len(found) == 1 else 'copies'}"
 
 
 def checked(statuses: list[str] | None) -> tuple[str, ...]:

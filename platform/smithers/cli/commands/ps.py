@@ -11,9 +11,10 @@ from smithers.cli.drawing import state_cell, table
 from smithers.cli.inputs import pairs
 from smithers.cli.options import FormOption, ShortIntervalOption, WatchOption
 from smithers.cli.output import Form
-from smithers.cli.searching import input_values, parse_moment
+from smithers.cli.searching import input_values, parse_moment, seen_runs
 from smithers.cli.session import Session, session
 from smithers.cli.times import ago, now_ms
+from smithers.cli.views.children import child_of
 from smithers.cli.views.codes import SHORT, held_digests
 from smithers.cli.views.runs import run_wire
 from smithers.cli.watching import repeat
@@ -83,7 +84,7 @@ def known(statuses: list[str]) -> tuple[str, ...]:
 
 
 def show(here: Session, search: Search) -> None:
-    runs = here.store.search(replace(search, limit=search.limit + 1))
+    runs = seen_runs(here.store, replace(search, limit=search.limit + 1))
     more, runs = len(runs) > search.limit, runs[: search.limit]
     steps = {run.run_id: step(here, run) for run in runs}
     if here.out.is_json:
@@ -103,15 +104,21 @@ def show(here: Session, search: Search) -> None:
 
 
 def step(here: Session, run: Run) -> str:
-    """What an open run is at: its first open command, or else what it waits for."""
+    """What an open run is at: its first open command, with that of its child run; or else what it waits for."""
     if run.status not in OPEN:
         return ""
     kinds = ("run", "child", "subflow")
-    at_work = [row.command.node for row in here.store.open_commands(run.run_id) if row.command.kind in kinds]
-    if not at_work:
-        waiting = [row for row in here.store.nodes(run.run_id) if row.state.startswith("waiting")]
-        at_work = [row.node for row in waiting]
-    return at_work[0] + (f" +{len(at_work) - 1}" if len(at_work) > 1 else "") if at_work else ""
+    at_work = [row for row in here.store.open_commands(run.run_id) if row.command.kind in kinds]
+    if at_work:
+        below = child_of(here.store, run.run_id, at_work[0]) if at_work[0].command.kind == "subflow" else None
+        path = [at_work[0].command.node, *([step(here, below)] if below is not None else [])]
+        return counted(" > ".join(filter(None, path)), len(at_work))
+    waiting = [row.node for row in here.store.nodes(run.run_id) if row.state.startswith("waiting")]
+    return counted(waiting[0], len(waiting)) if waiting else ""
+
+
+def counted(first: str, all_of_them: int) -> str:
+    return first + (f" +{all_of_them - 1}" if all_of_them > 1 else "")
 
 
 def wire(run: Run, at: str) -> Json:

@@ -10,6 +10,7 @@ from smithers.cli.output import Out, OutputClosed
 from smithers.cli.present import jsonable, told
 from smithers.cli.status import FINISHED, WAITING
 from smithers.cli.up.viewer import Outcome
+from smithers.cli.views.children import as_seen
 from smithers.cli.views.outputs import last_output, outputs_of
 from smithers.cli.views.runs import run_wire
 from smithers.cli.views.why import explain
@@ -83,7 +84,7 @@ def began(out: Out, store: Store, run: Run, outcome: Outcome) -> None:
 
 
 def answer(store: Store, run: Run, outcome: Outcome) -> Json:
-    document = run_wire(run) | outputs_of(store, run.run_id).wire()
+    document = run_wire(as_seen(store, run)) | outputs_of(store, run.run_id).wire()
     if outcome.status == WAITING:
         why = explain(store, run, has_worker=False)
         document |= {

@@ -146,23 +146,33 @@ def pinned(store: Store, run: Run, order: Order) -> Chosen:
 
     Raises `WrongState` where neither is there.
     """
-    from smithers.worker.code import load
     from smithers.worker.kept import changes, load_kept
 
-    source = Path(order.file or run.source)
+    unchanged = own_code_on_disk(store, run, order.file)
+    if unchanged is not None:
+        return Chosen(unchanged)
+    code = load_kept(store, run.digest, Path(order.file or run.source), Path(order.root) / ".smithers" / "code")
+    said = f"{run.source} has changed: run {run.run_id} goes on with its own code {run.digest[:12]}, from the store."
+    return Chosen(code, (said, *(f"! {line}" for line in changes(store.sources(run.digest).environment))))
+
+
+def own_code_on_disk(store: Store, run: Run, file: str = "") -> LoadedCode | None:
+    """The code that the run is pinned to, while its file is unchanged; None where only the store has it.
+
+    Raises `WrongState` where neither has.
+    """
+    from smithers.worker.code import load
+
     if not store.has_sources(run.digest):  # of a run that was started before sources were kept
-        code = code_on_disk(run, order.file)
+        code = code_on_disk(run, file)
         if code.digest != run.digest:
             raise changed_code(store, run, code)
-        return Chosen(code)
-    kept = store.sources(run.digest)
-    if is_on_disk(kept, source):
+        return code
+    source = Path(file or run.source)
+    if is_on_disk(store.sources(run.digest), source):
         code = load(source)
-        if code.digest == run.digest:
-            return Chosen(code)
-    code = load_kept(store, run.digest, source, Path(order.root) / ".smithers" / "code")
-    said = f"{run.source} has changed: run {run.run_id} goes on with its own code {run.digest[:12]}, from the store."
-    return Chosen(code, (said, *(f"! {line}" for line in changes(kept.environment))))
+        return code if code.digest == run.digest else None
+    return None
 
 
 def following(run: Run, code: LoadedCode, difference: list[str]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from smithers.cli.up.keys import Dialogue, Keyboard, Reply
 from smithers.cli.up.model import CODE, RUNNING, RunModel
 from smithers.cli.up.screen import Screen
 from smithers.cli.views.approvals import decide
-from smithers.cli.views.children import waits_for_people
+from smithers.cli.views.children import seen_status, waits_for_people
 from smithers.cli.views.nodes import find_node, named
 from smithers.cli.views.why import code, due_facts
 from smithers.engine.answer import Answer
@@ -274,7 +274,7 @@ class Viewer:
         return None
 
     def should_leave(self, model: RunModel) -> bool:
-        if self.policy.leaves_timer and model.status.startswith("waiting"):
+        if self.policy.leaves_timer and (model.status.startswith("waiting") or self.waits_below(model)):
             return True
         if not self.policy.leaves_person:
             return False
@@ -283,12 +283,15 @@ class Viewer:
         return waits_for_person or model.status == CODE or self.still_does_not_render(model)
 
     def waits_below(self, model: RunModel) -> bool:
-        """Only people can go on, with a run that this one has started."""
+        """Nothing goes on but a run that this one has started, and that waits: for people, or for whatever we leave."""
         now = time.monotonic()
         if self.store is None or now - max(self.news_s, self.looked_below_s) < SETTLED_S or not model.in_state(RUNNING):
             return False
         self.looked_below_s = now
-        return waits_for_people(self.store, self.store.run(model.run_id))
+        run = self.store.run(model.run_id)
+        if self.policy.leaves_timer:
+            return seen_status(self.store, run).startswith("waiting")
+        return waits_for_people(self.store, run)
 
     def still_does_not_render(self, model: RunModel) -> bool:
         """A resumed run whose last render failed says nothing new when it fails again in the same way."""

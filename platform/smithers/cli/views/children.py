@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from smithers.cli.views.approvals import pending
 from smithers.cli.views.asking import approval_wire, request_id
@@ -11,11 +12,14 @@ from smithers.cli.views.nodes import named, shown_iteration
 from smithers.cli.views.signals import event_wire, open_events
 from smithers.engine.entry import Json
 from smithers.engine.fold import UNPLANNED_KINDS
+from smithers.engine.state import PAUSED
 from smithers.store.interface import Store
 from smithers.store.records import OpenCommandRow, Run
 
-WAITING = ("waiting-approval", "waiting-event")
-AT_WORK = ("run", "child", "subflow", "timer")
+FOR_PEOPLE: Final = ("waiting-approval", "waiting-event", "waiting-code", PAUSED)
+"""Statuses of a run that only people bring on. Of several that hold at once, the first one is said."""
+WAITS: Final = (*FOR_PEOPLE, "waiting-timer")
+AT_WORK: Final = ("run", "child", "subflow", "timer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +67,52 @@ def child_of(store: Store, run_id: str, row: OpenCommandRow) -> Run | None:
     return store.run(launched[0].data["run"]) if launched else None
 
 
+def at_work(store: Store, run: Run) -> list[OpenCommandRow]:
+    return [row for row in store.open_commands(run.run_id) if row.command.kind in AT_WORK]
+
+
+MENDS: Final = ("follow", "resumed", "redriven")
+"""Facts that have code rendered again which did not render."""
+
+
+def is_due(store: Store, run: Run) -> bool:
+    """Whether something was stored that a plan will act upon: not before a pause is over, nor by code that does not
+    render."""
+    later = store.entries(run.run_id, after=run.planned) if run.status != PAUSED else []
+    failed = max((entry.seq for entry in later if entry.kind == "render_failed"), default=0)
+    return any(entry.seq > failed and entry.kind in (MENDS if failed else UNPLANNED_KINDS) for entry in later)
+
+
 def waits_for_people(store: Store, run: Run) -> bool:
-    """Whether nothing goes on, in this run or in those below, until somebody answers or sends an event."""
-    if any(entry.kind in UNPLANNED_KINDS for entry in store.entries(run.run_id, after=run.planned)):
+    """Whether nothing goes on, in this run or in those below, until somebody answers, sends an event, mends code or
+    ends a pause."""
+    if is_due(store, run):
         return False
-    at_work = [row for row in store.open_commands(run.run_id) if row.command.kind in AT_WORK]
-    if any(row.command.kind != "subflow" for row in at_work):
+    rows = [row for row in at_work(store, run) if row.command.kind != "timer" or run.status != PAUSED]
+    if any(row.command.kind != "subflow" for row in rows):
         return False
-    below = [child_of(store, run.run_id, row) for row in at_work]
+    below = [child_of(store, run.run_id, row) for row in rows]
     if not all(one is not None and waits_for_people(store, one) for one in below):
         return False
-    return bool(below) or run.status in WAITING
+    return bool(below) or run.status in FOR_PEOPLE
+
+
+def as_seen(store: Store, run: Run) -> Run:
+    """The run with the status that people see. In the store a run is `running` while child runs carry out its nodes;
+    where all that is in flight are children that wait, it waits for what they wait for."""
+    status = seen_status(store, run)
+    return run if status == run.status else replace(run, status=status)
+
+
+def seen_status(store: Store, run: Run) -> str:
+    if run.status != "running" or is_due(store, run):
+        return run.status
+    rows = at_work(store, run)
+    below_it = [child_of(store, run.run_id, row) for row in rows if row.command.kind == "subflow"]
+    if not below_it or any(row.command.kind in ("run", "child") for row in rows):
+        return run.status
+    below = {run.status if one is None or is_due(store, one) else seen_status(store, one) for one in below_it}
+    if not below.issubset(WAITS):
+        return run.status
+    own = {row.state for row in store.nodes(run.run_id)}
+    return next(status for status in WAITS if status in below | own)

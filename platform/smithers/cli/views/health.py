@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from smithers.cli.times import ago, now_ms, span
+from smithers.cli.views.children import seen_status
 from smithers.cli.views.clocks import told_schedules
 from smithers.cli.views.codes import code_of
 from smithers.cli.views.parted import look_for_parted, reached
@@ -17,11 +19,11 @@ from smithers.cli.views.why import due_facts
 from smithers.cli.views.workers import LocalWorker, local_workers
 from smithers.engine.entry import Json
 from smithers.engine.state import PAUSED
-from smithers.errors import ServerError, SmithersError, StoreMissing
+from smithers.errors import RunNotFound, ServerError, SmithersError, StoreMissing
 from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.interface import Store
-from smithers.store.records import Run
+from smithers.store.records import Run, Schedule
 from smithers.temporal.server.places import Places
 
 STUCK_MS: Final = 15_000
@@ -189,13 +191,22 @@ def driven(project: Project, store: Store, workers: list[LocalWorker]) -> list[C
 
 def scheduled(project: Project, store: Store, workers: list[LocalWorker]) -> list[Check]:
     known = store.schedules()
-    told = told_schedules(project, known, reached(project), served=bool(workers))
+    told = told_schedules(project, known, reached(project), served=bool(workers), last=last_runs(store, known))
     checks = [Check(f"schedule {name}", state, text, advice) for name, state, text, advice in told]
     if not known:
         return checks
     fine = {one.name for one in known} - {name for name, *_ in told}
     many = f"{len(known)} schedule{'s' if len(known) > 1 else ''}"
     return [Check("schedules", "ok", f"{many}, {len(fine)} of them as they should be"), *checks]
+
+
+def last_runs(store: Store, schedules: Sequence[Schedule]) -> dict[str, Run]:
+    """By name of the schedule; one that was deleted is not in it."""
+    found: dict[str, Run] = {}
+    for schedule in schedules:
+        with suppress(RunNotFound):
+            found |= {schedule.name: store.run(schedule.last_run)} if schedule.last_run else {}
+    return found
 
 
 def look_at(store: Store, run: Run, workers: list[LocalWorker]) -> list[Check]:
@@ -207,7 +218,7 @@ def look_at(store: Store, run: Run, workers: list[LocalWorker]) -> list[Check]:
         return [Check(name, "note", "it is paused", f"smithers unpause {run.run_id}")]
     due = due_facts(store, run)
     waited_ms = now_ms() - due[-1].at_ms if due else 0
-    if not workers and (due or run.status == "running"):
+    if not workers and (due or seen_status(store, run) == "running"):
         return [Check(name, "note", "it could go on, but no worker runs here", f"smithers up --resume {run.run_id}")]
     if workers and due and waited_ms > STUCK_MS:
         text = f"something was stored {span(waited_ms)} ago ({due[-1].kind}), and nobody has acted upon it"

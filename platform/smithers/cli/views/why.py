@@ -10,7 +10,7 @@ from smithers.cli.times import ago, iso, local, now_ms, span
 from smithers.cli.views.approvals import pending, told_decision
 from smithers.cli.views.asking import due_times, how_to_answer, more_lines, what_waits
 from smithers.cli.views.attempts import Attempt, attempts_of, node_entries
-from smithers.cli.views.children import child_of
+from smithers.cli.views.children import as_seen, child_of
 from smithers.cli.views.codes import RunCode
 from smithers.cli.views.nodes import named, shown_iteration
 from smithers.cli.views.signals import event_wire, open_events, send_command, told_event
@@ -51,6 +51,7 @@ class Reason:
 @dataclass(frozen=True, slots=True)
 class Why:
     run: Run
+    """As people see it, see `as_seen`."""
     summary: str
     reasons: tuple[Reason, ...]
     code: RunCode | None = None
@@ -101,7 +102,7 @@ def open_run(store: Store, run: Run, has_worker: bool, held: RunCode | None) -> 
                 command=f"smithers up --resume {run.run_id}",
             )
         )
-    return Why(run, summary(reasons), tuple(reasons), held)
+    return Why(as_seen(store, run), summary(reasons), tuple(reasons), held)
 
 
 def old_code(run: Run, held: RunCode | None) -> list[Reason]:
@@ -305,6 +306,7 @@ def subflow(store: Store, run: Run, row: OpenCommandRow) -> list[Reason]:
         return [task(store, run, row)]
     place = row.command.node, row.command.iteration
     below = explain(store, child, has_worker=True)
+    child = below.run
     text = f"{named(*place)} waits for its run {child.run_id} ({child.workflow}), which is {child.status}."
     about = {"runId": child.run_id, "status": child.status}
     first = Reason("subflow", text, child.created_ms, "", f"smithers why {child.run_id}", *place, about)
