@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from smithers.engine.asks import (
     AUTOMATIC,
+    BY_DEFAULT,
     EXHAUSTED,
     UNANSWERED,
     Ask,
@@ -132,11 +133,12 @@ def give(tree: Tree, leaf: Leaf, output: Json, settled: Settled) -> None:
 
 
 def give_missing(tree: Tree, leaf: Leaf, settled: Settled) -> bool:
-    """The output of an approval that nobody has answered in time, and that goes on. Returns whether it was needed."""
+    """The output of an approval that nobody has answered in time, and that goes on or is approved by default. Returns
+    whether it was needed."""
     memory = tree.state.nodes.get(leaf.key)
     if memory is None or memory.has_output or not isinstance(leaf.element, Approval):
         return False
-    give(tree, leaf, UNANSWERED, settled)
+    give(tree, leaf, BY_DEFAULT if leaf.element.on_timeout == "approve" else UNANSWERED, settled)
     return True
 
 

@@ -10,8 +10,9 @@ from typing import Any, Final, Generic, Literal, TypeVar
 from pydantic import BaseModel
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 
-from smithers.flow.approval import check_people, check_timeout, check_word
-from smithers.flow.element import Child, Element, check_id, check_json, check_upstream
+from smithers.flow.approval import check_timeout, check_word
+from smithers.flow.asked import Asked, check_newcomers, check_people
+from smithers.flow.element import Child, check_id, check_json, check_upstream
 from smithers.flow.policy import Duration
 from smithers.flow.task import is_model
 from smithers.flow.where import invalid
@@ -21,7 +22,7 @@ ATTEMPTS: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HumanTask(Element, Generic[M]):
+class HumanTask(Asked, Generic[M]):
     """Waits for a person's answer, which becomes its output (components-human-task).
 
     An answer that does not fit the output model is refused when it is given, naming the fields, and the person is asked
@@ -68,6 +69,9 @@ class HumanTask(Element, Generic[M]):
         check_upstream(self.depends_on, self.needs, what)
         if self.timeout is not None:
             check_timeout(self.timeout, what)
+        if self.is_followed_up:
+            self.check_asking(what, self.timeout)
+            check_newcomers(self, self.allowed_users, self.allowed_scopes, what)
         try:
             form_of(self.output)
         except (PydanticInvalidForJsonSchema, PydanticUserError) as error:
