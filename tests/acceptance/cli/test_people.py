@@ -148,7 +148,7 @@ def test_people_are_reminded_and_others_decide_after_a_while(shell: Shell) -> No
     back = shell.call("human", "withdraw", "r1", "ship", "--by", "boss")
     assert (early.status, handed.status, late.status, back.status) == (4, 0, 4, 0)
     assert shell.call("approve", "r1", "ship", "--by", "cid", "--json").json["votes"] == 1
-    told = shell.folder / "told"
+    told = shell.root / "told"
     kinds = ("waiting", "reminder", "escalated", "delegated")
     shell.until(lambda: all(f'"what": "{kind}"' in told.read_text() for kind in kinds), "people are told")
     shell.call("approve", "r1", "ship", "--by", "boss")

@@ -171,7 +171,7 @@ def test_a_decision_made_on_an_older_view_is_looked_at_again(ship: Stage) -> Non
             withdraw(ship.store, "r1", row, Answer(True, "ann"))
         return append(request)
 
-    ship.store.append = meanwhile  # type: ignore[method-assign]
+    ship.store.append = meanwhile
 
     decided = decide(ship.store, "r1", row, Answer(True, "bob"))
 
