@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from smithers.engine.command import Command
 from smithers.engine.entry import Json
 from smithers.engine.state import NodeMemory
-from smithers.flow.approval import Approval, Decision
+from smithers.flow.approval import Approval, ApprovalRanking, ApprovalSelection, Decision
 from smithers.flow.human import HumanTask, form_of
 from smithers.flow.policy import UNLIMITED, Duration, duration, milliseconds
 from smithers.flow.task import Task
@@ -24,7 +24,7 @@ Ask = Approval | HumanTask[Any]
 AUTOMATIC: Final = Decision(approved=True, note="auto-approved").model_dump()
 """The output of an approval that asks nobody."""
 UNANSWERED: Final = Decision(approved=False, note="nobody decided in time").model_dump()
-BY_DEFAULT: Final = Decision(approved=True, note="approved by default: nobody decided in time").model_dump()
+BY_DEFAULT: Final = "by default: nobody decided in time"
 EXHAUSTED: Final = "HUMAN_ATTEMPTS_EXHAUSTED"
 
 
@@ -112,7 +112,29 @@ def judge_ask(element: Ask, decision: Json) -> str:
     return OUTCOMES[element.on_deny] if isinstance(element, Approval) else "failed"
 
 
-OUTCOMES: Final = {"fail": "failed", "continue": "finished", "skip": "skipped", "approve": "finished"}
+OUTCOMES: Final = {
+    "fail": "failed",
+    "continue": "finished",
+    "skip": "skipped",
+    "approve": "finished",
+    "default": "finished",
+}
+
+
+def without_answer(element: Ask) -> Json:
+    """The output of a question that nobody has answered in time, and that is done nevertheless."""
+    if isinstance(element, HumanTask):
+        assert element.default is not None
+        return element.default.model_dump(mode="json")
+    match element.on_timeout, element.mode:
+        case "approve", _:
+            return Decision(approved=True, note=f"approved {BY_DEFAULT}").model_dump()
+        case "default", "select":
+            return ApprovalSelection(selected=str(element.default), notes=f"chosen {BY_DEFAULT}").model_dump()
+        case "default", _:
+            return ApprovalRanking(ranked=list(element.default or ()), notes=f"ranked {BY_DEFAULT}").model_dump()
+        case _:
+            return UNANSWERED
 
 
 def asks_again(element: object, memory: NodeMemory | None) -> bool:

@@ -15,7 +15,7 @@ from smithers.flow.where import invalid
 
 ApprovalMode = Literal["approve", "select", "rank"]
 OnDeny = Literal["fail", "continue", "skip"]
-OnTimeout = Literal["fail", "continue", "skip", "deny", "approve"]
+OnTimeout = Literal["fail", "continue", "skip", "deny", "approve", "default"]
 CHOOSING: Final = ("select", "rank")
 
 
@@ -105,7 +105,10 @@ class Approval(Asked):
     timeout: Duration | None = None
     """For each time it is asked; a durable timer."""
     on_timeout: OnTimeout = "fail"
-    """`deny` means what `on_deny` says; `approve` is as if people had approved, and needs the mode `approve`."""
+    """`deny` means what `on_deny` says; `approve` is as if people had approved, and needs the mode `approve`; `default`
+    is as if they had chosen what `default` says, and needs another mode."""
+    default: str | Sequence[str] | None = None
+    """With `on_timeout="default"`: the key of an option; in mode `rank` the keys of all of them, best first."""
     retries: int = 0
     """How often it is asked again after a denial, or no answer in time, that would fail it; `UNLIMITED` for no end."""
     depends_on: tuple[str, ...] | list[str] = ()
@@ -133,6 +136,7 @@ class Approval(Asked):
         check_people(self.allowed_users, f"{what}: allowed_users")
         check_people(self.allowed_scopes, f"{what}: allowed_scopes")
         check_quorum(self, what)
+        check_default(self, what)
         check_again(self, what)
         check_json({**self.meta, **self.metadata}, f"{what}: metadata")
         check_upstream(self.depends_on, self.needs, what)
@@ -173,7 +177,7 @@ def check_options(approval: Approval, what: str) -> None:
     if approval.auto_approve is not None:
         raise invalid(f"{what}: auto_approve needs mode='approve': nobody would choose.")
     if approval.on_timeout == "approve":
-        raise invalid(f"{what}: on_timeout='approve' needs mode='approve': nobody would choose.")
+        raise invalid(f"{what}: on_timeout='approve' needs mode='approve': say what is chosen with default.")
     for name in ("on_deny", "on_timeout"):
         if getattr(approval, name) == "continue":
             raise invalid(f"{what}: {name}='continue' has no value in mode {approval.mode!r}: use fail or skip.")
@@ -186,6 +190,25 @@ def check_quorum(approval: Approval, what: str) -> None:
         raise invalid(f"{what}: quorum={approval.quorum} needs mode='approve': choices are not counted.")
     if approval.allowed_users is not None and len(set(approval.allowed_users)) < approval.quorum:
         raise invalid(f"{what}: quorum={approval.quorum} cannot be reached: fewer users than that are allowed.")
+
+
+def check_default(approval: Approval, what: str) -> None:
+    if approval.on_timeout in ("approve", "default") and approval.timeout is None:
+        raise invalid(f"{what}: on_timeout={approval.on_timeout!r} never comes: say after how long with timeout.")
+    if (approval.on_timeout == "default") != (approval.default is not None):
+        raise invalid(
+            f"{what}: default={approval.default!r} and on_timeout={approval.on_timeout!r}: give both or none."
+        )
+    if approval.default is None:
+        return
+    keys = [option.key for option in approval.choices]
+    if approval.mode == "approve":
+        raise invalid(f"{what}: default is for choices: use on_timeout='approve' or 'deny'.")
+    if approval.mode == "select" and approval.default not in keys:
+        raise invalid(f"{what}: default={approval.default!r} is no option: give one of {', '.join(keys)}.")
+    ranked = [] if isinstance(approval.default, str) else list(approval.default)
+    if approval.mode == "rank" and (len(ranked) != len(keys) or any(key not in ranked for key in keys)):
+        raise invalid(f"{what}: default={approval.default!r}: name every option once, best first: {', '.join(keys)}.")
 
 
 def check_again(approval: Approval, what: str) -> None:

@@ -40,7 +40,10 @@ class HumanTask(Asked, Generic[M]):
     """One of these is needed to answer; None is no need. Where users are named too, both must fit."""
     timeout: Duration | None = None
     """For each time it is asked; a durable timer."""
-    on_timeout: Literal["fail", "skip"] = "fail"
+    on_timeout: Literal["fail", "skip", "default"] = "fail"
+    """`default` is as if somebody had answered what `default` says."""
+    default: M | None = None
+    """With `on_timeout="default"`: the answer that it has when nobody gives one in time."""
     depends_on: tuple[str, ...] | list[str] = ()
     needs: Mapping[str, str] = field(default_factory=dict[str, str])
     """More ids to wait for, by any name."""
@@ -62,7 +65,8 @@ class HumanTask(Asked, Generic[M]):
             raise invalid(f"{what}: prompt={self.prompt!r}: say in words what the person is to do.")
         if isinstance(self.max_attempts, bool) or self.max_attempts < 1:
             raise invalid(f"{what}: max_attempts={self.max_attempts!r}: give 1 or more.")
-        check_word(self.on_timeout, ("fail", "skip"), f"{what}: on_timeout")
+        check_word(self.on_timeout, ("fail", "skip", "default"), f"{what}: on_timeout")
+        check_default(self, what)
         check_people(self.allowed_users, f"{what}: allowed_users")
         check_people(self.allowed_scopes, f"{what}: allowed_scopes")
         check_json(self.meta, f"{what}: meta")
@@ -84,6 +88,17 @@ class HumanTask(Asked, Generic[M]):
 
     def upstream(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*self.needs.values(), *self.depends_on)))
+
+
+def check_default(task: HumanTask[Any], what: str) -> None:
+    if (task.on_timeout == "default") != (task.default is not None):
+        raise invalid(f"{what}: default={task.default!r} and on_timeout={task.on_timeout!r}: give both or none.")
+    if task.default is None:
+        return
+    if task.timeout is None:
+        raise invalid(f"{what}: on_timeout='default' never comes: say after how long with timeout.")
+    if not isinstance(task.default, task.output):
+        raise invalid(f"{what}: default={task.default!r} is no {task.output.__name__}.")
 
 
 @lru_cache(maxsize=256)

@@ -7,7 +7,19 @@ from typing import Any
 
 import pytest
 
-from smithers import UNLIMITED, Approval, ApprovalGate, Decision, HumanTask, Parallel, Sequence
+from smithers import (
+    UNLIMITED,
+    Approval,
+    ApprovalGate,
+    ApprovalRanking,
+    ApprovalSelection,
+    Child,
+    Context,
+    Decision,
+    HumanTask,
+    Parallel,
+    Sequence,
+)
 from smithers.engine.chronicle import events_of
 from smithers.engine.command import ESCALATION, Command
 from smithers.errors import AnswerRefused, WrongState
@@ -196,6 +208,29 @@ def test_without_an_answer_in_time_it_may_be_approved_by_default(run: Any) -> No
 
     assert (ended.status, ended.state("ship"), ended.started) == ("finished", "finished", ["after"])
     assert ended.output(Decision, "ship") == Decision(approved=True, note="approved by default: nobody decided in time")
+
+
+def test_without_an_answer_in_time_something_may_be_chosen_by_default(run: Any) -> None:
+    def make(ctx: Context[Any]) -> Child:
+        def chosen() -> Child:
+            plan = ctx.output(ApprovalSelection, "plan").selected
+            return task(
+                f"{plan}-{'-'.join(ctx.output(ApprovalRanking, 'order').ranked)}-{ctx.output(Review, 'ask').score}"
+            )
+
+        late: Any = {"timeout": "300ms", "on_timeout": "default"}
+        return Sequence[
+            Approval("plan", mode="select", options=["fast", "safe"], default="safe", **late),
+            Approval("order", mode="rank", options=["a", "b"], default=["b", "a"], **late),
+            HumanTask("ask", output=Review, prompt="?", default=Review(score=4), **late),
+            chosen,
+        ]
+
+    ended = run(make)
+
+    assert (ended.status, ended.started) == ("finished", ["safe-b-a-4"])
+    assert ended.output(ApprovalSelection, "plan").notes == "chosen by default: nobody decided in time"
+    assert ended.output(Review, "ask") == Review(score=4)
 
 
 # escalation

@@ -175,6 +175,11 @@ class Grower:
             "continue_on_fail": self.dice.random() < 0.2,
             **self.followed_up(),
         }
+        if props["on_timeout"] == "approve":
+            props["timeout"] = "1h"
+        if not plain and self.dice.random() < 0.2:
+            first: Any = "a" if mode == "select" else ["b", "a"]
+            props |= {"timeout": "1h", "on_timeout": "default", "default": first}
         if props["on_deny"] == "fail":
             props["retries"] = self.dice.choice([0, 1])
         read = self.dice.choice([*known, ""]) if plain else ""
@@ -208,6 +213,8 @@ class Grower:
             "continue_on_fail": self.dice.random() < 0.2,
             **self.followed_up(),
         }
+        if self.dice.random() < 0.2:
+            props |= {"timeout": "1h", "on_timeout": "default", "default": Even(n=2)}
         return lambda ctx: HumanTask(id, output=Even, prompt="A number?", **props)
 
     def a_timer(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:

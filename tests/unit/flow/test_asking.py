@@ -15,6 +15,9 @@ class Out(BaseModel):
     n: int = 0
 
 
+LATE: Any = {"timeout": "1h", "on_timeout": "default"}
+
+
 @pytest.mark.feature("approval.options", "approval.mode.approve")
 @pytest.mark.parametrize(
     ("write", "message"),
@@ -35,6 +38,16 @@ class Out(BaseModel):
         (lambda: Approval("a", retries=-2), "retries=-2"),
         (lambda: Approval("a", retries=1, on_deny="skip"), "no answer fails it"),
         (lambda: Approval("a", mode="select", options=["x", "y"], on_timeout="approve"), "on_timeout='approve' needs"),
+        (lambda: Approval("a", on_timeout="approve"), "on_timeout='approve' never comes"),
+        (lambda: Approval("a", timeout="1h", on_timeout="default"), "give both or none"),
+        (lambda: Approval("a", timeout="1h", default="x"), "give both or none"),
+        (lambda: Approval("a", timeout="1h", on_timeout="default", default="x"), "default is for choices"),
+        (lambda: Approval("a", mode="select", options=["x", "y"], default="z", **LATE), "default='z' is no option"),
+        (lambda: Approval("a", mode="rank", options=["x", "y"], default=["x"], **LATE), "name every option once"),
+        (lambda: Approval("a", mode="rank", options=["x", "y"], default="xy", **LATE), "name every option once"),
+        (lambda: HumanTask("a", output=Out, prompt="?", default=Out()), "give both or none"),
+        (lambda: HumanTask("a", output=Out, prompt="?", default=Out(), on_timeout="default"), "never comes"),
+        (lambda: HumanTask("a", output=Out, prompt="?", default=LATE, **LATE), "is no Out"),
         (lambda: Approval("a", remind_after="0s"), "remind_after='0s' leaves no time"),
         (lambda: Approval("a", remind_after="1h", reminders=0), "reminders=0: give how often"),
         (lambda: Approval("a", remind_after="1h", reminders=True), "reminders=True: give how often"),
@@ -63,7 +76,7 @@ class Out(BaseModel):
         (lambda: HumanTask("a", output=int, prompt="?"), "is not a pydantic model class"),  # type: ignore[type-var]
         (lambda: HumanTask("a", output=Out, prompt=" "), "say in words"),
         (lambda: HumanTask("a", output=Out, prompt="?", max_attempts=0), "max_attempts=0"),
-        (lambda: HumanTask("a", output=Out, prompt="?", on_timeout="continue"), "use fail or skip"),  # type: ignore[arg-type]
+        (lambda: HumanTask("a", output=Out, prompt="?", on_timeout="continue"), "use fail, skip or default"),  # type: ignore[arg-type]
         (lambda: HumanTask("a", output=Out, prompt="?")["x"], "takes no children"),
     ],
 )
