@@ -207,6 +207,10 @@ LIST: Final = (
     Code("INVALID_CHOICE", "people", "The answer is none of the options.", "Give one that is listed.", ("options",)),
     Code("INVALID_ANSWER", "people", "The answer does not fit the form.", "Put the named fields right.", ("fields",)),
     Code("ALREADY_VOTED", "people", "This person has approved already; several must.", "Let somebody else approve."),
+    Code(
+        "NOT_VOTED", "people", "There is no approval of this person to take back.", "Nothing, or give another `--by`."
+    ),
+    Code("INVALID_DELEGATE", "people", "It cannot be handed to this user.", "Name somebody else.", ("to",)),
     Code("ALREADY_DECIDED", "people", "Somebody has answered before.", "Nothing: that answer counts."),
     Code("APPROVAL_AMBIGUOUS", "people", "Several questions are open.", "Name the node that is meant."),
     Code("APPROVAL_DENIED", "people", "A person has denied.", "`up --resume` asks again; so does `retry-task`."),

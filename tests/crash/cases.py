@@ -148,7 +148,8 @@ def end_of(root: Path, log: Sequence[Entry]) -> End:
         store.close()
     ended = [entry.data for entry in log if entry.kind == "ended" and entry.data["outcome"] == "finished"]
     frames = [entry.data for entry in log if entry.kind == "frame"]
-    told = ("decided", "voted", "signal", "cancel", "resumed", "fired", "started")
+    told = {"decided", "voted", "signal", "cancel", "resumed", "fired", "started"}
+    told |= {"withdrawn", "delegated", "reminded", "escalated"}
     return End(
         run.status,
         str((run.error or {}).get("code", "")),

@@ -22,7 +22,7 @@ from smithers.engine.inbox import Sent
 from smithers.errors import AnswerRefused, RunNotFound
 from smithers.project import Project
 from smithers.store import faults, open_store
-from smithers.store.deciding import decide
+from smithers.store.deciding import decide, delegate, said, withdraw
 from smithers.store.interface import Store
 from smithers.store.records import Append, NewRun, Run
 from smithers.temporal import serving  # noqa: F401  loaded once, before processes are made of this one
@@ -117,8 +117,8 @@ class People:
     def see_through(self, ring: Callable[[str], None]) -> None:
         """Answers whatever is asked until the run is over."""
         while not self.is_over(run := self.store.run(self.life.run)):
-            said = [self.answer(row) for row in self.store.nodes(run.run_id)]
-            if any(said) or self.resume(run):
+            told = [self.answer(row) for row in self.store.nodes(run.run_id)]
+            if any(told) or self.resume(run):
                 ring(run.run_id)
             time.sleep(LOOK_EVERY_S)
 
@@ -135,6 +135,8 @@ class People:
     def answer(self, row: NodeRow) -> bool:
         """Whether something was said."""
         match row.state:
+            case "waiting-approval" if self.life.scenario == "reminded":
+                return self.change_minds(row)
             case "waiting-approval":
                 return self.approve(row)
             case "waiting-event" if self.life.scenario == "cancelled":
@@ -146,15 +148,32 @@ class People:
 
     def approve(self, row: NodeRow) -> bool:
         """Each of two people says the same; who has said it already is told so."""
-        said = False
+        told = False
         for by in () if self.has(row.decision_key) else ("ann", "bob"):
             is_human = (row.detail or {}).get("mode") == "human"
             given = Answer(True, by, value={"amount": 3}) if is_human else Answer(True, by)
             try:
-                said = decide(self.store, self.life.run, row, given) is not None or said
+                told = decide(self.store, self.life.run, row, given) is not None or told
             except AnswerRefused:
                 continue
-        return said
+        return told
+
+    def change_minds(self, row: NodeRow) -> bool:
+        """One thing after another, once all reminders are there; whoever comes after a crash goes on from what was
+        said."""
+        run, course = self.life.run, said(self.store, self.life.run, row)
+        if self.has(row.decision_key) or len(course.reminders) < 2 or course.escalation is None:
+            return False
+        ann, bob, eve = (Answer(True, by) for by in ("ann", "bob", "eve"))
+        match len(course.acts):
+            case 0 | 3:
+                return decide(self.store, run, row, ann) is not None
+            case 1:
+                return withdraw(self.store, run, row, ann) is not None
+            case 2:
+                return delegate(self.store, run, row, bob, "cid") is not None
+            case _:
+                return decide(self.store, run, row, eve) is not None
 
     def resume(self, run: Run) -> bool:
         if run.status != "failed":

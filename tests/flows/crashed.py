@@ -125,6 +125,14 @@ class Trees:
     def approval(self) -> Child:
         return Sequence[Approval("ok", title="Go on?", quorum=2), self.task("gated", needs_approval=True)]
 
+    def reminded(self) -> Child:
+        """Nobody answers until people were reminded twice and others may decide; then they change their minds."""
+        late = {"escalate_after": "120ms", "escalate_to": ["eve"]}
+        asked = Approval(
+            "ok", allowed_users=["ann", "bob"], quorum=2, remind_after="60ms", reminders=2, timeout="1h", **late
+        )
+        return Sequence[asked, self.task("after")]
+
     def human(self) -> Child:
         return Sequence[HumanTask("form", output=Paid, prompt="How much?"), self.task("after")]
 

@@ -93,6 +93,22 @@ class RunHandle:
         """Denies what waits. As `approve`."""
         await asyncio.to_thread(self._decide, node, iteration or None, (False, by, note))
 
+    async def delegate(
+        self, node: str | None = None, *, to: str, by: str = "", note: str = "", iteration: str = ""
+    ) -> None:
+        """Hands what waits to another user, who may decide it from then on; `by` does not any more. As `approve`.
+
+        Raises `AnswerRefused` where `by` may not decide it either, or it would change nothing.
+        """
+        await asyncio.to_thread(self._act, node, iteration or None, (by, note), to)
+
+    async def withdraw(self, node: str | None = None, *, by: str = "", note: str = "", iteration: str = "") -> None:
+        """Takes one of several approvals back while more people must approve. As `approve`.
+
+        Raises `AnswerRefused` where there is none of this person's.
+        """
+        await asyncio.to_thread(self._act, node, iteration or None, (by, note))
+
     async def signal(self, name: str, payload: Any = None, *, correlation: str | None = None, by: str = "") -> None:
         """Sends an event: `name` as its waits are called (of a `Signal` its id), `payload` JSON or a pydantic model.
 
@@ -167,6 +183,17 @@ class RunHandle:
         row = choose(self._store, run, node, iteration)
         decide(self._store, run, row, Answer(approved, by or whoami(), note or None))
         self._wake()
+
+    def _act(self, node: str | None, iteration: str | None, words: tuple[str, str], to: str | None = None) -> None:
+        from smithers.cli.views.approvals import choose, delegate, withdraw
+        from smithers.engine.answer import Answer
+
+        run, (by, note) = self._store.run(self.run_id), words
+        row, who = choose(self._store, run, node, iteration), Answer(True, by or whoami(), note or None)
+        if to is None:
+            withdraw(self._store, run, row, who)
+        else:
+            delegate(self._store, run, row, who, to)
 
     def _send(self, sent: Sent) -> None:
         from smithers.cli.views.signals import deliver

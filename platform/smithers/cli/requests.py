@@ -8,7 +8,10 @@ import typer
 
 from smithers.cli.deciding import target
 from smithers.cli.session import Session
-from smithers.cli.views.asking import PREFIX
+from smithers.cli.times import iso
+from smithers.cli.views.asking import PREFIX, title_of
+from smithers.cli.views.nodes import named, shown_iteration
+from smithers.engine.entry import Entry, Json
 from smithers.engine.frame import NodeRow
 from smithers.errors import InputError
 from smithers.store.records import Run
@@ -18,6 +21,17 @@ RequestArgument = Annotated[
     typer.Argument(metavar="[REQUEST]", help="Request id from `human inbox`, or a run. Default: the newest run."),
 ]
 NodeArgument = Annotated[str | None, typer.Argument(metavar="[NODE]", help="Where a run is given: which node of it.")]
+
+
+def told_act(here: Session, run: Run, row: NodeRow, entry: Entry, around: tuple[str, str]) -> None:
+    """Says what somebody has done about a request that stays open. `around` stands around what it is."""
+    if not here.out.is_json:
+        what = f'{named(row.node, row.iteration)} of {run.run_id} "{title_of(row)}"'
+        here.out.line(" ".join(filter(None, (around[0], what, around[1]))))
+        return
+    about: Json = {"runId": run.run_id, "nodeId": row.node, "iteration": shown_iteration(row.iteration)}
+    to = {"to": entry.data["to"]} if "to" in entry.data else {}
+    here.out.document(about | {"by": entry.data["by"], **to, "note": entry.data.get("note"), "at": iso(entry.at_ms)})
 
 
 def requested(here: Session, request: str | None, node: str | None, iteration: str | None) -> tuple[Run, NodeRow]:

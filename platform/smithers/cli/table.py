@@ -37,6 +37,8 @@ COMMANDS: Final = {
         Listed("human inbox", "Lists what waits for a person, over all runs.", DECIDE),
         Listed("human answer", "Answers a request of a run.", DECIDE),
         Listed("human cancel", "Cancels a request; its node fails, or what its author has said.", DECIDE),
+        Listed("human delegate", "Hands a request to somebody else.", DECIDE),
+        Listed("human withdraw", "Takes an approval back while more people must approve.", DECIDE),
         Listed("signal", "Sends an event to a run.", DECIDE),
         Listed("cancel", "Cancels a run; its outputs stay.", DECIDE),
         Listed("down", "Cancels every run that has not ended.", DECIDE),

@@ -15,21 +15,32 @@ from pydantic import BaseModel, ValidationError
 from smithers.engine.command import Command
 from smithers.engine.entry import Json
 from smithers.engine.state import NodeMemory
-from smithers.flow.approval import Approval, Decision
+from smithers.flow.approval import Approval, ApprovalRanking, ApprovalSelection, Decision
 from smithers.flow.human import HumanTask, form_of
-from smithers.flow.policy import UNLIMITED, duration, milliseconds
+from smithers.flow.policy import UNLIMITED, Duration, duration, milliseconds
 from smithers.flow.task import Task
 
 Ask = Approval | HumanTask[Any]
 AUTOMATIC: Final = Decision(approved=True, note="auto-approved").model_dump()
 """The output of an approval that asks nobody."""
 UNANSWERED: Final = Decision(approved=False, note="nobody decided in time").model_dump()
+BY_DEFAULT: Final = "by default: nobody decided in time"
 EXHAUSTED: Final = "HUMAN_ATTEMPTS_EXHAUSTED"
 
 
 def gate(task: Task[Any]) -> Approval:
     """What is asked before a task that needs an approval (components-task: needsApproval)."""
-    return Approval(task.id, title=task.label or task.id, label=task.label, meta=task.meta)
+    return Approval(
+        task.id,
+        title=task.label or task.id,
+        label=task.label,
+        meta=task.meta,
+        remind_after=task.remind_after,
+        reminders=task.reminders,
+        escalate_after=task.escalate_after,
+        escalate_to=task.escalate_to,
+        escalate_to_scopes=task.escalate_to_scopes,
+    )
 
 
 def is_gated(element: object, memory: NodeMemory | None) -> bool:
@@ -46,6 +57,11 @@ def request(element: Ask, memory: NodeMemory | None) -> Json:
         "allowed_users": list(element.allowed_users or ()),
         "allowed_scopes": list(element.allowed_scopes or ()),
         "timeout_ms": timeout_ms(element),
+        "remind_after_ms": span_ms(element.remind_after),
+        "reminders": element.reminders if element.remind_after is not None else 0,
+        "escalate_after_ms": span_ms(element.escalate_after),
+        "escalate_to": list(element.escalate_to or ()),
+        "escalate_to_scopes": list(element.escalate_to_scopes or ()),
         "ask": memory.ask if memory is not None and memory.ask > 1 else 0,
         "refusals": memory.refusals if memory is not None else 0,
         "complaint": memory.complaint if memory is not None else None,
@@ -96,7 +112,29 @@ def judge_ask(element: Ask, decision: Json) -> str:
     return OUTCOMES[element.on_deny] if isinstance(element, Approval) else "failed"
 
 
-OUTCOMES: Final = {"fail": "failed", "continue": "finished", "skip": "skipped"}
+OUTCOMES: Final = {
+    "fail": "failed",
+    "continue": "finished",
+    "skip": "skipped",
+    "approve": "finished",
+    "default": "finished",
+}
+
+
+def without_answer(element: Ask) -> Json:
+    """The output of a question that nobody has answered in time, and that is done nevertheless."""
+    if isinstance(element, HumanTask):
+        assert element.default is not None
+        return element.default.model_dump(mode="json")
+    match element.on_timeout, element.mode:
+        case "approve", _:
+            return Decision(approved=True, note=f"approved {BY_DEFAULT}").model_dump()
+        case "default", "select":
+            return ApprovalSelection(selected=str(element.default), notes=f"chosen {BY_DEFAULT}").model_dump()
+        case "default", _:
+            return ApprovalRanking(ranked=list(element.default or ()), notes=f"ranked {BY_DEFAULT}").model_dump()
+        case _:
+            return UNANSWERED
 
 
 def asks_again(element: object, memory: NodeMemory | None) -> bool:
@@ -145,7 +183,11 @@ def taken(task: HumanTask[Any], value: Any) -> Json | Unfit:
 
 
 def timeout_ms(element: Ask) -> int:
-    return 0 if element.timeout is None else milliseconds(duration(element.timeout, "timeout"))
+    return span_ms(element.timeout)
+
+
+def span_ms(span: Duration | None) -> int:
+    return 0 if span is None else milliseconds(duration(span, "span"))
 
 
 def expiry(element: Ask, iteration: str, ask: int, n: int) -> Command:

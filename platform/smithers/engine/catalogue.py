@@ -1,8 +1,8 @@
 """The catalogue of events: every kind that a run's log can tell, with its fields.
 
 Names and fields are the reference's where they mean the same (page events); what it has no name for has one here:
-waits for events, votes, refused answers, deaths of workers. `chronicle.py` makes the events, `docs/events.md` is
-written from this file, and `schema()` is the same for programs.
+waits for events, votes, reminders, delegations, refused answers, deaths of workers. `chronicle.py` makes the events,
+`docs/events.md` is written from this file, and `schema()` is the same for programs.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ FIELDS: Final[dict[str, tuple[str, str]]] = {
     "attempt": ("integer", "which try, from 1"),
     "workflow": ("string", "the workflow's name"),
     "by": ("string", "who did it"),
+    "to": ("string", "the user that a question was handed to"),
+    "users": ("array", "users who may decide from here on"),
+    "scopes": ("array", "scopes that suffice to decide from here on"),
+    "reminder": ("integer", "which reminder of the question it is, from 1"),
     "reason": ("string", "why, in that person's words"),
     "note": ("string", "what was said with it"),
     "why": ("string", "why it happened"),
@@ -41,7 +45,7 @@ FIELDS: Final[dict[str, tuple[str, str]]] = {
     "timeout": ("string", "the wait's time is over, and this is what its author wants then"),
     "notBeforeMs": ("integer", "when the next try may begin"),
     "timerId": ("string", "the node whose timer it is"),
-    "timerType": ("string", "duration, absolute, or deadline: the time limit of a question or of a wait"),
+    "timerType": ("string", "duration, absolute, or of a question or a wait: deadline, reminder, escalation"),
     "firesAtMs": ("integer", "when the timer is to fire"),
     "firedAtMs": ("integer", "when it has fired"),
     "delayMs": ("integer", "how much later it fired than it was to"),
@@ -126,6 +130,12 @@ TYPES: Final = (
     EventType("ApprovalDenied", "approval", "A person has denied.", (*NODE, "by?", "note?")),
     EventType("ApprovalAutoApproved", "approval", "It was approved as its author has said.", (*NODE, "note?")),
     EventType("ApprovalVoted", "approval", "One of several has approved.", (*NODE, "by?", "note?")),
+    EventType("ApprovalVoteWithdrawn", "approval", "One of several takes an approval back.", (*NODE, "by?", "note?")),
+    EventType("ApprovalDelegated", "approval", "A person hands the question to another.", (*NODE, "by", "to", "note?")),
+    EventType("ApprovalReminded", "approval", "Nobody has answered yet; people are reminded.", (*NODE, "reminder")),
+    EventType(
+        "ApprovalEscalated", "approval", "Nobody has answered yet; others may decide, too.", (*NODE, "users", "scopes")
+    ),
     EventType("ApprovalExpired", "approval", "Nobody has answered in time.", NODE),
     EventType("AnswerRefused", "approval", "An answer did not fit, or was not this person's.", (*NODE, "by?", "why?")),
     EventType("TimerCreated", "timer", "A durable timer runs.", (*NODE, "timerId", "timerType", "firesAtMs?")),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from smithers.engine.catalogue import CATALOGUE
+from smithers.engine.command import ESCALATION
 from smithers.engine.entry import Entry, Json, node_key, split_node_key
 from smithers.engine.frame import delay_of, due, frame_hash
 from smithers.engine.judge import MOST_DEATHS, killed
@@ -104,6 +105,8 @@ class Reader:
                 self.retried[node_key(event.node, event.iteration)] = event.fields["resetNodes"]
             case "fired" if event.type == "TimerFired":
                 event = replace(event, fields=self.timed(entry, event))
+            case "reminded" | "escalated":
+                self.due_ms.pop(entry.data["n"], None)
             case _:
                 pass
         yield event
@@ -149,7 +152,7 @@ class Reader:
             if kind == "timer":
                 self.due_ms[n] = due(entry, n)
                 is_own = shown.get(node_key(node, iteration)) == "waiting-timer"
-                type = "deadline" if not is_own else "absolute" if delay_of(entry, n)[1] else "duration"
+                type = of_question(target) if not is_own else "absolute" if delay_of(entry, n)[1] else "duration"
                 when = {"firesAtMs": self.due_ms[n]} if self.due_ms[n] else {}
                 yield Event(
                     *common, "TimerCreated", node, iteration, fields={"timerId": node, "timerType": type} | when
@@ -255,6 +258,11 @@ def waited(entry: Entry, key: str, how: Json) -> Iterator[Event]:
     yield Event(entry.seq, entry.at_ms, type, *split_node_key(key), fields=shown)
 
 
+def of_question(target: int) -> str:
+    """The type of a timer that is not a node of its own."""
+    return "escalation" if target == ESCALATION else "reminder" if target else "deadline"
+
+
 def about_node(type: str, *fields: str) -> Callable[[Entry], Event]:
     def event(entry: Entry) -> Event:
         data = entry.data
@@ -298,6 +306,10 @@ def fired(entry: Entry) -> Event:
     return about_node("ApprovalExpired" if entry.key.startswith("decided:") else "TimerFired")(entry)
 
 
+def reminded(entry: Entry) -> Event:
+    return with_field(about_node("ApprovalReminded")(entry), "reminder", entry.data["nth"])
+
+
 def rejected(entry: Entry) -> Event:
     """An answer that was refused says so; any other fact came too late."""
     return about_node("AnswerRefused" if entry.data.get("node") else "FactRejected", "by", "why")(entry)
@@ -312,6 +324,10 @@ SIMPLE: Final[dict[str, Callable[[Entry], Event]]] = {
     "ended": ended,
     "decided": decided,
     "voted": about_node("ApprovalVoted", "by", "note"),
+    "withdrawn": about_node("ApprovalVoteWithdrawn", "by", "note"),
+    "delegated": about_node("ApprovalDelegated", "by", "to", "note"),
+    "reminded": reminded,
+    "escalated": about_node("ApprovalEscalated", "users", "scopes"),
     "fired": fired,
     "signal": about_node("SignalReceived", "name", "correlation", "by"),
     "cancel": about_node("RunCancelRequested", "by", "reason"),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from smithers.engine.entry import Json
 
 CommandKind = Literal["run", "child", "timer", "cancel", "complete", "fail", "subflow", "stop"]
 STOPPING: frozenset[CommandKind] = frozenset({"cancel", "stop"})
 ENDING: frozenset[CommandKind] = frozenset({"complete", "fail"})
+ESCALATION: Final = -1
+"""`target` of the timer after which others may decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,8 @@ class Command:
     iteration: str = ""
     attempt: int = 0
     target: int = 0
-    """For `cancel` and `stop`: the number of the command to cancel. `stop` is for one that a child run carries out."""
+    """For `cancel` and `stop`: the number of the command to cancel. `stop` is for one that a child run carries out. For
+    the `timer` of a question: what it is for, see `engine/nudges.py`."""
     delay_ms: int = 0
     """For `timer`: fires this long after its frame is stored. For `run`, `child` and `subflow`: not before (the
     backoff)."""
@@ -36,4 +39,4 @@ class Command:
     """Short compute work that the step which planned it may carry out itself."""
     payload: Json | None = None
     """For `run` and `child`: the body by value, see `engine/payload.py`. For `subflow`: the child run, see
-    `engine/subflows.py`. For `complete`, `fail`: the outcome."""
+    `engine/subflows.py`. For `complete`, `fail`: the outcome. For the timer of an escalation: to whom."""

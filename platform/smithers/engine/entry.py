@@ -13,6 +13,10 @@ Kind = Literal[
     "ended",
     "decided",
     "voted",
+    "withdrawn",
+    "delegated",
+    "reminded",
+    "escalated",
     "fired",
     "cancel",
     "died",
@@ -67,6 +71,8 @@ class OpenCommand:
     closes: bool = True
     begins: bool = False
     """The fact begins a body: the run must not be paused."""
+    unless: str = ""
+    """Key of an entry that must not be there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,8 @@ class NodeState:
     states: tuple[str, ...]
     unless: str = ""
     """Key of an entry that must not be there: what it stands for is no longer asked."""
+    following: str = ""
+    """Key of another one: it would stand for what somebody has said since the question was looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +157,23 @@ def decided_key(node: str, iteration: str, ask: int = 1) -> str:
 
 
 def vote_key(decision: str, nth: int) -> str:
-    """The nth (from 1, without gaps) of several answers that the decision with this key needs."""
+    """The nth (from 1, without gaps) thing that was said to the question whose decision has this key, before that: one
+    of several answers, one that is taken back, a delegation."""
     return f"{decision}~{nth}"
 
 
 def refused_key(decision: str, nth: int) -> str:
     """The nth (from 1, without gaps) answer that did not fit, to the question whose answer has this key."""
     return f"rejected:{decision}~{nth}"
+
+
+def reminded_key(decision: str, nth: int) -> str:
+    """The nth (from 1, without gaps) reminder of the question whose decision has this key."""
+    return f"reminded:{decision}~{nth}"
+
+
+def escalated_key(decision: str) -> str:
+    return f"escalated:{decision}"
 
 
 def claim_key(node: str, iteration: str, attempt: int, nth: int) -> str:

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from smithers.engine.answer import output_of
-from smithers.engine.command import STOPPING
+from smithers.engine.command import ESCALATION, STOPPING
 from smithers.engine.entry import Entry, Json, Kind, node_key, split_node_key, taken_from
 from smithers.engine.state import PAUSED, NodeMemory, State, path_of
 from smithers.flow.usage import Usage
 
 Started = tuple[int, str, str, str, int, int]
 """A command as a frame records it: number, kind, node, iteration, attempt, target."""
-VERSION: Final = 6
+VERSION: Final = 9
 """Of this fold: snapshots made by another one are not used."""
 UNPLANNED_KINDS: Final[frozenset[Kind]] = frozenset(
     {
@@ -27,6 +27,8 @@ UNPLANNED_KINDS: Final[frozenset[Kind]] = frozenset(
         "ended",
         "decided",
         "fired",
+        "reminded",
+        "escalated",
         "cancel",
         "settled",
         "follow",
@@ -114,8 +116,7 @@ def start_command(state: State, command: Started) -> None:
     elif kind in ("complete", "fail"):
         state.open_other[n] = 0
     elif kind == "timer" and attempt:
-        state.memory(node_key(node, iteration)).expiry = n
-        state.expiries[n] = node_key(node, iteration), attempt
+        arm(state, n, node_key(node, iteration), attempt, target)
     elif kind in ("run", "child", "timer", "subflow"):
         key = node_key(node, iteration)
         memory = state.memory(key)
@@ -251,19 +252,47 @@ def ask_anew(state: State, key: str, news: Json) -> None:
     if memory.has_output:
         ask_again(state, key)
     memory.decision = None
-    memory.ask, memory.refusals, memory.complaint = news["ask"], news["refusals"], news["complaint"]
-    memory.error = news.get("error")
+    memory.refusals, memory.complaint, memory.error = news["refusals"], news["complaint"], news.get("error")
+    begin_ask(memory, news["ask"])
+
+
+def begin_ask(memory: NodeMemory, ask: int) -> None:
+    """What was done about an earlier question does not count for this one."""
+    memory.ask, memory.reminded, memory.escalated = ask, 0, False
+
+
+def arm(state: State, n: int, key: str, ask: int, which: int) -> None:
+    setattr(state.memory(key), clock(which), n)
+    state.clocks[n] = key, ask, which
 
 
 def disarm(state: State, n: int) -> None:
-    key, _ = state.expiries.pop(n, ("", 0))
-    if key and state.nodes[key].expiry == n:
-        state.nodes[key].expiry = 0
+    key, _, which = state.clocks.pop(n, ("", 0, 0))
+    if key and getattr(state.nodes[key], clock(which)) == n:
+        setattr(state.nodes[key], clock(which), 0)
+
+
+def clock(which: int) -> str:
+    """Where a node's memory has the number of its timer."""
+    return "escalation" if which == ESCALATION else "reminder" if which else "expiry"
+
+
+def reminded(state: State, data: Json) -> None:
+    disarm(state, data["n"])
+    memory = state.memory(node_key(data["node"], data["iteration"]))
+    if memory.ask == data["ask"]:
+        memory.reminded = data["nth"]
+
+
+def escalated(state: State, data: Json) -> None:
+    disarm(state, data["n"])
+    memory = state.memory(node_key(data["node"], data["iteration"]))
+    memory.escalated = memory.escalated or memory.ask == data["ask"]
 
 
 def fired(state: State, data: Json) -> None:
     """Of a wait for an event it is the deadline: what that means is for the next plan to say."""
-    if data["n"] in state.expiries:
+    if data["n"] in state.clocks:
         disarm(state, data["n"])
         memory = state.memory(node_key(data["node"], data["iteration"]))
         memory.decision = {"approved": False, "by": None, "note": None, "expired": True}
@@ -278,6 +307,7 @@ def fired(state: State, data: Json) -> None:
 
 def settled(state: State, data: Json) -> None:
     """The command will never be answered: a cancelled one is over, any other is to be done again."""
+    disarm(state, data["n"])
     key = state.by_command.get(data["n"])
     if key is not None and state.nodes[key].cancelling:
         state.nodes[key].outcome = "cancelled"
@@ -376,7 +406,7 @@ def reset(state: State, key: str) -> None:
     """As if the node had never run, but that its attempts and questions are counted on."""
     memory = state.memory(key)
     if memory.decision is not None or memory.shown == "waiting-approval":
-        memory.ask += 1
+        begin_ask(memory, memory.ask + 1)
     memory.decision, memory.outcome, memory.signal, memory.shown = None, "", 0, "pending"
     memory.returned, memory.goes_on = None, 0
     withdraw(state, key)
@@ -402,7 +432,8 @@ def reopen(state: State, key: str) -> None:
 def ask_again(state: State, key: str) -> None:
     """Takes a denial back, and the output that it was."""
     memory = state.memory(key)
-    memory.decision, memory.ask, memory.outcome = None, memory.ask + 1, ""
+    memory.decision, memory.outcome = None, ""
+    begin_ask(memory, memory.ask + 1)
     withdraw(state, key)
 
 
@@ -436,6 +467,8 @@ FOLDS: Final[dict[str, Callable[[State, Json], None]]] = {
     "decided": decided,
     "rejected": rejected,
     "fired": fired,
+    "reminded": reminded,
+    "escalated": escalated,
     "signal": signal,
     "settled": settled,
     "cancel": cancel,

@@ -13,7 +13,6 @@ from typing import Any, Final
 from smithers.engine.asks import (
     AUTOMATIC,
     EXHAUSTED,
-    UNANSWERED,
     Ask,
     Unfit,
     asks_again,
@@ -22,6 +21,7 @@ from smithers.engine.asks import (
     label_of,
     taken,
     why_failed,
+    without_answer,
 )
 from smithers.engine.entry import Json
 from smithers.engine.fold import ask_anew, fail, produce
@@ -132,11 +132,11 @@ def give(tree: Tree, leaf: Leaf, output: Json, settled: Settled) -> None:
 
 
 def give_missing(tree: Tree, leaf: Leaf, settled: Settled) -> bool:
-    """The output of an approval that nobody has answered in time, and that goes on. Returns whether it was needed."""
+    """The output of a question that nobody has answered in time, and that is done. Returns whether it was needed."""
     memory = tree.state.nodes.get(leaf.key)
-    if memory is None or memory.has_output or not isinstance(leaf.element, Approval):
+    if memory is None or memory.has_output or not isinstance(leaf.element, ASKS):
         return False
-    give(tree, leaf, UNANSWERED, settled)
+    give(tree, leaf, without_answer(leaf.element), settled)
     return True
 
 

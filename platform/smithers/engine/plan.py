@@ -22,6 +22,7 @@ from zlib import crc32
 
 from pydantic_core import from_json, to_json
 
+from smithers.engine import nudges
 from smithers.engine.advance import Advance, Changes
 from smithers.engine.asks import expiry, label_of, request
 from smithers.engine.asks import timeout_ms as wait_ms
@@ -122,7 +123,7 @@ class Planner:
                 raise Outdated
             if entry.kind == "frame" and entry.data["number"] != self.own:
                 self.plan_after(entry)
-            key = self.state.by_command.get(entry.data.get("n", 0))
+            key = self.worked_on(entry.data.get("n", 0))
             fold(self.state, (entry,))
             self.note(entry.kind, entry.data, key)
 
@@ -135,6 +136,11 @@ class Planner:
     def has_in_flight(self, command: Command) -> bool:
         """Whether a frame that this planner has taken in started the command, and nothing has ended it."""
         return self.state.by_command.get(command.n) == node_key(command.node, command.iteration)
+
+    def worked_on(self, n: int) -> str | None:
+        """Key of the node whose open command this is; of a question, also where it is one of its timers."""
+        clock = self.state.clocks.get(n)
+        return clock[0] if clock is not None else self.state.by_command.get(n)
 
     def ahead(self, fact: Fact) -> None:
         """Applies a fact that is about to be stored right behind `position`."""
@@ -151,7 +157,7 @@ class Planner:
                 self.advance.changed(data["node"])
         elif kind == "signal":
             self.advance.waits.due = True
-        elif kind == "settled" and key is not None:
+        elif kind in ("settled", *nudges.KINDS) and key is not None:
             self.touched[key] = None
 
     def stored(self, entries: Sequence[Entry], ahead: int = 0) -> None:
@@ -243,13 +249,14 @@ class Planner:
         waits = sorted(
             {leaf.key: leaf for leaf in changes.asked if self.is_to_arm(leaf)}.values(), key=lambda w: w.order
         )
-        disarmed = [n for n in state.expiries if not self.is_armed(n)]
+        disarmed = [n for n in state.clocks if not self.is_armed(n)]
         numbers = count(state.commands + 1)
         commands = [replace(cancel, n=next(numbers)) for cancel in cancels]
         commands += [self.command(leaf, next(numbers)) for leaf in starts]
         shown, rows = self.rows({node_key(c.node, c.iteration): c for c in commands})
         commands += [Command(next(numbers), "cancel", *self.waited(n), target=n) for n in disarmed]
         commands += [self.expiry(leaf, next(numbers)) for leaf in waits]
+        commands += [replace(nudge, n=next(numbers)) for nudge in self.follow_ups()]
         closed += disarmed
         if status in ("finished", "failed", "cancelled"):
             kind = "fail" if status == "failed" else "complete"
@@ -322,21 +329,32 @@ class Planner:
 
     def is_armed(self, n: int) -> bool:
         """Whether the timer still belongs to a question that is asked now."""
-        key, asked = self.state.expiries[n]
+        key, asked, which = self.state.clocks[n]
         leaf = self.tree.leaves.get(key)
         ask = None if leaf is None else ask_of(leaf)
-        if ask is None or leaf is None or not leaf.waiting or not wait_ms(ask):
+        if ask is None or leaf is None or not leaf.waiting or not nudges.is_wanted(ask, which):
             return False
         memory = self.state.nodes[key]
         return memory.ask == asked and memory.decision is None
 
     def waited(self, n: int) -> tuple[str, str]:
-        return split_node_key(self.state.expiries[n][0])
+        return split_node_key(self.state.clocks[n][0])
 
     def expiry(self, leaf: Leaf, n: int) -> Command:
         ask, memory = ask_of(leaf), self.state.nodes.get(leaf.key)
         assert ask is not None
         return expiry(ask, leaf.scope.iteration, 1 if memory is None else memory.ask, n)
+
+    def follow_ups(self) -> list[Command]:
+        """Timers of questions that are asked and not followed up yet, in the order of the tree; without numbers."""
+        asking = {leaf.key: leaf for leaf in self.advance.changes.asked if leaf.attached and leaf.waiting}
+        found: list[Command] = []
+        for leaf in sorted(asking.values(), key=lambda leaf: leaf.order):
+            ask = ask_of(leaf)
+            if ask is not None and ask.is_followed_up:
+                memory = self.state.nodes.get(leaf.key)
+                found += nudges.missing(ask, leaf.scope.iteration, memory, self.is_armed)
+        return found
 
     def cancellations(self) -> tuple[list[Command], list[int]]:
         """Commands that stop what is in flight and no longer wanted, and numbers that are over without an answer."""

@@ -129,9 +129,14 @@ def begun_since(entries: Iterable[Entry], turn: int) -> list[str]:
 
 def timers(state: State, keys: Iterable[str]) -> set[int]:
     """Open timers of these nodes: nobody waits for them any more."""
-    found = {state.nodes[key].expiry for key in keys}
+    found = {n for key in keys for n in clocks_of(state.nodes[key])}
     found |= {state.nodes[key].n for key in keys if is_timer(state.nodes[key])}
     return found - {0}
+
+
+def clocks_of(memory: NodeMemory) -> tuple[int, ...]:
+    """Those of its question."""
+    return memory.expiry, memory.reminder, memory.escalation
 
 
 def is_timer(memory: NodeMemory) -> bool:

@@ -1,18 +1,20 @@
 """Which facts an answer brings, given what was said to the same question before.
 
 Every fact has a numbered key, so that two people who answer at once cannot both be the second of three, or both be the
-last: the store takes one of two facts with the same key, and the other person's answer is looked at again.
+last: the store takes one of two facts with the same key, and the other person's answer is looked at again. A decision
+has no number; it needs that nothing stands under the next one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from smithers.engine.answer import NOTHING, Answer, check_person, decision, mode_of
-from smithers.engine.entry import Fact, Json, NodeState, refused_key, vote_key
+from smithers.engine.answer import NOTHING, Answer, decision, mode_of
+from smithers.engine.entry import Fact, Json, Kind, NodeState, refused_key, vote_key
 from smithers.engine.frame import NodeRow
+from smithers.engine.said import Said, check_may_decide
 from smithers.errors import AnswerRefused
 
 WAITING: Final = "waiting-approval"
@@ -37,21 +39,11 @@ class Ruling:
         return any(fact.kind == "decided" for fact in self.facts)
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What was said to the question that a row asks now."""
-
-    votes: tuple[Json, ...] = ()
-    """Data of `voted` entries."""
-    refusals: tuple[Json, ...] = ()
-    """Data of `rejected` entries."""
-
-
 def rule(row: NodeRow, answer: Answer, said: Said) -> Ruling:
     """Raises `AnswerRefused` where the answer is refused and nothing is to be stored of it."""
     request = row.detail or {}
     try:
-        check_person(request, answer)
+        check_may_decide(row, answer, said)
         data = place(row) | decision(request, answer)
         check_new(answer, said.votes)
     except AnswerRefused as refused:
@@ -59,13 +51,55 @@ def rule(row: NodeRow, answer: Answer, said: Said) -> Ruling:
             raise
         return refusal(row, answer, said.refusals, refused)
     needed = int(request.get("quorum") or 1)
-    votes = len(said.votes) + 1
+    others = [vote for vote in said.votes if vote["by"] != answer.by]
+    votes = len(others) + 1
     if answer.approved and votes < needed:
-        key = vote_key(row.decision_key, votes)
-        return Ruling((Fact("voted", key, data, still_asked(row)),), votes=votes, needed=needed)
+        return Ruling((act("voted", row, data, said),), votes=votes, needed=needed)
     if answer.approved and needed > 1:
-        data = data | together([*said.votes, data])
-    return Ruling((Fact("decided", row.decision_key, data, still_asked(row)),), votes=votes, needed=needed)
+        data = data | together([*others, data])
+    needs = replace(still_asked(row), following=next_key(row, said))
+    return Ruling((Fact("decided", row.decision_key, data, needs),), votes=votes, needed=needed)
+
+
+def act(kind: Kind, row: NodeRow, data: Json, said: Said) -> Fact:
+    """What somebody says or does before the question is decided."""
+    return Fact(kind, next_key(row, said), data, still_asked(row))
+
+
+def next_key(row: NodeRow, said: Said) -> str:
+    return vote_key(row.decision_key, len(said.acts) + 1)
+
+
+def withdraw(row: NodeRow, who: Answer, said: Said) -> Fact:
+    """Takes back the vote of one of several who must approve. Raises `AnswerRefused` where there is none."""
+    if who.by not in {vote["by"] for vote in said.votes}:
+        raise AnswerRefused(f"{who.by} has not approved {row.node!r}: there is nothing to take back.", code="NOT_VOTED")
+    return act("withdrawn", row, {**place(row), "by": who.by, "note": who.note}, said)
+
+
+def delegate(row: NodeRow, who: Answer, to: str, said: Said) -> Fact:
+    """Hands a question to somebody else, who may decide it from then on; who hands it on does not any more.
+
+    Raises `AnswerRefused` where it is not this person's to hand on, or would change nothing, or would count a vote for
+    two.
+    """
+    check_may_decide(row, who, said)
+    if not to.strip():
+        raise AnswerRefused("Say to whom: the name of a user.", code="INVALID_DELEGATE", to=to)
+    if to == who.by:
+        raise AnswerRefused(f"{to} has it already: hand it to somebody else.", code="INVALID_DELEGATE", to=to)
+    request = row.detail or {}
+    named = to in said.holders or (to in (request.get("allowed_users") or ()) and not request.get("allowed_scopes"))
+    if named and not said.hands.get(to):
+        raise AnswerRefused(f"{to} may decide this already.", code="INVALID_DELEGATE", to=to)
+    for vote in said.votes:
+        if vote["by"] == who.by:
+            raise AnswerRefused(
+                f"{who.by} has approved this: withdraw that first (smithers human withdraw).", code="ALREADY_VOTED"
+            )
+        if vote["by"] == to:
+            raise AnswerRefused(f"{to} has approved this already: hand it to somebody else.", code="ALREADY_VOTED")
+    return act("delegated", row, {**place(row), "by": who.by, "to": to, "note": who.note}, said)
 
 
 def place(row: NodeRow) -> Json:
@@ -78,7 +112,9 @@ def still_asked(row: NodeRow) -> NodeState:
 
 
 def check_new(answer: Answer, votes: Sequence[Json]) -> None:
-    if answer.approved and any(vote["by"] == answer.by for vote in votes):
+    """Who has approved may say it in other words; that counts once."""
+    earlier = [vote for vote in votes if vote["by"] == answer.by]
+    if answer.approved and earlier and answer.note in (None, earlier[0].get("note")):
         raise AnswerRefused(f"{answer.by} has approved this already; somebody else must.", code="ALREADY_VOTED")
 
 

@@ -90,7 +90,7 @@ UNPACKS: Final[dict[str, Callable[[Any], Any]]] = {
     "finished": _unpack_finished,
     "by_command": _numbered,
     "open_other": _numbered,
-    "expiries": lambda data: {n: tuple(value) for n, value in _numbered(data).items()},
+    "clocks": lambda data: {n: tuple(value) for n, value in _numbered(data).items()},
     "signals": lambda data: {name: _numbered(kept) for name, kept in data.items()},
 }
 NODE_UNPACKS: Final[dict[str, Callable[[Any], Any]]] = {"waits": tuple, "unfit": _numbered}

@@ -44,6 +44,14 @@ class NodeMemory:
     """What was wrong with the last one, as far as only a plan could tell."""
     expiry: int = 0
     """Number of the open timer that ends the wait for a person; 0 is none."""
+    reminder: int = 0
+    """Number of the open timer that reminds people of the question; 0 is none."""
+    reminded: int = 0
+    """How often people were reminded of the question, since it is asked this time."""
+    escalation: int = 0
+    """Number of the open timer after which others may decide; 0 is none."""
+    escalated: bool = False
+    """Whether others may decide, since it is asked this time."""
     cancelling: bool = False
     timer: bool = False
     """Whether the open command is a timer, which nobody has to be told to stop."""
@@ -95,8 +103,8 @@ class State:
     nodes: dict[str, NodeMemory] = field(default_factory=dict[str, NodeMemory])
     by_command: dict[int, str] = field(default_factory=dict[int, str])
     """Key of the node that each open command works on."""
-    expiries: dict[int, tuple[str, int]] = field(default_factory=dict[int, tuple[str, int]])
-    """Open timers that end waits for people: node key, and which ask they belong to."""
+    clocks: dict[int, tuple[str, int, int]] = field(default_factory=dict[int, tuple[str, int, int]])
+    """Open timers of questions to people: node key, which ask they belong to, and what they are for (`target`)."""
     open_other: dict[int, int] = field(default_factory=dict[int, int])
     """Open `cancel` commands with their targets; open `complete` and `fail` commands with 0."""
     loops: dict[str, int] = field(default_factory=dict[str, int])

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
 from pydantic import BaseModel
 
-from smithers.flow.element import Child, Element, check_id, check_json, check_upstream
+from smithers.flow.asked import Asked, check_newcomers, check_people
+from smithers.flow.element import Child, check_id, check_json, check_upstream
 from smithers.flow.policy import UNLIMITED, Duration, duration
 from smithers.flow.where import invalid
 
 ApprovalMode = Literal["approve", "select", "rank"]
 OnDeny = Literal["fail", "continue", "skip"]
-OnTimeout = Literal["fail", "continue", "skip", "deny"]
+OnTimeout = Literal["fail", "continue", "skip", "deny", "approve", "default"]
 CHOOSING: Final = ("select", "rank")
 
 
@@ -78,7 +79,7 @@ class AutoApprove:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Approval(Element):
+class Approval(Asked):
     """Waits until people have decided (components-approval).
 
     Its output is a `Decision`, with `mode="select"` an `ApprovalSelection`, with `mode="rank"` an `ApprovalRanking`.
@@ -104,7 +105,10 @@ class Approval(Element):
     timeout: Duration | None = None
     """For each time it is asked; a durable timer."""
     on_timeout: OnTimeout = "fail"
-    """`deny` means what `on_deny` says."""
+    """`deny` means what `on_deny` says; `approve` is as if people had approved, and needs the mode `approve`; `default`
+    is as if they had chosen what `default` says, and needs another mode."""
+    default: str | Sequence[str] | None = None
+    """With `on_timeout="default"`: the key of an option; in mode `rank` the keys of all of them, best first."""
     retries: int = 0
     """How often it is asked again after a denial, or no answer in time, that would fail it; `UNLIMITED` for no end."""
     depends_on: tuple[str, ...] | list[str] = ()
@@ -132,11 +136,15 @@ class Approval(Element):
         check_people(self.allowed_users, f"{what}: allowed_users")
         check_people(self.allowed_scopes, f"{what}: allowed_scopes")
         check_quorum(self, what)
+        check_default(self, what)
         check_again(self, what)
         check_json({**self.meta, **self.metadata}, f"{what}: metadata")
         check_upstream(self.depends_on, self.needs, what)
         if self.timeout is not None:
             check_timeout(self.timeout, what)
+        if self.is_followed_up:
+            self.check_asking(what, self.timeout)
+            check_newcomers(self, self.allowed_users, self.allowed_scopes, what)
 
     def __getitem__(self, children: Child) -> Approval:
         raise invalid(f"Approval({self.id!r}) takes no children: put what it guards after it in a Sequence.")
@@ -168,6 +176,8 @@ def check_options(approval: Approval, what: str) -> None:
         raise invalid(f"{what}: the option {twice[0]!r} is given twice; keys must differ.")
     if approval.auto_approve is not None:
         raise invalid(f"{what}: auto_approve needs mode='approve': nobody would choose.")
+    if approval.on_timeout == "approve":
+        raise invalid(f"{what}: on_timeout='approve' needs mode='approve': say what is chosen with default.")
     for name in ("on_deny", "on_timeout"):
         if getattr(approval, name) == "continue":
             raise invalid(f"{what}: {name}='continue' has no value in mode {approval.mode!r}: use fail or skip.")
@@ -182,6 +192,25 @@ def check_quorum(approval: Approval, what: str) -> None:
         raise invalid(f"{what}: quorum={approval.quorum} cannot be reached: fewer users than that are allowed.")
 
 
+def check_default(approval: Approval, what: str) -> None:
+    if approval.on_timeout in ("approve", "default") and approval.timeout is None:
+        raise invalid(f"{what}: on_timeout={approval.on_timeout!r} never comes: say after how long with timeout.")
+    if (approval.on_timeout == "default") != (approval.default is not None):
+        raise invalid(
+            f"{what}: default={approval.default!r} and on_timeout={approval.on_timeout!r}: give both or none."
+        )
+    if approval.default is None:
+        return
+    keys = [option.key for option in approval.choices]
+    if approval.mode == "approve":
+        raise invalid(f"{what}: default is for choices: use on_timeout='approve' or 'deny'.")
+    if approval.mode == "select" and approval.default not in keys:
+        raise invalid(f"{what}: default={approval.default!r} is no option: give one of {', '.join(keys)}.")
+    ranked = [] if isinstance(approval.default, str) else list(approval.default)
+    if approval.mode == "rank" and (len(ranked) != len(keys) or any(key not in ranked for key in keys)):
+        raise invalid(f"{what}: default={approval.default!r}: name every option once, best first: {', '.join(keys)}.")
+
+
 def check_again(approval: Approval, what: str) -> None:
     retries: Any = approval.retries
     if isinstance(retries, bool) or not isinstance(retries, int) or retries < UNLIMITED:
@@ -189,16 +218,6 @@ def check_again(approval: Approval, what: str) -> None:
     late = approval.timeout is not None and approval.on_timeout == "fail"
     if retries and approval.on_deny != "fail" and not late:
         raise invalid(f"{what}: retries={retries} is about failures, but no answer fails it: leave it out.")
-
-
-def check_people(names: Iterable[object] | None, what: str) -> None:
-    """Raises `InvalidElement` for a single text, which would be read letter by letter, and for nobody at all."""
-    if names is None:
-        return
-    if isinstance(names, str) or not all(isinstance(name, str) and name for name in names):
-        raise invalid(f"{what}={names!r}: give a list of names.")
-    if not list(names):
-        raise invalid(f"{what} is empty, so that nobody may decide: leave it out, or name somebody.")
 
 
 def check_timeout(timeout: Duration, what: str) -> None:

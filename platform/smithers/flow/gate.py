@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smithers.flow.approval import Approval, Decision, OnDeny, OnTimeout
@@ -24,6 +24,11 @@ def ApprovalGate(  # noqa: N802  reads as an element  # shape: parameters: the r
     timeout: Duration | None = None,
     on_timeout: OnTimeout = "fail",
     retries: int = 0,
+    remind_after: Duration | None = None,
+    reminders: int = 1,
+    escalate_after: Duration | None = None,
+    escalate_to: Sequence[str] | None = None,
+    escalate_to_scopes: Sequence[str] | None = None,
     continue_on_fail: bool = False,
     skip_if: bool = False,
 ) -> Approval | Task[Decision]:
@@ -40,6 +45,11 @@ def ApprovalGate(  # noqa: N802  reads as an element  # shape: parameters: the r
         timeout=timeout,
         on_timeout=on_timeout,
         retries=retries,
+        remind_after=remind_after,
+        reminders=reminders,
+        escalate_after=escalate_after,
+        escalate_to=escalate_to,
+        escalate_to_scopes=escalate_to_scopes,
         continue_on_fail=continue_on_fail,
         skip_if=skip_if,
     )

@@ -10,8 +10,9 @@ from typing import Any, Final, Generic, Literal, TypeVar
 from pydantic import BaseModel
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 
-from smithers.flow.approval import check_people, check_timeout, check_word
-from smithers.flow.element import Child, Element, check_id, check_json, check_upstream
+from smithers.flow.approval import check_timeout, check_word
+from smithers.flow.asked import Asked, check_newcomers, check_people
+from smithers.flow.element import Child, check_id, check_json, check_upstream
 from smithers.flow.policy import Duration
 from smithers.flow.task import is_model
 from smithers.flow.where import invalid
@@ -21,7 +22,7 @@ ATTEMPTS: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HumanTask(Element, Generic[M]):
+class HumanTask(Asked, Generic[M]):
     """Waits for a person's answer, which becomes its output (components-human-task).
 
     An answer that does not fit the output model is refused when it is given, naming the fields, and the person is asked
@@ -39,7 +40,10 @@ class HumanTask(Element, Generic[M]):
     """One of these is needed to answer; None is no need. Where users are named too, both must fit."""
     timeout: Duration | None = None
     """For each time it is asked; a durable timer."""
-    on_timeout: Literal["fail", "skip"] = "fail"
+    on_timeout: Literal["fail", "skip", "default"] = "fail"
+    """`default` is as if somebody had answered what `default` says."""
+    default: M | None = None
+    """With `on_timeout="default"`: the answer that it has when nobody gives one in time."""
     depends_on: tuple[str, ...] | list[str] = ()
     needs: Mapping[str, str] = field(default_factory=dict[str, str])
     """More ids to wait for, by any name."""
@@ -61,13 +65,17 @@ class HumanTask(Element, Generic[M]):
             raise invalid(f"{what}: prompt={self.prompt!r}: say in words what the person is to do.")
         if isinstance(self.max_attempts, bool) or self.max_attempts < 1:
             raise invalid(f"{what}: max_attempts={self.max_attempts!r}: give 1 or more.")
-        check_word(self.on_timeout, ("fail", "skip"), f"{what}: on_timeout")
+        check_word(self.on_timeout, ("fail", "skip", "default"), f"{what}: on_timeout")
+        check_default(self, what)
         check_people(self.allowed_users, f"{what}: allowed_users")
         check_people(self.allowed_scopes, f"{what}: allowed_scopes")
         check_json(self.meta, f"{what}: meta")
         check_upstream(self.depends_on, self.needs, what)
         if self.timeout is not None:
             check_timeout(self.timeout, what)
+        if self.is_followed_up:
+            self.check_asking(what, self.timeout)
+            check_newcomers(self, self.allowed_users, self.allowed_scopes, what)
         try:
             form_of(self.output)
         except (PydanticInvalidForJsonSchema, PydanticUserError) as error:
@@ -80,6 +88,17 @@ class HumanTask(Element, Generic[M]):
 
     def upstream(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*self.needs.values(), *self.depends_on)))
+
+
+def check_default(task: HumanTask[Any], what: str) -> None:
+    if (task.on_timeout == "default") != (task.default is not None):
+        raise invalid(f"{what}: default={task.default!r} and on_timeout={task.on_timeout!r}: give both or none.")
+    if task.default is None:
+        return
+    if task.timeout is None:
+        raise invalid(f"{what}: on_timeout='default' never comes: say after how long with timeout.")
+    if not isinstance(task.default, task.output):
+        raise invalid(f"{what}: default={task.default!r} is no {task.output.__name__}.")
 
 
 @lru_cache(maxsize=256)

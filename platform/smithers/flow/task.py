@@ -8,6 +8,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 from pydantic import BaseModel
 
+from smithers.flow.asked import Asked
 from smithers.flow.budget import Estimate
 from smithers.flow.cache import CachePolicy
 from smithers.flow.call import Call
@@ -21,7 +22,7 @@ Body = Callable[..., M | Awaitable[M]] | Call[M] | M
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task(Element, Generic[M]):
+class Task(Asked, Generic[M]):
     """Produces one output (components-task): `Task("id", output=Model)[body]`.
 
     The body is a function that runs at execution time (sync or async), `call(fn, args)`, or a value of the model.
@@ -73,6 +74,8 @@ class Task(Element, Generic[M]):
             raise invalid(f"{what}: timeout={self.timeout!r} leaves no time at all: give more, or None for no limit.")
         if self.async_ and not self.needs_approval:
             raise invalid(f"{what}: async_ is about waiting for a person: it needs needs_approval=True.")
+        if self.is_followed_up:
+            check_asking(self, what)
         check_upstream(self.depends_on, self.needs, what)
         if self.deps:
             check_deps(self.deps, what)
@@ -126,6 +129,14 @@ def check_retries(task: Task[Any], what: str) -> None:
         object.__setattr__(task, "retries", 0)
     if not isinstance(task.retry, RetryPolicy):  # pyright: ignore[reportUnnecessaryIsInstance]  an author may be wrong
         raise invalid(f"{what}: retry={task.retry!r:.60}: give a RetryPolicy(...).")
+
+
+def check_asking(task: Task[Any], what: str) -> None:
+    if not task.needs_approval:
+        raise invalid(
+            f"{what}: reminders and escalation are about waiting for a person: needs_approval=True is missing."
+        )
+    task.check_asking(what)
 
 
 def check_deps(deps: Mapping[str, object], what: str) -> None:

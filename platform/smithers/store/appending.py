@@ -194,17 +194,18 @@ class Log:
         match need:
             case None:
                 return ""
-            case OpenCommand(n, begins=begins):
-                return self._closed(n) or ("the run is paused" if begins and self.status == PAUSED else "")
+            case OpenCommand(n, begins=begins, unless=unless):
+                paused = "the run is paused" if begins and self.status == PAUSED else ""
+                return self._closed(n) or paused or self._is_there(unless)
             case NewestClaim(n):
                 begun = f"the body of command {n} has been begun since"
                 return self._closed(n) or (begun if self.has(need.next_key) else "")
-            case NodeState(node, iteration, states, unless):
+            case NodeState(node, iteration, states, unless, following):
                 row = self.connection.execute(sql.NODE_STATE, (self._run, node, iteration)).fetchone()
                 state = row[0] if row else "not mounted"
                 if state not in states:
                     return f"node {node!r} is {state}, not {' or '.join(states)}"
-                return f"{unless!r} is in the log" if unless and self.has(unless) else ""
+                return self._is_there(unless) or self._is_there(following)
             case OpenRun(paused):
                 other = paused is not None and paused != (self.status == PAUSED)
                 return f"the run is {self.status}" if self.status in FINAL or other else ""
@@ -219,6 +220,10 @@ class Log:
         if kind not in PINNED or code in ("", self.digest):
             return ""
         return f"the run is pinned to the code {self.digest[:12]}, this is {code[:12]}"
+
+    def _is_there(self, key: str) -> str:
+        """Why an entry that must not be there is in the way; empty if it is not."""
+        return f"{key!r} is in the log" if key and self.has(key) else ""
 
     def _closed(self, n: int) -> str:
         """Why command `n` is not open; empty if it is."""

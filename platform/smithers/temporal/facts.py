@@ -17,6 +17,7 @@ from smithers.engine.entry import (
     decided_key,
     ended_key,
 )
+from smithers.engine.nudges import is_nudge, nudge
 from smithers.temporal.order import Signal
 
 
@@ -36,6 +37,9 @@ def ended(command: Command, end: Json) -> Fact:
 
 
 def fired(command: Command) -> Fact:
+    """What a timer brings; those that follow a question up have facts of their own."""
+    if is_nudge(command):
+        return nudge(command)
     about: Json = {"n": command.n, "node": command.node, "iteration": command.iteration}
     return Fact("fired", fired_key(command), about, OpenCommand(command.n))
 

@@ -141,7 +141,7 @@ class RunPlans:
             match entry.kind:
                 case "claim":
                     self.claims[data["n"]] = data["nth"]
-                case "ended" | "settled" | "fired":
+                case "ended" | "settled" | "fired" | "reminded" | "escalated":
                     self.claims.pop(data["n"], None)
                     self.commands.pop(data["n"], None)
                     self.open.close(entry.seq, data["n"])

@@ -58,6 +58,7 @@ from typing import Final
 from smithers.engine.command import ENDING, Command
 from smithers.engine.entry import Entry, Fact, taken_from
 from smithers.engine.frame import Plan
+from smithers.engine.nudges import is_nudge
 from smithers.errors import RenderError, StaleEpoch, StoreError
 from smithers.flow.body import TaskBody
 from smithers.store import faults
@@ -168,7 +169,7 @@ class Step:
     def carry_out(self, command: Command, claimed: bool) -> Command | None:
         """Does one command. Returns the next one of the burst, with our claim on it."""
         if command.kind == "timer":
-            self.store_fact(facts.fired(command))
+            self.store_fact(facts.fired(command), keep_rejected=not is_nudge(command))
             return None
         if command.kind in ("subflow", "stop"):
             self.mine = UNKNOWN
@@ -294,8 +295,9 @@ class Step:
         if plan.status in FINAL:
             self.done = final(plan.status)
 
-    def store_fact(self, fact: Fact) -> None:
-        request = Append(self.order.run, (fact,), epoch=self.order.epoch, keep_rejected=True, code=self.digest)
+    def store_fact(self, fact: Fact, *, keep_rejected: bool = True) -> None:
+        """A reminder of what somebody has just answered need not be kept."""
+        request = Append(self.order.run, (fact,), epoch=self.order.epoch, keep_rejected=keep_rejected, code=self.digest)
         appended = self.store.append(request)
         outcome = appended.outcomes[0]
         self.note_end(fact, outcome, appended.entries[0].seq if outcome == "stored" else 0)

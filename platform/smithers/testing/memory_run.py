@@ -15,13 +15,15 @@ from pydantic import BaseModel
 from smithers.engine import habit
 from smithers.engine.answer import NOTHING, Answer
 from smithers.engine.command import Command
-from smithers.engine.entry import Entry, Json, Kind, decided_key, ended_key, node_key
+from smithers.engine.entry import Entry, Json, Kind, decided_key, ended_key, escalated_key, node_key
 from smithers.engine.frame import NodeRow, Plan
 from smithers.engine.inbox import Sent, refusal
 from smithers.engine.inputs import check_input
+from smithers.engine.nudges import is_nudge, nudge
 from smithers.engine.plan import Planner
 from smithers.engine.rerun import Reset, reset_of
-from smithers.engine.ruling import WAITING, Ruling, Said, rule
+from smithers.engine.ruling import WAITING, Ruling, delegate, rule, withdraw
+from smithers.engine.said import Said, collected
 from smithers.engine.subflows import child_id
 from smithers.errors import WrongState
 from smithers.flow.workflow import AnyWorkflow
@@ -176,6 +178,10 @@ class InMemoryRun:
         if key in self.keys:  # somebody has answered in time, which nobody has planned for yet
             self.open[n] = command
             raise WrongState(f"{key} is decided")
+        if is_nudge(command):
+            fact = nudge(command)
+            self.tell(fact.kind, fact.key, fact.data)
+            return
         self.tell("fired", key, {"n": n, "node": command.node, "iteration": command.iteration})
 
     def decide(  # shape: parameters: what a person may say
@@ -201,10 +207,7 @@ class InMemoryRun:
 
     def say(self, node: str, iteration: str, answer: Answer) -> Ruling:
         """Any answer. Raises `WrongState` where nobody asks."""
-        key = node_key(node, iteration)
-        row = self.nodes.get(key)
-        if row is None or row.state != WAITING or row.decision_key in self.keys:
-            raise WrongState(f"{key} does not wait for a decision")
+        row = self.asking(node, iteration)
         ruling = rule(row, answer, self.said(row))
         for fact in ruling.facts:
             self.tell(fact.kind, fact.key, fact.data)
@@ -212,15 +215,38 @@ class InMemoryRun:
             raise ruling.refused
         return ruling
 
+    def delegate(
+        self,
+        node: str,
+        to: str,
+        *,
+        iteration: str = "",
+        by: str = "tester",
+        note: str | None = None,
+        scopes: Sequence[str] = (),
+    ) -> None:
+        """A person hands a question to another. Raises `AnswerRefused` and `WrongState` as the command would."""
+        row = self.asking(node, iteration)
+        fact = delegate(row, Answer(True, by, note, scopes=frozenset(scopes)), to, self.said(row))
+        self.tell(fact.kind, fact.key, fact.data)
+
+    def withdraw(self, node: str, *, iteration: str = "", by: str = "tester") -> None:
+        """A person takes one of several approvals back. Raises as `delegate` does."""
+        row = self.asking(node, iteration)
+        fact = withdraw(row, Answer(True, by), self.said(row))
+        self.tell(fact.kind, fact.key, fact.data)
+
+    def asking(self, node: str, iteration: str) -> NodeRow:
+        row = self.nodes.get(node_key(node, iteration))
+        if row is None or row.state != WAITING or row.decision_key in self.keys:
+            raise WrongState(f"{node_key(node, iteration)} does not wait for a decision")
+        return row
+
     def said(self, row: NodeRow) -> Said:
         """What was said to the question that a row asks."""
-        about = [
-            entry for entry in self.log if entry.key.startswith((row.decision_key, f"rejected:{row.decision_key}"))
-        ]
-        mine = [e for e in about if (e.data.get("node"), e.data.get("iteration")) == (row.node, row.iteration)]
-        votes = tuple(e.data for e in mine if e.kind == "voted" and e.key.startswith(f"{row.decision_key}~"))
-        refusals = tuple(e.data for e in mine if e.kind == "rejected" and f"{row.decision_key}~" in e.key)
-        return Said(votes, refusals)
+        key = row.decision_key
+        beginnings = f"{key}~", f"rejected:{key}~", f"reminded:{key}~", escalated_key(key)
+        return collected(row, *([one for one in self.log if one.key.startswith(begin)] for begin in beginnings))
 
     def signal(
         self, name: str, payload: BaseModel | Json | None = None, *, correlation: str | None = None, by: str = "tester"

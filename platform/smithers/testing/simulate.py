@@ -14,6 +14,7 @@ from smithers.engine.answer import Answer, mode_of
 from smithers.engine.command import Command
 from smithers.engine.entry import Json, node_key
 from smithers.engine.frame import NodeRow
+from smithers.engine.nudges import is_nudge
 from smithers.engine.subflows import child_id, refusal, told
 from smithers.errors import SmithersError
 from smithers.flow.subflow import Subflow
@@ -237,13 +238,16 @@ def work(simulated: Simulated, scripts: Mapping[str, Any], began: list[str]) -> 
 
 
 def fire(runs: list[Simulated]) -> bool:
-    """Fires the timer that is due first."""
-    timers = [(one.run.due_ms[c.n], place, c.n) for place, one in enumerate(runs) for c in one.run.work]
-    timers = [(due, place, n) for due, place, n in timers if n not in runs[place].children]
-    if timers:
+    """Fires the timer that is due first. Reminders and escalations alone bring nobody on: there may be no end of
+    them."""
+    due = [(one.run.due_ms[c.n], place, c) for place, one in enumerate(runs) for c in one.run.work]
+    due = [(at_ms, place, c) for at_ms, place, c in due if c.n not in runs[place].children]
+    timers = [(at_ms, place, c.n) for at_ms, place, c in due]
+    if not all(is_nudge(c) for _, _, c in due):
         _, place, n = min(timers)
         runs[place].run.fire(n)
-    return bool(timers)
+        return True
+    return False
 
 
 def launch(simulated: Simulated, command: Command) -> None:

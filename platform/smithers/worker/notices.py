@@ -1,5 +1,8 @@
 """Tells people, outside of the dashboard, that a run waits for them or has failed: once for each time.
 
+A notice says `what` it is: `waiting`; `reminder`, with its number; `escalated`, with the users and scopes that may
+decide from then on; `delegated`, with `by` and `to`; `failed`.
+
 The command (`notices.command`, `SMITHERS_NOTICE_COMMAND`) is run by the shell with the notice as JSON on its input; the
 URL (`notices.url`, `SMITHERS_NOTICE_URL`) gets it by POST. What was told is kept in `.smithers/notices`; after a crash
 in between, a notice may come twice.
@@ -19,7 +22,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from smithers.engine.entry import Json
+from smithers.engine.frame import NodeRow
 from smithers.project import Project
+from smithers.store.deciding import said
 from smithers.store.interface import Store
 from smithers.store.records import Run
 
@@ -51,13 +56,7 @@ class Notices:
             if run.status.startswith("waiting-approval"):
                 for node in self.store.nodes(run.run_id):
                     if node.state == "waiting-approval":
-                        about = {"node": node.node, "iteration": node.iteration, "detail": node.detail or {}}
-                        ask = (node.detail or {}).get("ask", 1)
-                        again = f"#{ask}" if ask > 1 else ""
-                        yield (
-                            f"{run.run_id}:{node.node}:{node.iteration}:waiting{again}",
-                            notice_of("waiting", run, about),
-                        )
+                        yield from self.of_question(run, node)
             if self.events and run.status in WAITING:
                 yield from self.awaited(run)
         for run in self.store.runs(statuses=("failed",), limit=FAILED_LOOKED_AT):
@@ -69,6 +68,27 @@ class Notices:
             if node.state == "waiting-event":
                 about = {"node": node.node, "iteration": node.iteration, "detail": node.detail or {}}
                 yield f"{run.run_id}:{node.node}:{node.iteration}:event", notice_of("waiting-event", run, about)
+
+    def of_question(self, run: Run, node: NodeRow) -> Iterator[tuple[str, Json]]:
+        """That it is asked, and what has happened since. Of the reminders only the last one: who has missed the others
+        need not be told of them any more."""
+        about = {"node": node.node, "iteration": node.iteration, "detail": node.detail or {}}
+        ask = (node.detail or {}).get("ask", 1)
+        place, again = f"{run.run_id}:{node.node}:{node.iteration}", f"#{ask}" if ask > 1 else ""
+        yield f"{place}:waiting{again}", notice_of("waiting", run, about)
+        course = said(self.store, run.run_id, node)
+        for entry in course.reminders[-1:]:
+            nth = entry.data["nth"]
+            yield f"{place}:reminder{again}~{nth}", notice_of("reminder", run, {**about, "reminder": nth})
+        if course.escalation is not None:
+            users, scopes = course.later
+            yield (
+                f"{place}:escalated{again}",
+                notice_of("escalated", run, {**about, "users": users, "scopes": scopes}),
+            )
+        for entry in course.delegations:
+            words = {name: entry.data.get(name) for name in ("by", "to", "note")}
+            yield f"{place}:delegated{again}@{entry.seq}", notice_of("delegated", run, {**about, **words})
 
     def told(self) -> set[str]:
         if self._told is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.acceptance.cli.running import Shell
@@ -109,6 +111,51 @@ def test_the_end_of_a_wait_is_kept_while_nothing_runs(shell: Shell) -> None:
     assert (late.status, late.error["code"]) == (4, "ALREADY_DECIDED")
     shell.call("stop")
     assert shell.result(started, 20).status == 0
+
+
+FOLLOWED = """
+from pydantic import BaseModel
+from smithers import Approval, Context, Sequence, Task, workflow
+
+
+class Text(BaseModel):
+    text: str = "after"
+
+
+@workflow
+def followed(ctx: Context[None]):
+    asks = Approval(
+        "ship", allowed_users=["ann", "bob"], quorum=2,
+        remind_after="300ms", reminders=2, escalate_after="500ms", escalate_to=["boss"],
+    )
+    return Sequence[asks, Task("after", output=Text)[Text()]]
+"""
+
+
+def test_people_are_reminded_and_others_decide_after_a_while(shell: Shell) -> None:
+    shell.write("flow.py", FOLLOWED)
+    shell.write("smithers.toml", "[notices]\ncommand = 'cat >> told; echo >> told'\n")
+    shell.call("up", "flow.py", "--detach", "--run-id", "r1")
+
+    def asked() -> Any:
+        return next(iter(shell.call("human", "inbox", "--json").json["requests"]), {})
+
+    shell.until(lambda: asked().get("escalated") and asked()["reminders"]["count"] == 2, "nobody answers for long")
+    early = shell.call("approve", "r1", "ship", "--by", "eve")
+    handed = shell.call("human", "delegate", "r1", "ship", "--to", "cid", "--by", "ann")
+    late = shell.call("approve", "r1", "ship", "--by", "ann")
+    shell.call("approve", "r1", "ship", "--by", "boss")
+    back = shell.call("human", "withdraw", "r1", "ship", "--by", "boss")
+    assert (early.status, handed.status, late.status, back.status) == (4, 0, 4, 0)
+    assert shell.call("approve", "r1", "ship", "--by", "cid", "--json").json["votes"] == 1
+    told = shell.root / "told"
+    kinds = ("waiting", "reminder", "escalated", "delegated")
+    shell.until(lambda: all(f'"what": "{kind}"' in told.read_text() for kind in kinds), "people are told")
+    shell.call("approve", "r1", "ship", "--by", "boss")
+    shell.until(lambda: shell.status("r1") == "finished", "it goes on")
+
+    again = shell.call("human", "withdraw", "r1", "ship", "--by", "cid", "--json")
+    assert (again.status, again.error["code"]) == (4, "ALREADY_DECIDED")
 
 
 @pytest.mark.feature("hitl.crash", "approvals.no-memory-wait")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from smithers.engine.entry import Fact, NodeState, OpenRun
+from smithers.engine.entry import Fact, NodeState, OpenCommand, OpenRun
 from smithers.errors import StaleEpoch
 from tests.conformance.store.conftest import Clock
 from tests.conformance.store.make import (
@@ -151,6 +151,27 @@ def test_what_stands_for_a_question_is_not_taken_once_the_question_is_answered(r
     run.plan(nodes=(node("ship", "waiting-approval"),))
 
     assert run.append(vote(1), decided("ship"), vote(2)).outcomes == ("stored", "stored", "rejected")
+
+
+def test_a_decision_is_not_taken_on_top_of_what_was_said_since_it_was_read(run: Maker) -> None:
+    def final(following: str) -> Fact:
+        needs = NodeState("ship", "0", ("waiting-approval",), unless="decided:ship:0", following=following)
+        return Fact("decided", "decided:ship:0", {"approved": True}, needs)
+
+    run.plan(nodes=(node("ship", "waiting-approval"),))
+    run.append(Fact("voted", "decided:ship:0~1"), Fact("withdrawn", "decided:ship:0~2"))
+
+    assert run.append(final("decided:ship:0~2")).outcomes == ("rejected",)
+    assert run.append(final("decided:ship:0~3")).outcomes == ("stored",)
+
+
+def test_a_timer_of_a_question_brings_nothing_once_it_is_answered_and_stays_open(run: Maker) -> None:
+    run.plan(command(1, "ship", kind="timer"), nodes=(node("ship", "waiting-approval"),))
+    run.append(decided("ship"))
+
+    late = Fact("reminded", "reminded:decided:ship:0~1", {}, OpenCommand(1, unless="decided:ship:0"))
+
+    assert (run.append(late).outcomes, run.open) == (("rejected",), [1])
 
 
 @pytest.mark.parametrize("status", ["finished", "failed", "cancelled"])

@@ -17,6 +17,7 @@ from smithers import Result, run, start
 from smithers.api.hosting import host_of
 from smithers.engine.chronicle import Event
 from smithers.errors import (
+    AnswerRefused,
     IdempotencyConflict,
     InputError,
     InvalidInput,
@@ -158,6 +159,25 @@ def test_a_run_that_waits_for_a_person_returns_and_goes_on_when_it_is_answered(p
 
     assert ("ApprovalRequested", "ok") in told
     assert (result.status, result.outputs["ok"]["decidedBy"], place.lines("ran")) == ("finished", "ann", ["after"])
+
+
+def test_a_program_hands_a_question_on_and_takes_back_only_what_was_said(place: Place) -> None:
+    async def body() -> Result:
+        async with await start(flow("asking"), {"folder": str(place.folder)}, **options(place)) as handle:
+            await handle.result()
+            await handle.delegate("ok", to="cid", by="ann", note="on leave")
+            with pytest.raises(AnswerRefused, match="ann has handed this to cid"):
+                await handle.approve("ok", by="ann")
+            with pytest.raises(AnswerRefused, match="nothing to take back"):
+                await handle.withdraw("ok", by="cid")
+            await handle.approve("ok", by="cid")
+            with pytest.raises(WrongState, match="cid"):
+                await handle.delegate("ok", to="dan", by="cid")
+            return await handle.result()
+
+    result: Result = go(place, body)
+
+    assert (result.status, result.outputs["ok"]["decidedBy"]) == ("finished", "cid")
 
 
 @pytest.mark.feature("run.status.failed", "run.result.error", "run.opt.resume", "resume.api")

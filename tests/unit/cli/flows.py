@@ -81,6 +81,12 @@ def guarded(ctx: Context[None]):
 
 
 @workflow
+def followed(ctx: Context[None]):
+    later = {"remind_after": "1h", "reminders": 2, "escalate_after": "2h", "escalate_to": ["boss"]}
+    return Approval("ship", title="Ship it?", quorum=2, allowed_users=["ann", "bob"], timeout="9h", **later)
+
+
+@workflow
 def automatic(ctx: Context[None]):
     return Approval("ship", title="Ship it?", auto_approve=AutoApprove(condition=True))
 

@@ -125,6 +125,7 @@ class Grower:
             "needs_approval": dice.random() < 0.1,
             "estimate": Estimate(tokens=dice.choice([0, 0, 3, 12, 50]), cost_usd=dice.choice([0, 0, 0.07])),
         }
+        props |= self.followed_up() if props["needs_approval"] else {}
         props["async_"] = props["needs_approval"] and dice.random() < 0.5
         if known and dice.random() < 0.2:
             props["depends_on"] = [dice.choice(known)]
@@ -165,12 +166,20 @@ class Grower:
             "mode": mode,
             "options": () if plain else ("a", "b"),
             "on_deny": self.dice.choice(["fail", "continue", "skip"] if plain else ["fail", "skip"]),
-            "on_timeout": self.dice.choice(["fail", "continue", "skip", "deny"] if plain else ["fail", "skip", "deny"]),
+            "on_timeout": self.dice.choice(
+                ["fail", "continue", "skip", "deny", "approve"] if plain else ["fail", "skip", "deny"]
+            ),
             "timeout": self.dice.choice([None, "1h"]),
             "quorum": self.dice.choice([1, 1, 2]) if plain else 1,
             "async_": self.dice.random() < 0.4,
             "continue_on_fail": self.dice.random() < 0.2,
+            **self.followed_up(),
         }
+        if props["on_timeout"] == "approve":
+            props["timeout"] = "1h"
+        if not plain and self.dice.random() < 0.2:
+            first: Any = "a" if mode == "select" else ["b", "a"]
+            props |= {"timeout": "1h", "on_timeout": "default", "default": first}
         if props["on_deny"] == "fail":
             props["retries"] = self.dice.choice([0, 1])
         read = self.dice.choice([*known, ""]) if plain else ""
@@ -184,6 +193,15 @@ class Grower:
 
         return make
 
+    def followed_up(self) -> dict[str, Any]:
+        """Now and then people are reminded, or others may decide after a while."""
+        props: dict[str, Any] = {}
+        if self.dice.random() < 0.4:
+            props |= {"remind_after": "10m", "reminders": self.dice.randint(1, 3)}
+        if self.dice.random() < 0.3:
+            props |= {"escalate_after": "20m", "escalate_to": ["eve"]}
+        return props
+
     def a_human(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         id = self.fresh("human")
         self.tasks.append(id)
@@ -193,7 +211,10 @@ class Grower:
             "on_timeout": self.dice.choice(["fail", "skip"]),
             "async_": self.dice.random() < 0.4,
             "continue_on_fail": self.dice.random() < 0.2,
+            **self.followed_up(),
         }
+        if self.dice.random() < 0.2:
+            props |= {"timeout": "1h", "on_timeout": "default", "default": Even(n=2)}
         return lambda ctx: HumanTask(id, output=Even, prompt="A number?", **props)
 
     def a_timer(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
@@ -379,6 +400,10 @@ def answers(run: InMemoryRun, row: NodeRow) -> list[tuple[str, Callable[[], None
         case _:
             by = "ann" if not run.said(row).votes else "bob"
             events += [(f"approve {row.node} by {by}", lambda: say(by=by))] * 2
+            if by == "bob":
+                events.append(
+                    (f"withdraw {row.node}", lambda: run.withdraw(row.node, iteration=row.iteration, by="ann"))
+                )
     return events
 
 

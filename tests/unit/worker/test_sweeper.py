@@ -15,8 +15,11 @@ import pytest
 from pydantic import BaseModel
 
 from smithers import Approval, Child, Context, Sequence, Task, WaitForEvent, call, workflow
+from smithers.engine.answer import Answer
+from smithers.engine.command import ESCALATION
 from smithers.engine.entry import Fact
 from smithers.project import Project
+from smithers.store.deciding import delegate
 from smithers.store.memory import MemoryStore
 from smithers.store.records import Append, NewRun
 from smithers.worker import copies, notices
@@ -187,6 +190,46 @@ def test_the_sweeper_tells_of_what_the_project_wants_told(yard: Yard) -> None:
     sweeper = Sweeper(Project(yard.folder), yard.store, Temporal(), print, print)  # type: ignore[arg-type]
 
     assert (sweeper.notices.command, sweeper.notices.events) == ("true", True)
+
+
+def urges(ctx: Context[dict[str, int]]) -> Child:
+    later: Any = {"remind_after": "1h", "reminders": 2, "escalate_after": "2h", "escalate_to": ["boss"]}
+    return Approval("ok", title="Fine?", allowed_users=["ann"], **later)
+
+
+def test_people_are_told_of_reminders_escalations_and_delegations_once_each(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = yard.folder / "told"
+    monkeypatch.setenv("SMITHERS_NOTICE_COMMAND", f"cat >> {told}; echo >> {told}")
+    (yard.folder / ".smithers").mkdir()
+    yard.start(urges)
+    yard.fetch()
+
+    def look() -> list[Any]:
+        told.write_text("")
+        for _ in range(2):
+            teller(yard).look(yard.store.due_runs())
+        return [json.loads(line) for line in told.read_text().splitlines() if line]
+
+    def fire(target: int) -> None:
+        rows = yard.store.open_commands("r")
+        yard.deliver_light(next(row.command.n for row in rows if row.command.target == target))
+
+    assert [one["what"] for one in look()] == ["waiting"]
+    fire(1)
+    assert [(one["what"], one["reminder"], one["node"]) for one in look()] == [("reminder", 1, "ok")]
+    fire(2)
+    fire(ESCALATION)
+    second, escalated = look()
+    assert (second["what"], second["reminder"]) == ("reminder", 2)
+    assert (escalated["what"], escalated["users"], escalated["scopes"]) == ("escalated", ["boss"], [])
+    row = yard.store.node("r", "ok", "")
+    assert delegate(yard.store, "r", row, Answer(True, "boss", "yours"), "cid") is not None
+    assert [(one["what"], one["by"], one["to"], one["note"]) for one in look()] == [
+        ("delegated", "boss", "cid", "yours")
+    ]
+    assert look() == []
 
 
 def test_a_notice_that_fails_is_told_again(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:

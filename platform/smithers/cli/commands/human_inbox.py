@@ -14,14 +14,17 @@ from smithers.cli.times import ago, now_ms, span
 from smithers.cli.views.approvals import pending
 from smithers.cli.views.asking import due_times, how_to_answer, inbox_wire, request_id
 from smithers.cli.views.children import children
+from smithers.cli.views.course import course_lines
 from smithers.cli.views.runs import find_run
 from smithers.cli.watching import repeat
 from smithers.engine.answer import mode_of
 from smithers.engine.frame import NodeRow
+from smithers.engine.said import Said
+from smithers.store.deciding import said
 from smithers.store.interface import Store
 from smithers.store.records import Run
 
-Waiting = list[tuple[Run, NodeRow, int]]
+Waiting = list[tuple[Run, NodeRow, int, Said]]
 """With the time at which nobody is asked any more; 0 is never."""
 
 
@@ -46,15 +49,15 @@ def show(here: Session, run: str | None, workflow: str | None) -> None:
     waiting = inbox(here, run, workflow)
     now = now_ms()
     if here.out.is_json:
-        here.out.document({"requests": [inbox_wire(found, row, due, now) for found, row, due in waiting]})
+        here.out.document({"requests": [inbox_wire(*about[:3], now, about[3]) for about in waiting]})
         return
     if not waiting:
         here.out.line("Nothing waits for a person.")
         return
     head = ("REQUEST", "WORKFLOW", "KIND", "ASKED", "LEFT", "")
-    here.out.lines(table(head, [cells(found, row, due, now) for found, row, due in waiting]))
+    here.out.lines(table(head, [cells(*about[:3], now, about[3]) for about in waiting]))
     here.out.line()
-    here.out.lines([how_to_answer(found.run_id, row) for found, row, _ in waiting])
+    here.out.lines([how_to_answer(found.run_id, row) for found, row, *_ in waiting])
 
 
 def inbox(here: Session, run: str | None, workflow: str | None) -> Waiting:
@@ -64,7 +67,8 @@ def inbox(here: Session, run: str | None, workflow: str | None) -> Waiting:
         if workflow is None or one.workflow == workflow:
             rows = pending(here.store, one.run_id)
             due = due_times(here.store, one.run_id) if rows else {}
-            found += [(one, row, due.get((row.node, row.iteration), 0)) for row in rows]
+            ends = [due.get((row.node, row.iteration), 0) for row in rows]
+            found += [(one, row, end, said(here.store, one.run_id, row)) for row, end in zip(rows, ends, strict=True)]
     return sorted(found, key=lambda waiting: waiting[1].first_ms)
 
 
@@ -72,8 +76,9 @@ def with_children(store: Store, run: Run) -> list[Run]:
     return [run, *(child.run for child in children(store, run.run_id))]
 
 
-def cells(run: Run, row: NodeRow, due_ms: int, now: int) -> tuple[str, ...]:
+def cells(run: Run, row: NodeRow, due_ms: int, now: int, course: Said) -> tuple[str, ...]:
     left = span(max(0, due_ms - now)) if due_ms else ""
     words = str((row.detail or {}).get("prompt") or row.label)
     first = words.splitlines()[0] if words else ""
-    return request_id(run.run_id, row), run.workflow, mode_of(row.detail), ago(row.first_ms, now), left, first[:80]
+    told = "; ".join(part for part in (first[:80], *course_lines(course)) if part)
+    return request_id(run.run_id, row), run.workflow, mode_of(row.detail), ago(row.first_ms, now), left, told

@@ -14,7 +14,7 @@ from smithers.cli.pausing import pause_of
 from smithers.cli.session import Session, session
 from smithers.cli.times import ago, local, now_ms
 from smithers.cli.views.approvals import pending
-from smithers.cli.views.asking import approval_wire, due_times, how_to_answer, more_lines, request_id, what_waits
+from smithers.cli.views.asking import due_times, how_to_answer, more_lines, request_wire, what_waits
 from smithers.cli.views.children import ChildRun, as_seen, child_wire, children
 from smithers.cli.views.codes import SHORT, code_of
 from smithers.cli.views.nodes import SYMBOLS, named, node_wire, told_error
@@ -54,7 +54,7 @@ def show(here: Session, run: Run, most: int) -> None:
     nodes = here.store.nodes(run.run_id)
     waiting = pending(here.store, run.run_id)
     if here.out.is_json:
-        approvals = [approval_wire(row) | {"requestId": request_id(run.run_id, row)} for row in waiting]
+        approvals = [request_wire(here.store, run.run_id, row) for row in waiting]
         events = [event_wire(row) for row in open_events(nodes)]
         here.out.document(
             run_details(run)

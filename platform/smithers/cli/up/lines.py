@@ -11,6 +11,7 @@ from smithers.cli.times import clock, iso, now_ms, span
 from smithers.cli.up.model import RunModel, Seen
 from smithers.cli.up.screen import Screen
 from smithers.cli.views.asking import how_to_answer
+from smithers.cli.views.course import told_people
 from smithers.cli.views.nodes import named, told_error
 from smithers.cli.views.signals import send_command
 from smithers.engine.answer import mode_of
@@ -92,6 +93,7 @@ DECIDED: Final = {
     "ApprovalGranted": ("✓", "approved"),
     "ApprovalVoted": ("✓", "approved (more must)"),
     "ApprovalDenied": ("✗", "denied"),
+    "ApprovalVoteWithdrawn": ("↷", "approval taken back"),
 }
 Line = Callable[[RunModel, Event, Seen], str]
 
@@ -128,6 +130,15 @@ def decided(_model: RunModel, event: Event, seen: Seen) -> str:
     return f"{symbol} {named(event.node, event.iteration)} {verb} by {event.fields.get('by') or 'somebody'}{note}"
 
 
+def handed_on(_model: RunModel, event: Event, _seen: Seen) -> str:
+    return f"→ {named(event.node, event.iteration)} handed by {event.fields.get('by')} to {event.fields.get('to')}"
+
+
+def escalated(_model: RunModel, event: Event, _seen: Seen) -> str:
+    who = told_people(event.fields.get("users") or (), event.fields.get("scopes") or ())
+    return f"⏱ {named(event.node, event.iteration)}: nobody has answered yet; {who} may decide, too"
+
+
 def refused(_model: RunModel, event: Event, _seen: Seen) -> str:
     by = f" by {event.fields['by']}" if event.fields.get("by") else ""
     return f"✗ {named(event.node, event.iteration)}: an answer{by} was refused: {event.fields.get('why') or ''}"
@@ -162,6 +173,10 @@ NODE_LINES: Final[dict[str, Line]] = {
     "ApprovalDenied": decided,
     "ApprovalVoted": decided,
     "ApprovalAutoApproved": plain("✓ ", " approved automatically"),
+    "ApprovalVoteWithdrawn": decided,
+    "ApprovalDelegated": handed_on,
+    "ApprovalReminded": plain("⏱ ", ": nobody has answered yet"),
+    "ApprovalEscalated": escalated,
     "ApprovalExpired": plain("✗ ", ": nobody has answered in time"),
     "AnswerRefused": refused,
     "NodeWaitingTimer": timed,

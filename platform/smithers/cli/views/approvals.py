@@ -91,6 +91,22 @@ def decide(store: Store, run: Run, row: NodeRow, answer: Answer) -> deciding.Dec
     return decided
 
 
+def delegate(store: Store, run: Run, row: NodeRow, who: Answer, to: str) -> Entry:
+    """Hands the question on. Raises as `decide` does."""
+    return in_time(store, run, row, deciding.delegate(store, run.run_id, row, who, to))
+
+
+def withdraw(store: Store, run: Run, row: NodeRow, who: Answer) -> Entry:
+    """Takes one of several approvals back. Raises as `decide` does."""
+    return in_time(store, run, row, deciding.withdraw(store, run.run_id, row, who))
+
+
+def in_time(store: Store, run: Run, row: NodeRow, entry: Entry | None) -> Entry:
+    if entry is None:
+        raise undecided(store, run, row)
+    return entry
+
+
 def decision_of(store: Store, run_id: str, row: NodeRow) -> Entry | None:
     """The last one; there are several where a run was resumed after a denial. A timeout is one, too."""
     found = store.entries_by_key(run_id, decided_key(row.node, row.iteration))

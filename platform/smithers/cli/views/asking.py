@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from smithers.cli.times import iso, local
+from smithers.cli.views.course import course_lines, course_wire
 from smithers.cli.views.nodes import named, shown_iteration
 from smithers.engine.answer import listed, mode_of
 from smithers.engine.entry import Json
 from smithers.engine.frame import NodeRow
+from smithers.engine.nudges import is_nudge
+from smithers.engine.said import Said
 from smithers.store.deciding import said
 from smithers.store.interface import Store
 from smithers.store.records import Run
@@ -36,6 +39,12 @@ def approval_wire(row: NodeRow) -> Json:
         "metadata": detail.get("metadata") or {},
     }
     return wire | {camel: detail[name] for name, camel in MORE.items() if detail.get(name)}
+
+
+def request_wire(store: Store, run_id: str, row: NodeRow) -> Json:
+    """A request as `inspect` lists it, with what was said and done about it so far."""
+    course = course_wire(row, said(store, run_id, row))
+    return approval_wire(row) | course | {"requestId": request_id(run_id, row)}
 
 
 MORE: Final = {
@@ -93,14 +102,15 @@ def more_lines(store: Store, run: Run, row: NodeRow, due_ms: int = 0) -> list[st
     if detail.get("complaint"):
         human = detail.get("mode") == "human"
         lines.append(f"{'the last answer did not fit' if human else 'it is asked again'}: {detail['complaint']}")
-    quorum = int(detail.get("quorum") or 1)
+    quorum, course = int(detail.get("quorum") or 1), said(store, run.run_id, row)
     if quorum > 1:
-        votes = [str(vote["by"]) for vote in said(store, run.run_id, row).votes]
+        votes = [str(vote["by"]) for vote in course.votes]
         so_far = f": {listed(votes)} did" if votes else ""
         lines.append(f"{quorum} people must approve, {len(votes)} so far{so_far}")
     for name, what in (("allowed_users", "for"), ("allowed_scopes", "needs the scope")):
         if detail.get(name):
             lines.append(f"{what} {listed(detail[name], 'or')}")
+    lines += course_lines(course)
     if due_ms:
         lines.append(f"until {local(due_ms)}")
     return lines
@@ -109,22 +119,27 @@ def more_lines(store: Store, run: Run, row: NodeRow, due_ms: int = 0) -> list[st
 def due_times(store: Store, run_id: str) -> dict[tuple[str, str], int]:
     """By node and iteration: when the wait for a person ends. Nodes without a timeout are not in it."""
     rows = (row.command for row in store.open_commands(run_id) if row.command.kind == "timer")
-    return {(command.node, command.iteration): command.due_ms for command in rows if command.attempt}
+    ends = (command for command in rows if command.attempt and not is_nudge(command))
+    return {(command.node, command.iteration): command.due_ms for command in ends}
 
 
-def inbox_wire(run: Run, row: NodeRow, due_ms: int, now: int) -> Json:
+def inbox_wire(run: Run, row: NodeRow, due_ms: int, now: int, course: Said) -> Json:
     """As `smithers human inbox` lists it (cli.human.inbox)."""
     detail = row.detail or {}
-    return {
-        "requestId": request_id(run.run_id, row),
-        "runId": run.run_id,
-        "workflowName": run.workflow,
-        "runStatus": run.status,
-        "nodeLabel": row.label or row.node,
-        "kind": mode_of(detail),
-        "prompt": detail.get("prompt") or title_of(row),
-        "status": "pending",
-        "requestedAt": iso(row.first_ms),
-        "ageMs": max(0, now - row.first_ms),
-        "timeoutAtMs": due_ms or None,
-    } | approval_wire(row)
+    return (
+        {
+            "requestId": request_id(run.run_id, row),
+            "runId": run.run_id,
+            "workflowName": run.workflow,
+            "runStatus": run.status,
+            "nodeLabel": row.label or row.node,
+            "kind": mode_of(detail),
+            "prompt": detail.get("prompt") or title_of(row),
+            "status": "pending",
+            "requestedAt": iso(row.first_ms),
+            "ageMs": max(0, now - row.first_ms),
+            "timeoutAtMs": due_ms or None,
+        }
+        | approval_wire(row)
+        | course_wire(row, course)
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from smithers.cli.views.approvals import pending
-from smithers.cli.views.asking import approval_wire, request_id
+from smithers.cli.views.asking import request_wire
 from smithers.cli.views.nodes import named, shown_iteration
 from smithers.cli.views.signals import event_wire, open_events
 from smithers.engine.entry import Json
@@ -45,7 +45,7 @@ def children(store: Store, run_id: str, depth: int = 1) -> Iterator[ChildRun]:
 def child_wire(store: Store, child: ChildRun) -> Json:
     """A child run with what it asks people and waits for."""
     run, parent = child.run, child.run.parent or {}
-    asked = [approval_wire(row) | {"requestId": request_id(run.run_id, row)} for row in pending(store, run.run_id)]
+    asked = [request_wire(store, run.run_id, row) for row in pending(store, run.run_id)]
     return {
         "runId": run.run_id,
         "parentRunId": parent["run"],

@@ -12,11 +12,13 @@ from smithers.cli.views.asking import due_times, how_to_answer, more_lines, what
 from smithers.cli.views.attempts import Attempt, attempts_of, node_entries
 from smithers.cli.views.children import as_seen, child_of
 from smithers.cli.views.codes import RunCode
+from smithers.cli.views.course import course_wire
 from smithers.cli.views.nodes import named, shown_iteration
 from smithers.cli.views.signals import event_wire, open_events, send_command, told_event
 from smithers.engine.entry import Entry, Json, node_key
 from smithers.engine.fold import UNPLANNED_KINDS
 from smithers.engine.frame import NodeRow
+from smithers.store.deciding import said
 from smithers.store.interface import Store
 from smithers.store.records import OpenCommandRow, Run
 
@@ -254,6 +256,7 @@ def approval(store: Store, run: Run, row: NodeRow, due_ms: int) -> Reason:
         how_to_answer(run.run_id, row),
         row.node,
         row.iteration,
+        course_wire(row, said(store, run.run_id, row)),
     )
 
 
