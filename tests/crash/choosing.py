@@ -8,6 +8,7 @@ from random import Random
 
 from smithers.store import faults
 from tests.crash.cases import Case, Outcome
+from tests.crash.kinds import AFTER_A_CRASH, STORED_IN
 
 AT_LEAST = 2
 """How often each scenario is in a choice."""
@@ -18,19 +19,7 @@ RECOVERING = {
     "fact.died.after": "body.after",
 }
 """Points that are passed only by who comes after a crash, and the crash that leads there."""
-ELSEWHERE = {
-    "fact.released": "a worker that shuts down hands over: tests/integration/temporal/test_deaths.py",
-    "fact.settled": "a step ends without an answer: tests/unit/temporal/test_settling.py",
-    "fact.render_failed": "the code does not render: tests/unit/temporal/test_rendering.py",
-    "fact.follow": "a person has the run follow edited code: tests/integration/temporal/test_recovery.py",
-    "fact.retried": "`retry-task` stores it in one transaction with `resumed`: tests/unit/cli/test_deciding.py",
-    "fact.redriven": "a person drives a run again: tests/unit/cli/test_doctor.py",
-    "fact.paused": "a person pauses a run: tests/unit/temporal/test_pausing.py",
-    "fact.unpaused": "a person has it go on: tests/unit/temporal/test_pausing.py",
-    "fact.amended": "a person gives a run another input: tests/unit/cli/test_amending.py",
-    "fact.rejected": "an answer is refused: tests/unit/engine/test_people.py",
-}
-"""Places that no scenario passes, what leads there, and who tests it."""
+SIDES = ("before", "after")
 Tallies = Mapping[str, Outcome]
 """By scenario: what came of it without a crash."""
 
@@ -89,8 +78,24 @@ def some_time(dice: Random, point: str, outcome: Outcome) -> str:
     return f"{point}:{dice.randint(1, max(1, outcome.tally[point] // 2))}"
 
 
+def of_store(undisturbed: Tallies, seed: int) -> list[Case]:
+    """For another engine: each kind of fact once, in the scenario named for it, and each scenario at a commit."""
+    dice = Random(seed)
+    chosen: list[Case] = []
+    for kind, scenario in STORED_IN.items():
+        point = f"fact.{kind}.{dice.choice(SIDES)}"
+        first = RECOVERING.get(point)
+        crashes = (first, point) if first else (some_time(dice, point, undisturbed[scenario]),)
+        chosen.append(Case(scenario, crashes))
+    for number, (scenario, outcome) in enumerate(undisturbed.items()):
+        point = f"commit.{SIDES[number % 2]}"
+        chosen.append(Case(scenario, (some_time(dice, point, outcome),)))
+    return [*chosen, *(Case("sequence", (f"schema.{side}",)) for side in SIDES)]
+
+
 def unreached(undisturbed: Tallies) -> list[str]:
-    """Points that nothing leads to, and that nobody has given a reason for."""
+    """Points that nothing leads to: those of facts are passed in the scenario that is named for them."""
     reached = {point for outcome in undisturbed.values() for point in outcome.tally} | set(RECOVERING)
-    excused = {f"{place}.{side}" for place in ELSEWHERE for side in ("before", "after")}
-    return [point for point in faults.POINTS if point not in reached | excused]
+    named = {f"fact.{kind}.{side}" for kind, name in STORED_IN.items() for side in SIDES if kind not in AFTER_A_CRASH}
+    passed = {point for point in named if point in undisturbed[STORED_IN[point.split(".")[1]]].tally}  # type: ignore[index]
+    return [point for point in faults.POINTS if point not in reached or point in named - passed]
