@@ -16,7 +16,7 @@ from smithers.cli.pausing import pause_run, unpause_run
 from smithers.cli.retrying import retry
 from smithers.cli.up.prepare import follow
 from smithers.engine.answer import Answer
-from smithers.engine.entry import EndedRun, Entry, Fact, OpenRun
+from smithers.engine.entry import EndedRun, Entry, Fact, Kind, OpenRun
 from smithers.engine.frame import NodeRow
 from smithers.errors import AnswerRefused
 from smithers.store.deciding import decide
@@ -44,8 +44,10 @@ class Scene:
     """Ends a workflow from outside; returns whether it was open."""
 
     def has(self, key: str) -> bool:
-        """Whether an entry's key begins so."""
-        return any(entry.key.startswith(key) for entry in self.log)
+        return any(entry.key == key for entry in self.log)
+
+    def has_kind(self, kind: Kind) -> bool:
+        return any(entry.kind == kind for entry in self.log)
 
     def in_state(self, state: str) -> NodeRow | None:
         return next((row for row in self.rows if row.state == state), None)
@@ -69,7 +71,7 @@ def resume(scene: Scene) -> bool:
 
 
 def retry_task(scene: Scene) -> bool:
-    if scene.run.status != "failed" or scene.has("retried:"):
+    if scene.run.status != "failed" or scene.has_kind("retried"):
         return False
     retry(scene.store, scene.run, scene.store.node(scene.run.run_id, "shaky"), ANN)
     return True
@@ -77,16 +79,16 @@ def retry_task(scene: Scene) -> bool:
 
 def pause(scene: Scene) -> bool:
     """An answer that is given meanwhile is kept; then the run goes on."""
-    if scene.run.status == "paused" and scene.has("decided:"):
+    if scene.run.status == "paused" and scene.has_kind("decided"):
         unpause_run(scene.store, scene.run, ANN)
         return True
-    if scene.in_state("waiting-approval") is None or scene.has("paused:"):
+    if scene.in_state("waiting-approval") is None or scene.has_kind("paused"):
         return False
     return pause_run(scene.store, scene.run, ANN)
 
 
 def amend(scene: Scene) -> bool:
-    if scene.in_state("waiting-approval") is None or scene.has("amended:"):
+    if scene.in_state("waiting-approval") is None or scene.has_kind("amended"):
         return False
     log, given = list(scene.log), {**scene.run.input, "number": 2}
     is_stored(scene.store, scene.run, log, amendment_of(scene.codes[0].workflow, scene.run, log, given), (ANN, None))
@@ -94,7 +96,7 @@ def amend(scene: Scene) -> bool:
 
 
 def redrive(scene: Scene) -> bool:
-    if scene.in_state("waiting-approval") is None or scene.has("redriven:"):
+    if scene.in_state("waiting-approval") is None or scene.has_kind("redriven"):
         return False
     scene.store.redrive(scene.run.run_id, ANN)
     return True
@@ -112,7 +114,7 @@ def follow_edited(scene: Scene) -> bool:
 
 def misfit(scene: Scene) -> bool:
     row = scene.in_state("waiting-approval")
-    if row is None or scene.has("rejected:"):
+    if row is None or scene.has_kind("rejected"):
         return False
     try:
         decide(scene.store, scene.run.run_id, row, Answer(True, ANN, value={"amount": "much"}))
@@ -122,14 +124,14 @@ def misfit(scene: Scene) -> bool:
 
 
 def shut_down(scene: Scene) -> bool:
-    if not scene.shown.exists() or len(claims(scene)) != 1 or scene.has("released:"):
+    if not scene.shown.exists() or len(claims(scene)) != 1 or scene.has_kind("released"):
         return False
     scene.shut_down()
     return True
 
 
 def terminate(scene: Scene) -> bool:
-    if not scene.shown.exists() or len(claims(scene)) != 1 or scene.has("settled:"):
+    if not scene.shown.exists() or len(claims(scene)) != 1 or scene.has_kind("settled"):
         return False
     return scene.terminate(f"{scene.run.run_id}:{scene.run.epoch}:{claims(scene)[0].data['n']}")
 

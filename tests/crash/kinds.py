@@ -22,7 +22,7 @@ STORED_IN: Final[Mapping[Kind, str]] = {
     "voted": "approval",
     "fired": "timer",
     "cancel": "cancelled",
-    "died": "isolated",
+    "died": "settled",
     "released": "released",
     "settled": "settled",
     "render_failed": "unrendered",
@@ -36,5 +36,3 @@ STORED_IN: Final[Mapping[Kind, str]] = {
     "amended": "amended",
     "rejected": "refused",
 }
-AFTER_A_CRASH: Final[tuple[Kind, ...]] = ("died",)
-"""Those that a scenario stores only where a process has died in it; see `choosing.RECOVERING`."""

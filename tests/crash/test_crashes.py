@@ -89,7 +89,6 @@ def test_each_kind_of_fact_has_a_scenario_that_stores_it() -> None:
     """A new one gets its line in `kinds.py`, and a scenario."""
     assert {kind for kind in get_args(Kind) if kind not in kinds.STORED_IN} == set()
     assert {kind: name for kind, name in kinds.STORED_IN.items() if name not in SCENARIOS} == {}
-    assert set(kinds.AFTER_A_CRASH) == {point.split(".")[1] for point in choosing.RECOVERING if "fact" in point}
 
 
 def test_a_kind_that_its_scenario_does_not_store_is_found() -> None:
