@@ -21,6 +21,8 @@ RECOVERING = {
     "fact.died.after": "body.after",
 }
 """Points that are passed only by who comes after a crash, and the crash that leads there."""
+ALONE = "isolated"
+"""The scenario in which bodies run in processes of their own: the death of their worker is no death of theirs."""
 SIDES = ("before", "after")
 Tallies = Mapping[str, Outcome]
 """By scenario: what came of it without a crash."""
@@ -39,7 +41,7 @@ def recoveries(scenario: str, outcome: Outcome) -> Iterator[Case]:
     """A crash, and another one while the next process takes over."""
     for point, first in RECOVERING.items():
         if first in outcome.tally:
-            yield Case(scenario, (first, point))
+            yield Case(scenario, (first, point.replace("died", "released") if scenario == ALONE else point))
 
 
 def choice(undisturbed: Tallies, seed: int) -> list[Case]:
@@ -62,7 +64,7 @@ def choice(undisturbed: Tallies, seed: int) -> list[Case]:
         scenario = rarest(by_point[point])
         choose(scenario, some_time(dice, point, undisturbed[scenario]))
     for point, first in RECOVERING.items():
-        choose(rarest(passing(undisturbed, first)), first, point)
+        choose(rarest([name for name in passing(undisturbed, first) if name != ALONE]), first, point)
     for scenario, outcome in undisturbed.items():
         while used[scenario] < AT_LEAST:
             choose(scenario, some_time(dice, dice.choice(sorted(outcome.tally)), outcome))

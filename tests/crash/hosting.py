@@ -41,7 +41,7 @@ LOOK_EVERY_S = 0.01
 SHOWN = "shown.txt"
 TALLY = "tally.json"
 STACKS = "stacks.txt"
-LIMIT_S = 45.0
+LIMIT_S = 120.0
 """So long a process may live; a little earlier it writes down where it stands."""
 
 
