@@ -46,7 +46,7 @@ def ran(shell: Shell) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def goes_on(shell: Shell, env: dict[str, str]) -> None:
+def goes_on(shell: Shell, revision: str, env: dict[str, str]) -> None:
     """Every recorded run ends as it should, on a real server, and what had ended does not run again."""
     assert shell.call("output", "closed", "t2", env=env).json == {"n": 2, "text": ""}
     assert shell.call("output", "closed", "t0", env=env).json["text"] == "smithers " * 40_000
@@ -56,7 +56,21 @@ def goes_on(shell: Shell, env: dict[str, str]) -> None:
         ended = shell.call("up", "kept.py", "--resume", run, "--format", "json", env=env)
         assert ended.status == 0, ended.out + ended.err
     assert ran(shell) == ["asking:t2", "burst:t1", "burst:t2"]
-    assert shell.call("doctor", env=env).status == 0
+    if revision in CACHED:
+        takes_what_was_kept(shell, env)
+    doctor = shell.call("doctor", env=env)
+    assert doctor.status == 0, doctor.out
+
+
+def takes_what_was_kept(shell: Shell, env: dict[str, str]) -> None:
+    """The run that has left an output ends as it should, and another one does not do the same again."""
+    words = ("up", "cached.py", "--no-wait", "--run-id", "later", "--input", '{"run": "later"}')
+    assert (later := shell.call(*words, env=env)).status == 3, later.err
+    for run in ("caching", "later"):
+        assert shell.call("approve", run, "ok", env=env).status == 0
+        ended = shell.call("up", "cached.py", "--resume", run, env=env)
+        assert ended.status == 0, ended.out + ended.err
+    assert ran(shell)[3:] == ["caching:c1", "later:c1"]
 
 
 def test_the_stores_of_every_schema_that_was_used_are_here() -> None:
@@ -85,7 +99,7 @@ def made_of(path: Path) -> dict[str, list[tuple[object, ...]]]:
         }
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_waiting_runs_go_on_after_an_upgrade(shell: Shell, revision: str) -> None:
     unpack(revision, database(shell))
@@ -99,29 +113,10 @@ def test_waiting_runs_go_on_after_an_upgrade(shell: Shell, revision: str) -> Non
         "burst": "running",
     } | ({"caching": "waiting-approval"} if revision in CACHED else {})
     assert schema(database(shell)) == ddl.REVISIONS[-1]
-    goes_on(shell, {})
+    goes_on(shell, revision, {})
 
 
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("revision", CACHED)
-def test_an_output_that_was_kept_before_an_upgrade_is_taken_after_it(shell: Shell, revision: str) -> None:
-    unpack(revision, database(shell))
-
-    takes_what_was_kept(shell, {})
-
-
-def takes_what_was_kept(shell: Shell, env: dict[str, str]) -> None:
-    """The run that has left an output goes on to its end, and another one does not do the same again."""
-    words = ("up", "cached.py", "--no-wait", "--run-id", "later", "--input", '{"run": "later"}')
-    assert (later := shell.call(*words, env=env)).status == 3, later.err
-    for run in ("caching", "later"):
-        assert shell.call("approve", run, "ok", env=env).status == 0
-        ended = shell.call("up", "cached.py", "--resume", run, env=env)
-        assert ended.status == 0, ended.out + ended.err
-    assert ran(shell) == ["caching:c1", "later:c1"]
-
-
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("revision", SOURCES)
 def test_a_run_goes_on_with_the_sources_that_were_kept_before_an_upgrade(shell: Shell, revision: str) -> None:
     unpack(revision, database(shell))
@@ -139,7 +134,7 @@ def test_a_run_goes_on_with_the_sources_that_were_kept_before_an_upgrade(shell: 
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_a_run_from_before_an_upgrade_is_deleted_with_its_blob(shell: Shell, revision: str) -> None:
     unpack(revision, database(shell))
-    assert long_blobs(database(shell)) == 1
+    assert long_blobs(database(shell)) > 0
 
     deleted = shell.call("delete", "closed", "--yes", "--format", "json")
 
@@ -200,16 +195,13 @@ def test_an_upgrade_that_cannot_keep_a_copy_changes_nothing(shell: Shell) -> Non
     assert schema(database(shell)) == "0001"
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_waiting_runs_in_postgresql_go_on_after_an_upgrade(shell: Shell, revision: str, postgres_url: str) -> None:
     rebuild(revision, shell.root / "scratch.db", postgres_url)
     (shell.root / ".smithers").mkdir()
 
-    goes_on(shell, {"SMITHERS_DATABASE_URL": postgres_url})
-    if revision in CACHED:
-        (shell.root / "ran").unlink()
-        takes_what_was_kept(shell, {"SMITHERS_DATABASE_URL": postgres_url})
+    goes_on(shell, revision, {"SMITHERS_DATABASE_URL": postgres_url})
 
     open_store(postgres_url, create=False).close()
 
