@@ -106,6 +106,16 @@ def test_every_act_belongs_to_a_scenario() -> None:
     assert {*acts.ACTS, *acts.OPENED, *acts.EDITED} <= set(SCENARIOS)
 
 
+def test_a_choice_for_another_engine_has_each_kind_once() -> None:
+    tallies = {name: Outcome(Case(name), tally=dict.fromkeys(faults.POINTS, 2)) for name in SCENARIOS}
+
+    chosen = choosing.of_store(tallies, 1)
+
+    at = [case.crashes[0].split(".")[:2] for case in chosen]
+    assert sorted(kind for family, kind in at if family == "fact") == sorted(get_args(Kind))
+    assert sum(family == "commit" for family, _ in at) == choosing.COMMITS
+
+
 def python(code: str, crash: str) -> subprocess.CompletedProcess[str]:
     given = {**os.environ, faults.VARIABLE: crash}
     return subprocess.run([sys.executable, "-c", code], env=given, capture_output=True, text=True, check=False)
