@@ -6,14 +6,17 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
 from tests.crash import choosing
-from tests.crash.cases import SCENARIOS, Case, Outcome, differences
+from tests.crash.cases import SCENARIOS, Case, Outcome, Site, differences
 from tests.crash.running import JOBS, outcomes, server
+from tests.servers.postgres import running
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 
@@ -23,11 +26,19 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def undisturbed_by(names: Sequence[str], address: str, jobs: int) -> dict[str, Outcome]:
+def undisturbed_by(names: Sequence[str], site: Site, jobs: int) -> dict[str, Outcome]:
     say(f"{len(names)} scenarios, undisturbed")
-    folder = above()
-    found = outcomes([Case(name) for name in names], address, jobs=jobs, above=folder)
+    found = outcomes([Case(name) for name in names], site, jobs=jobs)
     return {outcome.case.scenario: outcome for outcome in found}
+
+
+@contextmanager
+def site_of(given: argparse.Namespace) -> Generator[Site]:
+    with ExitStack() as stack:
+        site = Site(stack.enter_context(server()), above())
+        if given.postgres:
+            site = replace(site, database=stack.enter_context(running()).database)
+        yield site
 
 
 def above() -> Path:
@@ -60,6 +71,7 @@ def options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--each-time", action="store_true", help="not only the first time that a point is passed")
     parser.add_argument("--count", type=int, default=0, help="at most so many")
     parser.add_argument("--seed", type=int, default=1, help="of the order, and of the choice")
+    parser.add_argument("--postgres", action="store_true", help="with the store in PostgreSQL; its server stays")
     parser.add_argument("--jobs", type=int, default=JOBS)
     parser.add_argument("--json", action="store_true", help="one object for each case that was tried")
     return parser.parse_args(words)
@@ -68,14 +80,14 @@ def options(words: Sequence[str]) -> argparse.Namespace:
 def main(words: Sequence[str]) -> int:
     given, begun = options(words), time.monotonic()
     bad = 0
-    with server() as address:
-        undisturbed = undisturbed_by(given.only or list(SCENARIOS), address, given.jobs)
+    with site_of(given) as site:
+        undisturbed = undisturbed_by(given.only or list(SCENARIOS), site, given.jobs)
         broken = [f"{outcome.case}: {problem}" for outcome in undisturbed.values() for problem in outcome.found]
         if broken:
             print("\n".join(broken))
             return 1
         cases = cases_of(given, undisturbed)
-        for number, crashed in enumerate(outcomes(cases, address, jobs=given.jobs, above=above()), 1):
+        for number, crashed in enumerate(outcomes(cases, site, jobs=given.jobs), 1):
             found = told(undisturbed[crashed.case.scenario], crashed)
             bad += bool(found["problems"])
             if given.json:

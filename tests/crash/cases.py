@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import multiprocessing
 import tempfile
+import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from smithers.engine.entry import Entry
+from smithers.engine.entry import Entry, Kind
 from smithers.project import Project
 from smithers.store import open_store
+from smithers.store.interface import Store
 from tests.chaos.truth import extra, problems, read_lines
 from tests.crash.hosting import LIMIT_S, SHOWN, STACKS, TALLY, Life, host
 from tests.flows.crashed import SCENARIOS
@@ -25,7 +29,18 @@ SIDE_BY_SIDE = 2
 NEST = multiprocessing.get_context("forkserver")
 """Processes come from one that has loaded everything: each begins within milliseconds."""
 NEST.set_forkserver_preload(["tests.crash.hosting"])
+_one_looks: Final = threading.Lock()
+"""Starting a process looks at how all others have ended, and of two that look at once one sees a wrong status."""
 Where = tuple[str, str]
+NUMBERED: Final[tuple[Kind, ...]] = ("fired", "follow")
+"""Kinds whose keys hold a number or a position that a crash may change."""
+TOLD: Final[tuple[Kind, ...]] = (
+    *NUMBERED, "decided", "voted", "signal", "cancel", "resumed", "started", "paused", "unpaused", "amended", "retried",
+    "redriven", "withdrawn", "delegated", "reminded", "escalated",
+)  # fmt: skip
+"""What comes from people and clocks: each as often as without a crash."""
+REFUSED: Final = "rejected:decided:"
+"""How the key of a refused answer begins. Other facts that were refused are those of bodies that were given up."""
 
 
 @dataclass(frozen=True, order=True)
@@ -36,6 +51,18 @@ class Case:
 
     def __str__(self) -> str:
         return f"{self.scenario} {' '.join(self.crashes) or 'undisturbed'}"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where cases are carried out."""
+
+    address: str
+    """Of a Temporal server."""
+    above: Path | None = None
+    """The folder that projects are made in."""
+    database: Callable[[], str] = str
+    """Makes an empty database, and returns its URL. By default each project has its file."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +77,7 @@ class End:
     commands: Counter[tuple[str, str, str, int]]
     """Kind, node, iteration and attempt of all that were ever given."""
     decided: Counter[str]
-    """Keys of answers, votes, signals and the like."""
+    """Keys, or kinds, of answers, votes, signals and the like."""
     left_open: Counter[str]
     """Kinds of commands that nobody has carried out."""
 
@@ -69,16 +96,16 @@ class Outcome:
     """Commands that were given up and given anew."""
 
 
-def carried_out(case: Case, address: str, above: Path | None = None) -> Outcome:
+def carried_out(case: Case, site: Site) -> Outcome:
     """Runs a case. Blocks for as long as its processes live.
 
     How often a point is passed may depend on times. Where one was not, it is tried again, at its first passing.
     """
-    outcome = tried(case, address, above)
+    outcome = tried(case, site)
     for _ in range(MORE_TRIES):
         if not outcome.missed or outcome.found:
             break
-        outcome = tried(Case(case.scenario, tuple(map(first, case.crashes))), address, above)
+        outcome = tried(Case(case.scenario, tuple(map(first, case.crashes))), site)
     return outcome
 
 
@@ -86,79 +113,87 @@ def first(crash: str) -> str:
     return crash.partition(":")[0]
 
 
-def tried(case: Case, address: str, above: Path | None) -> Outcome:
-    with tempfile.TemporaryDirectory(prefix="smx-", dir=above, ignore_cleanup_errors=True) as name:
+def tried(case: Case, site: Site) -> Outcome:
+    with tempfile.TemporaryDirectory(prefix="smx-", dir=site.above, ignore_cleanup_errors=True) as name:
         root = Path(name).resolve() / Path(name).name
         (root / ".smithers").mkdir(parents=True)
+        whole = Life(root, site.address, case.scenario, database=site.database())
         missed: list[str] = []
         for crash in (*case.crashes, ""):
-            status = lived(Life(root, address, case.scenario, crash))
+            status = lived(replace(whole, crash=crash))
             if status is None:
-                return Outcome(case, tuple(missed), found=(f"it hangs: {tail(root)}",))
+                return Outcome(case, tuple(missed), found=(f"it hangs: {tail(whole)}",))
             if status == 0:
                 missed += [crash] if crash else []
                 break
             if not crash or status != -9:
-                return Outcome(case, tuple(missed), found=(f"a process ended with {status}: {tail(root)}",))
-        return looked_at(case, tuple(missed), root)
+                return Outcome(case, tuple(missed), found=(f"a process ended with {status}: {tail(whole)}",))
+        return looked_at(case, tuple(missed), whole)
 
 
 def lived(life: Life) -> int | None:
     """The exit status of a process; None if it had to be ended."""
     process = NEST.Process(target=host, args=(life,))
-    process.start()
-    process.join(LIMIT_S)
-    if process.exitcode is None:
+    with _one_looks:
+        process.start()
+    if not wait([process.sentinel], LIMIT_S):
         process.kill()
-        process.join()
+        wait([process.sentinel])
         return None
-    return process.exitcode
+    with _one_looks:
+        process.join()
+        return process.exitcode
 
 
-def log_of(root: Path) -> Sequence[Entry]:
-    store = open_store(Project(root), create=False)
+@contextmanager
+def store_of(life: Life) -> Generator[Store]:
+    store = open_store(life.database or Project(life.root), create=False)
     try:
-        return store.entries(root.name)
+        yield store
     finally:
         store.close()
 
 
-def tail(root: Path) -> str:
+def log_of(life: Life) -> Sequence[Entry]:
+    with store_of(life) as store:
+        return store.entries(life.run)
+
+
+def tail(life: Life) -> str:
     """How far it came, and where its last process stood."""
-    return ", ".join(entry.key for entry in log_of(root)[-12:]) + f"\n{(root / STACKS).read_text()}"
+    return ", ".join(entry.key for entry in log_of(life)[-12:]) + f"\n{(life.root / STACKS).read_text()}"
 
 
-def looked_at(case: Case, missed: tuple[str, ...], root: Path) -> Outcome:
-    log = log_of(root)
-    lines = read_lines(root / SHOWN)
+def looked_at(case: Case, missed: tuple[str, ...], life: Life) -> Outcome:
+    log = log_of(life)
+    lines = read_lines(life.root / SHOWN)
     found = problems(log, lines)
-    again = extra(lines)
-    if again > SIDE_BY_SIDE * len(case.crashes):
-        found.append(f"{again} bodies ran again after {len(case.crashes)} crashes")
-    settled = sum(entry.kind == "settled" for entry in log)
-    tally = json.loads((root / TALLY).read_text())
-    return Outcome(case, missed, tally, end_of(root, log), tuple(found), settled)
+    kinds = Counter(entry.kind for entry in log)
+    again, given_up = extra(lines), kinds["released"] + kinds["settled"]
+    if again > SIDE_BY_SIDE * len(case.crashes) + given_up:
+        found.append(f"{again} bodies ran again after {len(case.crashes)} crashes, and {given_up} that were given up")
+    tally = json.loads((life.root / TALLY).read_text())
+    return Outcome(case, missed, tally, end_of(life, log), tuple(found), kinds["settled"])
 
 
-def end_of(root: Path, log: Sequence[Entry]) -> End:
-    store = open_store(Project(root), create=False)
-    try:
-        run, rows, left = store.run(root.name), store.nodes(root.name), store.open_commands(root.name)
-    finally:
-        store.close()
+def end_of(life: Life, log: Sequence[Entry]) -> End:
+    with store_of(life) as store:
+        run, rows, left = store.run(life.run), store.nodes(life.run), store.open_commands(life.run)
     ended = [entry.data for entry in log if entry.kind == "ended" and entry.data["outcome"] == "finished"]
     frames = [entry.data for entry in log if entry.kind == "frame"]
-    told = {"decided", "voted", "signal", "cancel", "resumed", "fired", "started"}
-    told |= {"withdrawn", "delegated", "reminded", "escalated"}
     return End(
         run.status,
         str((run.error or {}).get("code", "")),
         {(row.node, row.iteration): (row.kind, row.state, row.attempt) for row in rows},
         {(data["node"], data["iteration"]): data["output"] for data in ended},
         Counter((c[1], c[2], c[3], c[4]) for frame in frames for c in frame.get("commands", ())),
-        Counter(entry.key if entry.kind != "fired" else "fired" for entry in log if entry.kind in told),
+        Counter(entry.kind if entry.kind in NUMBERED else entry.key for entry in log if is_told(entry)),
         Counter(row.command.kind for row in left),
     )
+
+
+def is_told(entry: Entry) -> bool:
+    return entry.kind in TOLD or entry.key.startswith(REFUSED)
 
 
 def differences(undisturbed: Outcome, crashed: Outcome) -> list[str]:

@@ -8,9 +8,12 @@ from random import Random
 
 from smithers.store import faults
 from tests.crash.cases import Case, Outcome
+from tests.crash.kinds import STORED_IN
 
 AT_LEAST = 2
 """How often each scenario is in a choice."""
+COMMITS = 8
+"""In how many scenarios a commit on another engine is crashed."""
 RECOVERING = {
     "takeover.before": "body.before",
     "takeover.after": "body.before",
@@ -18,19 +21,9 @@ RECOVERING = {
     "fact.died.after": "body.after",
 }
 """Points that are passed only by who comes after a crash, and the crash that leads there."""
-ELSEWHERE = {
-    "fact.released": "a worker that shuts down hands over: tests/integration/temporal/test_deaths.py",
-    "fact.settled": "a step ends without an answer: tests/unit/temporal/test_settling.py",
-    "fact.render_failed": "the code does not render: tests/unit/temporal/test_rendering.py",
-    "fact.follow": "a person has the run follow edited code: tests/integration/temporal/test_recovery.py",
-    "fact.retried": "`retry-task` stores it in one transaction with `resumed`: tests/unit/cli/test_deciding.py",
-    "fact.redriven": "a person drives a run again: tests/unit/cli/test_doctor.py",
-    "fact.paused": "a person pauses a run: tests/unit/temporal/test_pausing.py",
-    "fact.unpaused": "a person has it go on: tests/unit/temporal/test_pausing.py",
-    "fact.amended": "a person gives a run another input: tests/unit/cli/test_amending.py",
-    "fact.rejected": "an answer is refused: tests/unit/engine/test_people.py",
-}
-"""Places that no scenario passes, what leads there, and who tests it."""
+ALONE = "isolated"
+"""The scenario in which bodies run in processes of their own: the death of their worker is no death of theirs."""
+SIDES = ("before", "after")
 Tallies = Mapping[str, Outcome]
 """By scenario: what came of it without a crash."""
 
@@ -48,7 +41,7 @@ def recoveries(scenario: str, outcome: Outcome) -> Iterator[Case]:
     """A crash, and another one while the next process takes over."""
     for point, first in RECOVERING.items():
         if first in outcome.tally:
-            yield Case(scenario, (first, point))
+            yield Case(scenario, (first, point.replace("died", "released") if scenario == ALONE else point))
 
 
 def choice(undisturbed: Tallies, seed: int) -> list[Case]:
@@ -71,7 +64,7 @@ def choice(undisturbed: Tallies, seed: int) -> list[Case]:
         scenario = rarest(by_point[point])
         choose(scenario, some_time(dice, point, undisturbed[scenario]))
     for point, first in RECOVERING.items():
-        choose(rarest(passing(undisturbed, first)), first, point)
+        choose(rarest([name for name in passing(undisturbed, first) if name != ALONE]), first, point)
     for scenario, outcome in undisturbed.items():
         while used[scenario] < AT_LEAST:
             choose(scenario, some_time(dice, dice.choice(sorted(outcome.tally)), outcome))
@@ -89,8 +82,22 @@ def some_time(dice: Random, point: str, outcome: Outcome) -> str:
     return f"{point}:{dice.randint(1, max(1, outcome.tally[point] // 2))}"
 
 
+def of_store(undisturbed: Tallies, seed: int) -> list[Case]:
+    """For another engine: each kind of fact once, in the scenario named for it, and some scenarios at a commit."""
+    dice = Random(seed)
+    chosen: list[Case] = []
+    for kind, scenario in STORED_IN.items():
+        point = f"fact.{kind}.{dice.choice(SIDES)}"
+        chosen.append(Case(scenario, (some_time(dice, point, undisturbed[scenario]),)))
+    for number, scenario in enumerate(dice.sample(sorted(undisturbed), COMMITS)):
+        point = f"commit.{SIDES[number % 2]}"
+        chosen.append(Case(scenario, (some_time(dice, point, undisturbed[scenario]),)))
+    return [*chosen, *(Case("sequence", (f"schema.{side}",)) for side in SIDES)]
+
+
 def unreached(undisturbed: Tallies) -> list[str]:
-    """Points that nothing leads to, and that nobody has given a reason for."""
+    """Points that nothing leads to: those of facts are passed in the scenario that is named for them."""
     reached = {point for outcome in undisturbed.values() for point in outcome.tally} | set(RECOVERING)
-    excused = {f"{place}.{side}" for place in ELSEWHERE for side in ("before", "after")}
-    return [point for point in faults.POINTS if point not in reached | excused]
+    named = {f"fact.{kind}.{side}": undisturbed[name] for kind, name in STORED_IN.items() for side in SIDES}
+    missed = {point for point, outcome in named.items() if point not in outcome.tally}
+    return [point for point in faults.POINTS if point not in reached or point in missed]

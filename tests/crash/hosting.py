@@ -11,32 +11,37 @@ import faulthandler
 import json
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
+
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from smithers.engine.answer import Answer
-from smithers.engine.entry import EndedRun, Fact, OpenRun
 from smithers.engine.frame import NodeRow
 from smithers.engine.inbox import Sent
 from smithers.errors import AnswerRefused, RunNotFound
 from smithers.project import Project
 from smithers.store import faults, open_store
-from smithers.store.deciding import decide, delegate, said, withdraw
+from smithers.store.deciding import decide
 from smithers.store.interface import Store
-from smithers.store.records import Append, NewRun, Run
+from smithers.store.records import NewRun, Run
 from smithers.temporal import serving  # noqa: F401  loaded once, before processes are made of this one
 from smithers.worker.code import LoadedCode, load
 from smithers.worker.embedded import EmbeddedWorker
 from smithers.worker.settings import WorkerSettings
+from tests.crash.acts import ACTS, EDITED, OPENED, SILENT, Scene
 
-FLOW = Path(__file__).parents[1] / "flows" / "crashed.py"
+T = TypeVar("T")
+FLOWS = Path(__file__).parents[1] / "flows"
 FINAL = ("finished", "failed", "cancelled")
 LOOK_EVERY_S = 0.01
 SHOWN = "shown.txt"
 TALLY = "tally.json"
 STACKS = "stacks.txt"
-LIMIT_S = 45.0
+LIMIT_S = 120.0
 """So long a process may live; a little earlier it writes down where it stands."""
 
 
@@ -49,6 +54,8 @@ class Life:
     scenario: str
     crash: str = ""
     """As `faults.Crash` reads it; empty for a process that sees the run through."""
+    database: str = ""
+    """URL of the store; empty is the file in the project."""
 
     @property
     def run(self) -> str:
@@ -66,19 +73,19 @@ def host(life: Life) -> None:
         if name.startswith(("TEMPORAL_", "SMITHERS_")):
             del os.environ[name]
     os.environ["TEMPORAL_ADDRESS"] = life.address
+    if life.database:
+        os.environ["SMITHERS_DATABASE_URL"] = life.database
     stacks = (life.root / STACKS).open("w")
     faulthandler.dump_traceback_later(LIMIT_S - 3, file=stacks)
     faults.arm(faults.Crash.read(life.crash) if life.crash else faults.Crash(""))
-    project = Project(life.root)
-    store = open_store(project, create=True)
-    code = load(FLOW)
-    make_run(store, code, life)
-    worker = EmbeddedWorker(project, code, settings_of(life.scenario), store=store)
-    worker.start()
-    worker.ring(life.run)
-    People(store, life).see_through(worker.ring)
-    wait(lambda: driver_is_over(worker, life.run))
-    worker.stop()
+    store = open_store(Project(life.root), create=True)
+    codes = [load(FLOWS / name) for name in ("crashed.py", "followed.py")[: 2 if life.scenario in EDITED else 1]]
+    make_run(store, codes[0], life)
+    place = Place(life, store, codes)
+    place.worker.ring(life.run)
+    People(place).see_through()
+    wait(place.driver_is_over)
+    place.worker.stop()
     store.close()
     faulthandler.cancel_dump_traceback_later()
     stacks.close()
@@ -93,15 +100,48 @@ def make_run(store: Store, code: LoadedCode, life: Life) -> None:
         store.create_run(NewRun(life.run, code.workflow.name, given, code.digest, str(code.source)))
 
 
-def driver_is_over(worker: EmbeddedWorker, run: str) -> bool:
-    """Whether Temporal shows no open driver of the run."""
-    assert worker._client is not None
-    assert worker._loop is not None
-    described = worker._client.get_workflow_handle(run).describe()
-    try:
-        return asyncio.run_coroutine_threadsafe(described, worker._loop).result(5).close_time is not None
-    except TimeoutError:
-        return False  # a busy machine; it is asked again
+@dataclass
+class Place:
+    """The worker of this process, and the one after it."""
+
+    life: Life
+    store: Store
+    codes: list[LoadedCode]
+    worker: EmbeddedWorker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.work()
+
+    def work(self) -> None:
+        settings = settings_of(self.life.scenario)
+        self.worker = EmbeddedWorker(Project(self.life.root), self.codes, settings, store=self.store)
+        self.worker.start()
+
+    def shut_down(self) -> None:
+        self.worker.stop()
+        self.work()
+
+    def driver_is_over(self) -> bool:
+        """Whether Temporal shows no open driver of the run."""
+        try:
+            return self.ask(lambda client: client.get_workflow_handle(self.life.run).describe()).close_time is not None
+        except TimeoutError:
+            return False  # a busy machine; it is asked again
+
+    def terminate(self, workflow: str) -> bool:
+        """Whether it was open."""
+        try:
+            self.ask(lambda client: client.get_workflow_handle(workflow).terminate())
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
+            return False
+        return True
+
+    def ask(self, call: Callable[[Client], Coroutine[object, object, T]]) -> T:
+        assert self.worker._client is not None
+        assert self.worker._loop is not None
+        return asyncio.run_coroutine_threadsafe(call(self.worker._client), self.worker._loop).result(5)
 
 
 def wait(condition: Callable[[], object]) -> None:
@@ -111,72 +151,50 @@ def wait(condition: Callable[[], object]) -> None:
 
 @dataclass(frozen=True)
 class People:
-    store: Store
-    life: Life
+    place: Place
 
-    def see_through(self, ring: Callable[[str], None]) -> None:
-        """Answers whatever is asked until the run is over."""
-        while not self.is_over(run := self.store.run(self.life.run)):
-            told = [self.answer(row) for row in self.store.nodes(run.run_id)]
-            if any(told) or self.resume(run):
-                ring(run.run_id)
+    @property
+    def store(self) -> Store:
+        return self.place.store
+
+    @property
+    def life(self) -> Life:
+        return self.place.life
+
+    def see_through(self) -> None:
+        """Has people do what they do in this scenario, and answer whatever is asked, until the run is over."""
+        while not self.is_over((scene := self.look()).run):
+            act = ACTS.get(self.life.scenario)
+            if (act is not None and act(scene)) or any(self.answer(scene, row) for row in scene.rows):
+                self.place.worker.ring(self.life.run)
             time.sleep(LOOK_EVERY_S)
 
+    def look(self) -> Scene:
+        store, place = self.store, self.place
+        run, rows, log = store.run(self.life.run), store.nodes(self.life.run), store.entries(self.life.run)
+        return Scene(store, run, rows, log, place.codes, self.life.root / SHOWN, place.shut_down, place.terminate)
+
     def is_over(self, run: Run) -> bool:
-        return run.status in FINAL and not (self.life.scenario == "resumed" and run.status == "failed")
+        return run.status in FINAL and not (self.life.scenario in OPENED and run.status == "failed")
 
-    def has(self, key: str) -> bool:
-        return any(entry.key == key for entry in self.store.entries_by_key(self.life.run, key))
-
-    def store_fact(self, fact: Fact) -> bool:
-        """Not again and again until it is planned: how often a point is passed must not depend on times."""
-        return not self.has(fact.key) and self.store.append(Append(self.life.run, (fact,))).outcomes == ("stored",)
-
-    def answer(self, row: NodeRow) -> bool:
+    def answer(self, scene: Scene, row: NodeRow) -> bool:
         """Whether something was said."""
         match row.state:
-            case "waiting-approval" if self.life.scenario == "reminded":
-                return self.change_minds(row)
-            case "waiting-approval":
-                return self.approve(row)
-            case "waiting-event" if self.life.scenario == "cancelled":
-                return self.store_fact(Fact("cancel", "cancel", {"by": "ann", "reason": None}, OpenRun()))
-            case "waiting-event":
-                return self.store_fact(Sent((row.detail or {})["event"], {"amount": 3}, None, "ann", 1).fact)
+            case "waiting-approval" if self.life.scenario not in SILENT:
+                return self.approve(scene, row)
+            case "waiting-event" if not scene.has("cancel"):
+                return scene.store_fact(Sent((row.detail or {})["event"], {"amount": 3}, None, "ann", 1).fact)
             case _:
                 return False
 
-    def approve(self, row: NodeRow) -> bool:
+    def approve(self, scene: Scene, row: NodeRow) -> bool:
         """Each of two people says the same; who has said it already is told so."""
-        told = False
-        for by in () if self.has(row.decision_key) else ("ann", "bob"):
+        said = False
+        for by in () if scene.has(row.decision_key) else ("ann", "bob"):
             is_human = (row.detail or {}).get("mode") == "human"
             given = Answer(True, by, value={"amount": 3}) if is_human else Answer(True, by)
             try:
-                told = decide(self.store, self.life.run, row, given) is not None or told
+                said = decide(self.store, self.life.run, row, given) is not None or said
             except AnswerRefused:
                 continue
-        return told
-
-    def change_minds(self, row: NodeRow) -> bool:
-        """One thing after another, once all reminders are there; whoever comes after a crash goes on from what was
-        said."""
-        run, course = self.life.run, said(self.store, self.life.run, row)
-        if self.has(row.decision_key) or len(course.reminders) < 2 or course.escalation is None:
-            return False
-        ann, bob, eve = (Answer(True, by) for by in ("ann", "bob", "eve"))
-        match len(course.acts):
-            case 0 | 3:
-                return decide(self.store, run, row, ann) is not None
-            case 1:
-                return withdraw(self.store, run, row, ann) is not None
-            case 2:
-                return delegate(self.store, run, row, bob, "cid") is not None
-            case _:
-                return decide(self.store, run, row, eve) is not None
-
-    def resume(self, run: Run) -> bool:
-        if run.status != "failed":
-            return False
-        fact = Fact("resumed", f"resumed:{run.epoch + 1}", {"by": "ann"}, EndedRun(("failed",)))
-        return self.store_fact(fact)
+        return said

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.crash.cases import Case, Outcome, carried_out
+from tests.crash.cases import Case, Outcome, Site, carried_out
 from tests.servers.temporal import OwnServer
 
 EVENTS = 60
@@ -29,10 +29,10 @@ def server() -> Iterator[str]:
             own.kill()
 
 
-def outcomes(cases: Iterable[Case], address: str, *, jobs: int = JOBS, above: Path | None = None) -> Iterator[Outcome]:
+def outcomes(cases: Iterable[Case], site: Site, *, jobs: int = JOBS) -> Iterator[Outcome]:
     """As they come."""
     with ThreadPoolExecutor(jobs) as pool:
-        running = [pool.submit(carried_out, case, address, above) for case in cases]
+        running = [pool.submit(carried_out, case, site) for case in cases]
         try:
             for future in as_completed(running):
                 yield future.result()

@@ -9,29 +9,41 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from smithers.engine.entry import Kind
 from smithers.errors import InputError
 from smithers.store import faults
-from tests.crash import choosing
-from tests.crash.cases import SCENARIOS, Case, Outcome, differences
+from tests.crash import acts, choosing, kinds
+from tests.crash.cases import SCENARIOS, Case, Outcome, Site, differences
 from tests.crash.running import outcomes, server
+from tests.servers.postgres import Cluster, postgres
+
+__all__ = ["postgres"]
 
 SEED = 7
 DIES = "from smithers.store import open_store; open_store('sqlite:///{}', create=True); print('alive')"
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def site() -> Iterator[Site]:
     with server() as address:
-        yield address
+        yield Site(address)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(address: str) -> dict[str, Outcome]:
-    return {one.case.scenario: one for one in outcomes([Case(name) for name in SCENARIOS], address)}
+def undisturbed(site: Site) -> dict[str, Outcome]:
+    return {one.case.scenario: one for one in outcomes([Case(name) for name in SCENARIOS], site)}
+
+
+def shown(undisturbed: dict[str, Outcome], cases: list[Case], site: Site) -> dict[str, list[str]]:
+    """By case: in what its crash shows."""
+    crashed = list(outcomes(cases, site))
+    return {str(one.case): found for one in crashed if (found := differences(undisturbed[one.case.scenario], one))}
 
 
 @pytest.mark.slow
@@ -44,13 +56,20 @@ def test_every_scenario_ends_by_itself_and_every_point_is_passed(undisturbed: di
 @pytest.mark.slow
 @pytest.mark.chaos
 @pytest.mark.timeout(900)
-def test_a_crash_at_any_point_does_not_show_in_the_end(address: str, undisturbed: dict[str, Outcome]) -> None:
-    cases = choosing.choice(undisturbed, SEED)
+def test_a_crash_at_any_point_does_not_show_in_the_end(site: Site, undisturbed: dict[str, Outcome]) -> None:
+    assert shown(undisturbed, choosing.choice(undisturbed, SEED), site) == {}
 
-    crashed = list(outcomes(cases, address))
 
-    shown = {str(one.case): found for one in crashed if (found := differences(undisturbed[one.case.scenario], one))}
-    assert shown == {}
+@pytest.mark.slow
+@pytest.mark.chaos
+@pytest.mark.timeout(900)
+def test_a_crash_around_a_commit_in_postgresql_does_not_show_in_the_end(
+    site: Site, undisturbed: dict[str, Outcome], postgres: Cluster
+) -> None:
+    """Compared with runs in SQLite that nothing has disturbed: the end does not depend on the engine either."""
+    cases = choosing.of_store(undisturbed, SEED)
+
+    assert shown(undisturbed, cases, replace(site, database=postgres.database)) == {}
 
 
 def test_a_choice_has_each_point_once_and_each_scenario_twice() -> None:
@@ -66,11 +85,35 @@ def test_a_choice_has_each_point_once_and_each_scenario_twice() -> None:
     assert chosen == choosing.choice(tallies, 1)
 
 
-def test_what_no_scenario_passes_is_tested_elsewhere() -> None:
-    root = Path(__file__).parents[2]
-    for place, why in choosing.ELSEWHERE.items():
-        assert place in faults.PLACES
-        assert place.removeprefix("fact.").partition("_")[0][:6] in (root / why.rpartition(" ")[2]).read_text()
+def test_each_kind_of_fact_has_a_scenario_that_stores_it() -> None:
+    """A new one gets its line in `kinds.py`, and a scenario."""
+    assert {kind for kind in get_args(Kind) if kind not in kinds.STORED_IN} == set()
+    assert {kind: name for kind, name in kinds.STORED_IN.items() if name not in SCENARIOS} == {}
+
+
+def test_a_kind_that_its_scenario_does_not_store_is_found() -> None:
+    every = dict.fromkeys(faults.POINTS, 1)
+    tallies = {name: Outcome(Case(name), tally=every) for name in SCENARIOS}
+    without = {point: count for point, count in every.items() if "paused" not in point}
+
+    found = choosing.unreached(tallies | {"paused": Outcome(Case("paused"), tally=without)})
+
+    assert choosing.unreached(tallies) == []
+    assert found == [f"fact.{kind}.{side}" for kind in ("paused", "unpaused") for side in choosing.SIDES]
+
+
+def test_every_act_belongs_to_a_scenario() -> None:
+    assert {*acts.ACTS, *acts.OPENED, *acts.EDITED} <= set(SCENARIOS)
+
+
+def test_a_choice_for_another_engine_has_each_kind_once() -> None:
+    tallies = {name: Outcome(Case(name), tally=dict.fromkeys(faults.POINTS, 2)) for name in SCENARIOS}
+
+    chosen = choosing.of_store(tallies, 1)
+
+    at = [case.crashes[0].split(".")[:2] for case in chosen]
+    assert sorted(kind for family, kind in at if family == "fact") == sorted(get_args(Kind))
+    assert sum(family == "commit" for family, _ in at) == choosing.COMMITS
 
 
 def python(code: str, crash: str) -> subprocess.CompletedProcess[str]:

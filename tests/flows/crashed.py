@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 from pydantic import BaseModel
 
@@ -42,11 +43,15 @@ from smithers import (
 )
 from tests.flows.below import Counted, below
 
+LONG_S = 30
+"""So long a body waits to be told to stop: longer than any scenario takes."""
+
 
 class Given(BaseModel):
     scenario: str
     shown: str
     """The file that each body adds a line to."""
+    number: int = 1
 
 
 class Out(BaseModel):
@@ -81,7 +86,19 @@ def fails(shown: str, below: int, context: TaskContext) -> Out:
     return Out(number=context.attempt)
 
 
+def held(shown: str, context: TaskContext) -> Out:
+    """Goes on until it is told to stop, the first time."""
+    leave_line(shown, context)
+    if context.delivery == 1:
+        context.flag.wait(timedelta(seconds=LONG_S))
+        context.raise_if_cancelled()
+    return Out(number=context.attempt)
+
+
 class Trees:
+    edition = 1
+    """Of the code. `followed.py` is another one."""
+
     def __init__(self, ctx: Context[Given]) -> None:
         self.ctx = ctx
         self.shown = ctx.input.shown
@@ -92,6 +109,9 @@ class Trees:
     def failing(self, id: str, below: int = 99, retries: int = 0, **more: object) -> Task[Out]:
         soon = RetryPolicy("fixed", "30ms")
         return Task(id, output=Out, retries=retries, retry=soon, **more)[call(fails, self.shown, below)]  # type: ignore[arg-type]
+
+    def held(self, id: str, **more: object) -> Task[Out]:
+        return Task(id, output=Out, **more)[call(held, self.shown)]  # type: ignore[arg-type]
 
     def number(self, id: str) -> int:
         return self.ctx.output(Out, id).number
@@ -212,11 +232,49 @@ class Trees:
     def cancelled(self) -> Child:
         return Sequence[self.task("before"), WaitForEvent("wait", event="never", output=Paid), self.task("never")]
 
+    def paused(self) -> Child:
+        return Sequence[self.task("before"), Approval("ok", title="Go on?"), self.task("after")]
+
+    def amended(self) -> Child:
+        return Sequence[self.paused(), self.task("amended", self.ctx.input.number)]
+
+    def redriven(self) -> Child:
+        return self.paused()
+
+    def followed(self) -> Child:
+        return Sequence[self.paused(), self.task(f"edition-{self.edition}")]
+
+    def unrendered(self) -> Child:
+        """Its first edition does not render when it gets that far."""
+
+        def rest() -> Child:
+            if self.edition == 1:
+                raise RuntimeError("this edition goes no further")
+            return self.task("after", self.number("before"))
+
+        return Sequence[self.task("before"), rest]
+
+    def retried(self) -> Child:
+        """Fails once; whoever has the node run again gives it more attempts."""
+        return self.resumed()
+
+    def refused(self) -> Child:
+        """The first answer does not fit the form."""
+        return self.human()
+
+    def released(self) -> Child:
+        """Its first worker shuts down."""
+        return Sequence[self.held("held"), self.task("after")]
+
+    def settled(self) -> Child:
+        """The workflow that a long task has of its own is ended from outside."""
+        return Sequence[self.held("held", timeout="2h"), self.task("after")]
+
 
 SCENARIOS: dict[str, Callable[[Trees], Child]] = {
     name: tree
     for name, tree in vars(Trees).items()
-    if not name.startswith("_") and name not in ("task", "failing", "number")
+    if callable(tree) and not name.startswith("_") and name not in ("task", "failing", "held", "number")
 }
 
 

@@ -3,8 +3,9 @@
     python -m tests.upgrades.record COMMIT
 
 Three runs of `kept.py` are in it: `closed` has finished (its text is long enough for a blob), `asking` waits for an
-approval, `burst` was killed with its worker while the second of its tasks ran. The commit's own code makes them, by its
-own command line; the file is named after the schema that it has.
+approval, `burst` was killed with its worker while the second of its tasks ran. Where the schema has a cache of outputs,
+there is one of `cached.py`, too: `caching` waits for an approval, and has left an output for other runs. The commit's
+own code makes them, by its own command line; the file is named after the schema that it has.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 STORES = HERE / "stores"
 PACKAGES = ("platform", "activities", "sandboxes", "observability")
+VERSIONS = Path("platform", "smithers", "store", "migrations", "versions")
 TEXT = "smithers " * 40_000
 
 
@@ -37,7 +39,8 @@ def main(commit: str) -> None:
             made.mkdir()
         archive = subprocess.run(["git", "archive", commit], cwd=ROOT, stdout=subprocess.PIPE, check=True)
         subprocess.run(["tar", "-x", "-C", str(code)], input=archive.stdout, check=True)
-        shutil.copy(HERE / "kept.py", project)
+        for workflow in ("kept.py", "cached.py"):
+            shutil.copy(HERE / workflow, project)
         try:
             record(code, project)
         finally:
@@ -50,14 +53,16 @@ def record(code: Path, project: Path) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SMITHERS_", "TEMPORAL_"))}
     environment = kept | {"PYTHONPATH": path, "USER": "ann"}
 
-    def up(run: str, **input: object) -> subprocess.Popen[bytes]:
+    def up(run: str, file: str = "kept.py", **input: object) -> subprocess.Popen[bytes]:
         (project / "input.json").write_text(json.dumps({"run": run, **input}))
-        words = ["up", "kept.py", "--no-wait", "--run-id", run, "--input", "@input.json"]
+        words = ["up", file, "--no-wait", "--run-id", run, "--input", "@input.json"]
         command = [sys.executable, "-P", "-m", "smithers.cli.main", *words]
         return subprocess.Popen(command, cwd=project, env=environment, start_new_session=True)
 
     assert up("closed", text=TEXT).wait(120) == 0
     assert up("asking", asks=True).wait(120) == 3
+    if any((code / VERSIONS).glob("*_task_cache.py")):
+        assert up("caching", "cached.py").wait(120) == 3
     process = up("burst", waits=True)
     until(lambda: "burst:t1\n" in (project / "ran").read_text())
     end_all(project)

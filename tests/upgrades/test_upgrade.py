@@ -16,12 +16,17 @@ from tests.upgrades.recorded import REVISIONS, rebuild, unpack
 
 __all__ = ["postgres", "postgres_url"]
 
+CACHED = ["0005", "0008"]
+"""Those with a run of `cached.py`. 0006 came into use before 0005 did."""
+SOURCES = [revision for revision in REVISIONS if revision >= "0006"]
+"""Those that keep the sources of what runs."""
 OLDER = [revision for revision in REVISIONS if revision != ddl.REVISIONS[-1]]
 
 
 @pytest.fixture
 def shell(tmp_path: Path):
-    shutil.copy(Path(__file__).with_name("kept.py"), tmp_path)
+    for workflow in ("kept.py", "cached.py"):
+        shutil.copy(Path(__file__).with_name(workflow), tmp_path)
     made = Shell(tmp_path)
     yield made
     made.close()
@@ -41,7 +46,7 @@ def ran(shell: Shell) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def goes_on(shell: Shell, env: dict[str, str]) -> None:
+def goes_on(shell: Shell, revision: str, env: dict[str, str]) -> None:
     """Every recorded run ends as it should, on a real server, and what had ended does not run again."""
     assert shell.call("output", "closed", "t2", env=env).json == {"n": 2, "text": ""}
     assert shell.call("output", "closed", "t0", env=env).json["text"] == "smithers " * 40_000
@@ -51,15 +56,50 @@ def goes_on(shell: Shell, env: dict[str, str]) -> None:
         ended = shell.call("up", "kept.py", "--resume", run, "--format", "json", env=env)
         assert ended.status == 0, ended.out + ended.err
     assert ran(shell) == ["asking:t2", "burst:t1", "burst:t2"]
-    assert shell.call("doctor", env=env).status == 0
+    if revision in CACHED:
+        takes_what_was_kept(shell, env)
+    doctor = shell.call("doctor", env=env)
+    assert doctor.status == 0, doctor.out
+
+
+def takes_what_was_kept(shell: Shell, env: dict[str, str]) -> None:
+    """The run that has left an output ends as it should, and another one does not do the same again."""
+    words = ("up", "cached.py", "--no-wait", "--run-id", "later", "--input", '{"run": "later"}')
+    assert (later := shell.call(*words, env=env)).status == 3, later.err
+    for run in ("caching", "later"):
+        assert shell.call("approve", run, "ok", env=env).status == 0
+        ended = shell.call("up", "cached.py", "--resume", run, env=env)
+        assert ended.status == 0, ended.out + ended.err
+    assert ran(shell)[3:] == ["caching:c1", "later:c1"]
 
 
 def test_the_stores_of_every_schema_that_was_used_are_here() -> None:
     """One that is missing is recorded with the code of a commit that has it, see `record.py`."""
-    assert REVISIONS[:3] == ["0001", "0002", "0003"]
+    assert REVISIONS[:6] == ["0001", "0002", "0003", "0005", "0006", "0008"]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_an_upgraded_store_has_what_a_fresh_one_has(tmp_path: Path, revision: str) -> None:
+    unpack(revision, tmp_path / "old.db")
+    for name in ("old", "fresh"):
+        open_store(f"sqlite:///{tmp_path / name}.db", create=True).close()
+
+    assert made_of(tmp_path / "old.db") == made_of(tmp_path / "fresh.db")
+
+
+def made_of(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Its tables and indexes with their columns."""
+    with closing(sqlite3.connect(path)) as connection:
+        names = connection.execute("SELECT name, type FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'").fetchall()
+        return {
+            name: [
+                row[2:3] if kind == "index" else row[1:3] for row in connection.execute(f"PRAGMA {kind}_info({name})")
+            ]
+            for name, kind in names
+        }
+
+
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_waiting_runs_go_on_after_an_upgrade(shell: Shell, revision: str) -> None:
     unpack(revision, database(shell))
@@ -71,9 +111,41 @@ def test_waiting_runs_go_on_after_an_upgrade(shell: Shell, revision: str) -> Non
         "closed": "finished",
         "asking": "waiting-approval",
         "burst": "running",
-    }
+    } | ({"caching": "waiting-approval"} if revision in CACHED else {})
     assert schema(database(shell)) == ddl.REVISIONS[-1]
-    goes_on(shell, {})
+    goes_on(shell, revision, {})
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("revision", SOURCES)
+def test_a_run_goes_on_with_the_sources_that_were_kept_before_an_upgrade(shell: Shell, revision: str) -> None:
+    unpack(revision, database(shell))
+    (shell.root / "kept.py").write_text((shell.root / "kept.py").read_text().replace("done.n + 1", "done.n + 7"))
+
+    assert shell.call("approve", "asking", "ok").status == 0
+    refused = shell.call("up", "kept.py", "--resume", "asking", "--format", "json")
+    pinned = shell.call("up", "--resume", "asking", "--pinned")
+
+    assert refused.error["code"] == "CODE_CHANGED"
+    assert pinned.status == 0, pinned.out + pinned.err
+    assert shell.call("output", "asking", "t2").json == {"n": 2, "text": ""}
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_a_run_from_before_an_upgrade_is_deleted_with_its_blob(shell: Shell, revision: str) -> None:
+    unpack(revision, database(shell))
+    assert long_blobs(database(shell)) > 0
+
+    deleted = shell.call("delete", "closed", "--yes", "--format", "json")
+
+    assert deleted.status == 0, deleted.out + deleted.err
+    assert "closed" not in {run["runId"] for run in shell.call("ps", "--format", "json").json["runs"]}
+    assert long_blobs(database(shell)) == 0
+
+
+def long_blobs(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT count(*) FROM blobs WHERE size_bytes > 300000").fetchone()[0]
 
 
 @pytest.mark.parametrize("revision", OLDER)
@@ -123,13 +195,13 @@ def test_an_upgrade_that_cannot_keep_a_copy_changes_nothing(shell: Shell) -> Non
     assert schema(database(shell)) == "0001"
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_waiting_runs_in_postgresql_go_on_after_an_upgrade(shell: Shell, revision: str, postgres_url: str) -> None:
     rebuild(revision, shell.root / "scratch.db", postgres_url)
     (shell.root / ".smithers").mkdir()
 
-    goes_on(shell, {"SMITHERS_DATABASE_URL": postgres_url})
+    goes_on(shell, revision, {"SMITHERS_DATABASE_URL": postgres_url})
 
     open_store(postgres_url, create=False).close()
 

@@ -192,6 +192,7 @@ def test_the_sweeper_tells_of_what_the_project_wants_told(yard: Yard) -> None:
     assert (sweeper.notices.command, sweeper.notices.events) == ("true", True)
 
 
+@workflow
 def urges(ctx: Context[dict[str, int]]) -> Child:
     later: Any = {"remind_after": "1h", "reminders": 2, "escalate_after": "2h", "escalate_to": ["boss"]}
     return Approval("ok", title="Fine?", allowed_users=["ann"], **later)
