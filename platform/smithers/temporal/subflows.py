@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from smithers.store.interface import Store
     from smithers.temporal.workshop import Delivery, Workshop
 
-INHERITED = ("max_in_flight", "priority")
+INHERITED = ("max_in_flight", "priority", "queues")
 """Options of a run that its child runs have, too."""
 
 

@@ -31,6 +31,7 @@ SYMBOLS: Final = {
     "TimerCreated": "⏱",
     "TimerFired": "⏱",
     "NodeWaitingEvent": "⏸",
+    "NodeWaitingQueue": "⧗",
     "SignalReceived": "✉",
     "WorkflowReloaded": "⟳",
     "RunPaused": "⏸",
