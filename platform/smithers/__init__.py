@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from smithers.flow.loop import Turn as Turn
     from smithers.flow.policy import UNLIMITED as UNLIMITED
     from smithers.flow.policy import RetryPolicy as RetryPolicy
+    from smithers.flow.queue import Queue as Queue
     from smithers.flow.subflow import Subflow as Subflow
     from smithers.flow.task import Task as Task
     from smithers.flow.task_context import TaskContext as TaskContext
@@ -93,6 +94,7 @@ HOMES = {
     "flow.human": ("HumanTask",),
     "flow.loop": ("Loop", "Ralph", "Turn"),
     "flow.policy": ("UNLIMITED", "RetryPolicy"),
+    "flow.queue": ("Queue",),
     "flow.subflow": ("Subflow",),
     "flow.task": ("Task",),
     "flow.task_context": ("TaskContext",),

@@ -99,6 +99,12 @@ LIST: Final = (
     ),
     Code("CYCLE", "workflow", "Tasks wait for each other.", "Remove one of the dependencies that the message lists."),
     Code(
+        "QUEUE_LIMITS",
+        "workflow",
+        "Two limits are given for one queue.",
+        "Give the queue the same limit everywhere, or only in [queues] of smithers.toml.",
+    ),
+    Code(
         "DEPENDENCY_DEADLOCK",
         "workflow",
         "Nothing can run, and nothing is waited for.",

@@ -35,6 +35,7 @@ STORED_IN: Final[Mapping[Kind, str]] = {
     "unpaused": "paused",
     "amended": "amended",
     "rejected": "refused",
+    "admitted": "shared",
     "withdrawn": "reminded",
     "delegated": "reminded",
     "reminded": "reminded",

@@ -25,6 +25,7 @@ from smithers import (
     Loop,
     MergeQueue,
     Parallel,
+    Queue,
     Race,
     RetryPolicy,
     Rule,
@@ -194,6 +195,11 @@ class Trees:
         return MergeQueue[
             Sequence[self.task("a1"), self.task("a2")], Sequence[self.task("b1"), self.task("b2")], self.task("c")
         ]
+
+    def shared(self) -> Child:
+        """Each takes its turn in a queue; one fails once, and takes another turn."""
+        lanes = MergeQueue(shared="lanes")[Sequence[self.task("a1"), self.task("a2")], self.task("b")]
+        return Sequence[lanes, self.failing("shaky", below=2, retries=2, queue=Queue("lanes", 1)), self.task("after")]
 
     def late(self) -> Child:
         waits = Sequence(id="waits", timeout="300ms", on_timeout="skip")[Timer("long", duration="1h")]

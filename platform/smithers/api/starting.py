@@ -44,6 +44,8 @@ class StartOptions(TypedDict, total=False):
     """What the run is found by: `smithers ps --tag team=blue`."""
     max_concurrency: int
     """At most so many tasks at once, 1 to 1000."""
+    priority: int
+    """Where tasks of several runs wait for a worker: 1 goes first, 5 last; 3 by default."""
     resume: bool
     """Go on with run `run_id`: what failed is tried again, outputs are kept."""
     follow: bool
@@ -93,7 +95,7 @@ async def start(workflow: Source, input: Input | None = None, **options: Unpack[
         file_of(workflow),
         options.get("run_id", ""),
         given(input),
-        limits(options.get("max_concurrency")),
+        limits(options.get("max_concurrency"), options.get("priority")),
         workflow=workflow.name if isinstance(workflow, Workflow) else "",
         tags=dict(options.get("tags") or {}),
         idempotency_key=options.get("idempotency_key", ""),
@@ -145,12 +147,13 @@ def given(input: Input | None) -> dict[str, Any]:
     return dict(input or {})
 
 
-def limits(most: int | None) -> dict[str, Any]:
-    if most is None:
-        return {}
-    if not 1 <= most <= 1000:
-        raise InputError(f"max_concurrency={most} is not from 1 to 1000.")
-    return {"max_in_flight": most}
+def limits(most: int | None, priority: int | None) -> dict[str, Any]:
+    """The options of the run. Raises `InputError` for a number out of its range."""
+    given = {"max_concurrency": (most, 1000), "priority": (priority, 5)}
+    for name, (value, highest) in given.items():
+        if value is not None and not 1 <= value <= highest:
+            raise InputError(f"{name}={value} is not from 1 to {highest}.")
+    return {name: value for name, value in {"max_in_flight": most, "priority": priority}.items() if value is not None}
 
 
 def refuse_mixed(order: Order, input: Input | None) -> None:

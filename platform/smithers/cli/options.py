@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,3 +20,12 @@ IntervalOption = Annotated[float, typer.Option("--interval", min=0.1, help="Seco
 ShortIntervalOption = Annotated[float, typer.Option("--interval", "-i", min=0.1, help="Seconds between two looks.")]
 """Where `-i` does not mean something else."""
 ResumeFlag = Annotated[bool, typer.Option("--resume", help="Then go on with the run here, as `up --resume` does.")]
+PriorityOption = Annotated[
+    int | None,
+    typer.Option("--priority", min=1, max=5, metavar="N", help="1 goes first, 5 last, where tasks wait. Default: 3."),
+]
+
+
+def given_options(**values: Any) -> dict[str, Any]:
+    """The options of a new run: those that somebody has given."""
+    return {name: value for name, value in values.items() if value is not None}

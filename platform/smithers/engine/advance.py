@@ -45,6 +45,7 @@ from smithers.engine.passes import go_on_loop, next_pass, start_loop
 from smithers.engine.people import ASKS, Settled, approves_itself, give_missing, take_answer, take_outcome
 from smithers.engine.state import Path
 from smithers.engine.tree import Tree, land, take_off
+from smithers.engine.turns import has_turn, waits_for_turn
 from smithers.engine.waits import standing
 from smithers.flow.event import WaitForEvent
 from smithers.flow.subflow import Outcome
@@ -58,6 +59,8 @@ class Changes:
     leaves: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
     """Leaves whose state people see may have changed."""
     candidates: list[Leaf] = field(default_factory=list[Leaf])
+    admitted: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
+    """Tasks whose turn in a queue has come. They hold their slots in all groups already."""
     timers: list[Leaf] = field(default_factory=list[Leaf])
     asked: list[Leaf] = field(default_factory=list[Leaf])
     """Leaves that ask people now, as before or anew."""
@@ -299,14 +302,23 @@ class Advance:
         elif isinstance(leaf.element, Task) and spent_around(self.tree.state, leaf) is not None:
             self.defer(leaf)
         elif isinstance(leaf.element, Task):
-            leaf.ready, leaf.order = True, leaf.path()
-            self.changes.candidates.append(leaf)
+            self.offer(leaf)
             self.let_pass(leaf)
         elif isinstance(leaf.element, WaitForEvent):
             begin_wait(self, leaf, leaf.element)
         else:
             leaf.order = leaf.path()
             self.changes.timers.append(leaf)
+
+    def offer(self, leaf: Leaf) -> None:
+        """A task that may begin, as far as its place goes."""
+        leaf.order = leaf.path()
+        if has_turn(self.tree.state.nodes.get(leaf.key)):
+            take_off(leaf)
+            self.changes.admitted[leaf.key] = leaf
+        else:
+            leaf.ready = True
+            self.changes.candidates.append(leaf)
 
     def come_out(self, leaf: Leaf, element: Outcome) -> None:
         """An inline subflow whose tree is done."""
@@ -515,14 +527,19 @@ class Advance:
     def withdraw_waiting(self, group: Group) -> None:
         """Ends what has not begun below, whether its turn had come or not: a cold planner cannot tell the two apart."""
         for leaf in halted_leaves(group):
-            if leaf.status not in FINAL and not leaf.in_flight and self.is_open(leaf):
+            if leaf.status not in FINAL and not self.is_at_work(leaf) and self.is_open(leaf):
                 self.cancel(leaf)
 
     def is_open(self, leaf: Leaf) -> bool:
         """Whether something would have to be done, or is asked, for a leaf."""
         memory = self.tree.state.nodes.get(leaf.key)
         timer = memory is not None and memory.timer and memory.n
-        return bool(timer) or judge(leaf.element, memory) in ("fresh", "retry")
+        return bool(timer) or waits_for_turn(memory) or judge(leaf.element, memory) in ("fresh", "retry")
+
+    def is_at_work(self, leaf: Leaf) -> bool:
+        """Whether it is in flight, and does not just wait for its turn in a queue."""
+        memory = self.tree.state.nodes.get(leaf.key)
+        return leaf.in_flight and not (waits_for_turn(memory) or has_turn(memory))
 
     def halt(self, group: Group) -> None:
         """Withdraws what is in flight or open below, and lets blocks clean up."""
@@ -532,7 +549,7 @@ class Advance:
 
     def withdraw(self, group: Group) -> None:
         for leaf in halted_leaves(group):
-            if leaf.in_flight:
+            if self.is_at_work(leaf):
                 self.changes.withdrawn[leaf.key] = leaf
             elif leaf.status not in FINAL and self.is_open(leaf):
                 self.cancel(leaf)
@@ -544,6 +561,8 @@ class Advance:
             self.changes.withdrawn[leaf.key] = leaf
         leaf.ready = leaf.waiting = False
         leaf.status = DONE
+        if land(leaf):
+            self.free(leaf)
         self.come_back(leaf)
         if leaf.parent is not None:
             leaf.parent.open -= 1

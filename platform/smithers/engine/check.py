@@ -25,12 +25,12 @@ def first_planner(workflow: AnyWorkflow, input: Json, options: Json | None = Non
     return Planner.build(workflow, "preview", [Entry(1, "started", "started", data, 0)])
 
 
-def preflight(workflow: AnyWorkflow, input: Json) -> Plan:
+def preflight(workflow: AnyWorkflow, input: Json, options: Json | None = None) -> Plan:
     """The first frame of a run with this input. Raises `InvalidInput` or `RenderError` for whatever can be known now.
 
     Renders twice: ids that differ between the two would start new work at every render.
     """
-    first, second = first_planner(workflow, input), first_planner(workflow, input)
+    first, second = first_planner(workflow, input, options), first_planner(workflow, input, options)
     ids = list(first.tree.leaves), list(second.tree.leaves)
     if ids[0] != ids[1]:
         odd = next(leaf for key, leaf in first.tree.leaves.items() if key not in second.tree.leaves)

@@ -26,12 +26,20 @@ ENDED: Final = {
     "ApprovalExpired": "failed",
 }
 OVER: Final = ("finished", "failed", "skipped", "cancelled")
-BEGINS_ANEW: Final = ("NodePending", "NodeStarted", "NodeRetrying", "NodeWaitingApproval", "NodeWaitingEvent")
+BEGINS_ANEW: Final = (
+    "NodePending",
+    "NodeStarted",
+    "NodeRetrying",
+    "NodeWaitingApproval",
+    "NodeWaitingEvent",
+    "NodeWaitingQueue",
+)
 NODE_EVENTS: Final = {
     "pending": ("NodePending",),
     "waiting-approval": ("NodeWaitingApproval", "ApprovalRequested"),
     "waiting-timer": ("NodeWaitingTimer",),
     "waiting-event": ("NodeWaitingEvent",),
+    "waiting-queue": ("NodeWaitingQueue",),
     "skipped": ("NodeSkipped",),
     "cancelling": ("NodeCancelling",),
     "cancelled": ("NodeCancelled",),
@@ -321,6 +329,7 @@ SIMPLE: Final[dict[str, Callable[[Entry], Event]]] = {
     "redriven": about_node("RunStarted", "by"),
     "claim": about_node("NodeStarted"),
     "launched": about_node("NodeStarted", "run"),
+    "admitted": about_node("NodeAdmitted", "queue"),
     "ended": ended,
     "decided": decided,
     "voted": about_node("ApprovalVoted", "by", "note"),

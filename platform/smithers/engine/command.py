@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from smithers.engine.entry import Json
 
-CommandKind = Literal["run", "child", "timer", "cancel", "complete", "fail", "subflow", "stop"]
+CommandKind = Literal["run", "child", "timer", "cancel", "complete", "fail", "subflow", "stop", "turn"]
 STOPPING: frozenset[CommandKind] = frozenset({"cancel", "stop"})
 ENDING: frozenset[CommandKind] = frozenset({"complete", "fail"})
 ESCALATION: Final = -1
@@ -38,5 +38,6 @@ class Command:
     burst: bool = False
     """Short compute work that the step which planned it may carry out itself."""
     payload: Json | None = None
-    """For `run` and `child`: the body by value, see `engine/payload.py`. For `subflow`: the child run, see
-    `engine/subflows.py`. For `complete`, `fail`: the outcome. For the timer of an escalation: to whom."""
+    """For `turn`, which no driver sees: the queue, see `engine/turns.py`. For `run` and `child`: the body by value, see
+    `engine/payload.py`. For `subflow`: the child run, see `engine/subflows.py`. For `complete`, `fail`: the outcome. For
+    the timer of an escalation: to whom."""

@@ -10,6 +10,7 @@ Kind = Literal[
     "frame",
     "claim",
     "launched",
+    "admitted",
     "ended",
     "decided",
     "voted",

@@ -14,7 +14,7 @@ from typing import Any, Final
 from smithers.engine.answer import output_of
 from smithers.engine.command import ESCALATION, STOPPING
 from smithers.engine.entry import Entry, Json, Kind, node_key, split_node_key, taken_from
-from smithers.engine.state import PAUSED, NodeMemory, State, path_of
+from smithers.engine.state import PAUSED, TURN_GIVEN, TURN_WANTED, NodeMemory, State, path_of
 from smithers.flow.usage import Usage
 
 Started = tuple[int, str, str, str, int, int]
@@ -24,6 +24,7 @@ VERSION: Final = 9
 UNPLANNED_KINDS: Final[frozenset[Kind]] = frozenset(
     {
         "started",
+        "admitted",
         "ended",
         "decided",
         "fired",
@@ -117,7 +118,7 @@ def start_command(state: State, command: Started) -> None:
         state.open_other[n] = 0
     elif kind == "timer" and attempt:
         arm(state, n, node_key(node, iteration), attempt, target)
-    elif kind in ("run", "child", "timer", "subflow"):
+    elif kind in ("run", "child", "timer", "subflow", "turn"):
         key = node_key(node, iteration)
         memory = state.memory(key)
         if attempt != memory.attempt:
@@ -125,6 +126,7 @@ def start_command(state: State, command: Started) -> None:
         memory.n, memory.attempt, memory.cancelling = n, attempt, False
         memory.timer, memory.child = kind == "timer", kind == "subflow"
         memory.returned, memory.goes_on = None, 0
+        memory.turn = TURN_WANTED if kind == "turn" else memory.turn
         state.by_command[n] = key
 
 
@@ -133,6 +135,8 @@ def show(state: State, key: str, shown: str) -> None:
     from a fact."""
     memory = state.memory(key)
     memory.shown = shown
+    if not memory.n and shown not in ("waiting-queue", "running"):
+        memory.turn = ""
     if shown in ("skipped", "cancelled"):
         memory.outcome = shown
     elif shown == "unmounted":
@@ -318,8 +322,23 @@ def settled(state: State, data: Json) -> None:
 def close(state: State, n: int) -> None:
     key = state.by_command.pop(n, None)
     if key is not None and state.nodes[key].n == n:
-        state.nodes[key].n = 0
+        state.nodes[key].n, state.nodes[key].turn = 0, ""
     state.open_other.pop(n, None)
+
+
+def admitted(state: State, data: Json) -> None:
+    """Its turn has come: the next plan starts it."""
+    key = state.by_command.get(data["n"])
+    close(state, data["n"])
+    if key is not None:
+        state.nodes[key].turn = TURN_GIVEN
+
+
+def hand_back(state: State, _: Json) -> None:
+    """Nothing begins for a while. Turns that were given and not taken are over; who wants one asks anew."""
+    for memory in state.nodes.values():
+        if memory.turn == TURN_GIVEN and not memory.n:
+            memory.turn = ""
 
 
 def signal(state: State, data: Json) -> None:
@@ -333,6 +352,7 @@ def cancel(state: State, data: Json) -> None:
 
 def paused(state: State, data: Json) -> None:
     state.paused, state.status = data, PAUSED
+    hand_back(state, data)
 
 
 def unpaused(state: State, _: Json) -> None:
@@ -370,6 +390,7 @@ def resumed(state: State, _: Json) -> None:
         denied = memory.decision is not None and memory.shown == "failed"
         killed = not memory.outcome and memory.deaths > 0
         memory.goes_on = memory.attempt if has_failed_child(memory) else 0
+        memory.turn = memory.turn if memory.n else ""
         if memory.outcome == "cancelled" or memory.error is not None or killed or denied:
             reopen(state, key)
     for key, record in state.stages.items():
@@ -409,6 +430,7 @@ def reset(state: State, key: str) -> None:
         begin_ask(memory, memory.ask + 1)
     memory.decision, memory.outcome, memory.signal, memory.shown = None, "", 0, "pending"
     memory.returned, memory.goes_on = None, 0
+    memory.turn = ""
     withdraw(state, key)
     reopen(state, key)
     if memory.attempt:
@@ -426,6 +448,7 @@ def reopen(state: State, key: str) -> None:
         memory.outcome = ""
     memory.error, memory.failures, memory.deaths = None, 0, 0
     memory.waits, memory.since, memory.expired = None, 0, 0
+    memory.turn = memory.turn if memory.n else ""
     state.absent.pop(key, None)
 
 
@@ -462,6 +485,8 @@ def outputs(state: State) -> Iterator[str]:
 
 FOLDS: Final[dict[str, Callable[[State, Json], None]]] = {
     "started": started,
+    "admitted": admitted,
+    "render_failed": hand_back,
     "frame": frame,
     "ended": ended,
     "decided": decided,

@@ -19,8 +19,8 @@ class NodeRow:
     """task, approval, timer, wait-for-event, signal; empty for a node that has left the tree: then only its state is
     written."""
     state: str
-    """pending, ready, running, cancelling, waiting-approval, waiting-event, waiting-timer, finished, skipped,
-    failed, cancelled."""
+    """pending, ready, running, cancelling, waiting-approval, waiting-event, waiting-queue, waiting-timer, finished,
+    skipped, failed, cancelled."""
     attempt: int = 0
     label: str = ""
     ordinal: int = 0

@@ -18,6 +18,7 @@ from smithers.flow.event import WaitForEvent
 from smithers.flow.guard import Guard
 from smithers.flow.human import HumanTask
 from smithers.flow.loop import Loop
+from smithers.flow.queue import Queue
 from smithers.flow.subflow import Outcome
 from smithers.flow.task import Task
 from smithers.flow.wait import Timer
@@ -127,6 +128,8 @@ class Group(Mount):
     """Goes on though a group around it fails or the run is cancelled: it cleans up."""
     tolerant: bool = False
     """A child that fails does not keep the others from running."""
+    shared: Queue | None = None
+    """The queue of all runs in which the tasks below wait for a turn."""
     parked: list[tuple[Path, int, Leaf]] = field(default_factory=list[tuple[Path, int, Leaf]])
     """A heap of ready leaves that wait for a slot of this group."""
     queued: bool = False

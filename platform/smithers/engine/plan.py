@@ -45,6 +45,16 @@ from smithers.engine.state import NodeMemory, State
 from smithers.engine.stuck import why_stuck
 from smithers.engine.subflows import checked, child_payload
 from smithers.engine.tree import Tree
+from smithers.engine.turns import (
+    WAITING,
+    check_limits,
+    has_turn,
+    left,
+    of_body,
+    queue_around,
+    ticket,
+    waits_for_turn,
+)
 from smithers.engine.waits import check, outputs_of
 from smithers.errors import RenderError
 from smithers.flow.body import TaskBody
@@ -157,7 +167,7 @@ class Planner:
                 self.advance.changed(data["node"])
         elif kind == "signal":
             self.advance.waits.due = True
-        elif kind in ("settled", *nudges.KINDS) and key is not None:
+        elif kind in ("settled", "admitted", *nudges.KINDS) and key is not None:
             self.touched[key] = None
 
     def stored(self, entries: Sequence[Entry], ahead: int = 0) -> None:
@@ -196,12 +206,14 @@ class Planner:
             advance.settle()
             self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.attached]  # a plan may render a part twice
             check(self.tree, self.tree.fresh)
+            check_limits(self.tree, self.tree.fresh)
             self.forget_unseen()
         advance.changes.freed.update(self.tree.freed)
         advance.changes.timers = [leaf for leaf in advance.changes.timers if leaf.attached and leaf.status not in FINAL]
         scopes = list(self.tree.aspects.values())
-        started = start_ready(advance.changes.candidates, list(advance.changes.freed), scopes, state)
-        return self.frame(started)
+        admitted = [leaf for leaf in advance.changes.admitted.values() if leaf.attached and leaf.status not in FINAL]
+        started = start_ready(advance.changes.candidates, list(advance.changes.freed), scopes, state, admitted)
+        return self.frame([*started, *admitted])
 
     def forget_unseen(self) -> None:
         """What was mounted where nothing begins any more, and nobody has seen, is not told."""
@@ -233,7 +245,7 @@ class Planner:
             memory = self.state.nodes.get(leaf.key)
             if memory is None:
                 continue
-            if memory.n and isinstance(leaf.element, Task):
+            if memory.n and isinstance(leaf.element, Task) and not waits_for_turn(memory):
                 advance.changes.withdrawn[leaf.key] = leaf
             elif leaf.status not in FINAL and judge(leaf.element, memory) not in ("finished", "skipped", "failed"):
                 advance.cancel(leaf)
@@ -271,6 +283,7 @@ class Planner:
         extra = {"closed": closed, "loops": changes.loops, "ended_loops": changes.ended_loops, "homes": homes}
         extra |= {"stages": changes.stages, "absent": changes.absent, "disarmed": disarmed, **changes.people.delta()}
         charges = {leaf.key: charge for leaf in started if (charge := charge_of(leaf)) is not None}
+        extra |= {"left": left(shown, state)}
         extra |= {"charges": charges, "refused": changes.refused, "exceeded": changes.exceeded}
         extra |= {"waits": self.waits(), "events": changes.events, "unfit": changes.unfit}
         extra["error"] = error
@@ -296,7 +309,7 @@ class Planner:
     def outcome(self, started: list[Leaf]) -> tuple[str, Json | None]:
         """The run's status from here on, and why it failed."""
         state, root = self.state, self.tree.root
-        if any(not state.nodes[key].timer for key in state.by_command.values()):
+        if any(self.is_at_work(state.nodes[key]) for key in state.by_command.values()) or self.is_queued():
             return "running", None
         if state.cancelled is not None and not root.held:
             return "cancelled", None
@@ -313,6 +326,15 @@ class Planner:
         if self.advance.changes.timers or self.is_timed():
             return "waiting-timer", None
         return ("failed" if state.cancelled is None else "cancelled"), why_stuck(self.tree)
+
+    @staticmethod
+    def is_at_work(memory: NodeMemory) -> bool:
+        return not memory.timer and not waits_for_turn(memory)
+
+    def is_queued(self) -> bool:
+        """Whether a task waits for its turn in a queue, and is still wanted."""
+        queued = {key for key in self.state.by_command.values() if waits_for_turn(self.state.nodes[key])}
+        return bool(queued) and bool(queued - {*self.advance.changes.withdrawn, *self.tree.orphans()})
 
     def is_timed(self) -> bool:
         """Whether a timer runs that is still wanted."""
@@ -367,6 +389,9 @@ class Planner:
             memory = state.nodes[key]
             if not memory.n or (memory.cancelling and key not in lost):
                 continue
+            if waits_for_turn(memory):
+                closed.append(memory.n)
+                continue
             node, iteration = split_node_key(key)
             kind = "stop" if memory.child else "cancel"
             attempt = memory.attempt if memory.child else 0
@@ -396,9 +421,13 @@ class Planner:
             input = checked(element)
             about = child_payload(element, state, memory, input)
             return Command(n, "subflow", id, iteration, attempt, delay_ms=delay, payload=about)
+        queue = queue_around(leaf)
+        if queue is not None and not has_turn(memory):
+            return Command(n, "turn", id, iteration, attempt, payload=ticket(queue, state))
         limit = shortest(timeout_ms(element), per_task_ms(leaf, "fail"))
         long = element.isolated or limit > LONG_MS
         body = payload(element, outputs_of(self.tree, leaf)) | cache_of(self.tree, leaf, element) | limits_of(leaf)
+        body |= of_body(leaf, memory)
         kind = "child" if long else "run"
         return Command(
             n,
@@ -429,7 +458,7 @@ class Planner:
             if key in self.advance.changes.gone:
                 continue
             memory = self.state.nodes[key]
-            state = "cancelling" if memory.n and not memory.timer else memory.outcome or "unmounted"
+            state = "cancelling" if memory.n and self.is_at_work(memory) else memory.outcome or "unmounted"
             if state != memory.shown:
                 shown[key] = state
                 waited = self.advance.changes.waited.get(key)
@@ -454,6 +483,8 @@ class Planner:
         timer = isinstance(leaf.element, Timer)
         cancelling = (command is not None and command.kind in STOPPING) or (memory is not None and memory.cancelling)
         verdict = judge(leaf.element, memory)
+        if queues_up(leaf, memory, command):
+            return WAITING
         if verdict == "running" and cancelling:
             return "unmounted" if timer else "cancelling"
         if isinstance(leaf.element, WaitForEvent) and leaf.waiting:
@@ -478,6 +509,13 @@ class Planner:
             for name, (id, turn) in sources.items()
         }
         return TaskBody(task, deps)
+
+
+def queues_up(leaf: Leaf, memory: NodeMemory | None, command: Command | None) -> bool:
+    """Whether it waits for its turn in a queue, from this frame on."""
+    if command is not None:
+        return command.kind == "turn"
+    return leaf.in_flight and (waits_for_turn(memory) or has_turn(memory))
 
 
 def is_unstopped(memory: NodeMemory) -> bool:
@@ -527,6 +565,9 @@ def row(
         detail |= event_detail(element, state, memory, unfit)
     if leaf.error is not None and state == "failed":
         detail["error"] = leaf.error
+    queue = queue_around(leaf)
+    if queue is not None:
+        detail["queue"] = queue.name
     if memory is not None and memory.usage is not None:
         detail["usage"] = shown_usage(leaf, Usage(*memory.usage))
     if memory is not None and memory.cached and state == "finished":

@@ -15,7 +15,7 @@ from typing import Final
 from smithers.engine.entry import Entry, Json, node_key, split_node_key
 from smithers.engine.fold import fold, reset_keys
 from smithers.engine.stages import FIRST
-from smithers.engine.state import NodeMemory, State
+from smithers.engine.state import TURN_WANTED, NodeMemory, State
 from smithers.errors import NodeNotFound, WrongState
 
 OVER: Final = ("finished", "failed", "cancelled", "skipped")
@@ -140,7 +140,7 @@ def clocks_of(memory: NodeMemory) -> tuple[int, ...]:
 
 
 def is_timer(memory: NodeMemory) -> bool:
-    return memory.timer or memory.waits is not None
+    return memory.timer or memory.waits is not None or memory.turn == TURN_WANTED
 
 
 def refuse_running(state: State, key: str, later: Iterable[str]) -> None:

@@ -11,6 +11,7 @@ depends on what it needs, so those that are held back at a scope lie in one heap
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 
 from smithers.engine.budgets import Ledger, need_of
@@ -24,14 +25,23 @@ Origin = tuple[Group, Need | None]
 Offer = tuple[Path, int, Leaf, Origin | None]
 
 
-def start_ready(candidates: list[Leaf], freed: list[Group], scopes: list[AspectsGroup], state: State) -> list[Leaf]:
+def start_ready(
+    candidates: list[Leaf],
+    freed: list[Group],
+    scopes: list[AspectsGroup],
+    state: State,
+    admitted: Iterable[Leaf] = (),
+) -> list[Leaf]:
     """Starts what may start, in tree order, and returns it. `freed` are groups in which a task has ended,
-    `scopes` those with budgets."""
+    `scopes` those with budgets. What was `admitted` has its slots, and reserves in the budgets."""
     offers: list[Offer] = [(leaf.order, leaf.born, leaf, None) for leaf in candidates]
     heapify(offers)
     for group in freed:
         refill(offers, group)
     ledger = Ledger(state) if scopes else None
+    if ledger is not None:
+        for leaf in admitted:
+            ledger.take(leaf)
     for scope in scopes:
         for need in scope.unfunded:
             offer_unfunded(offers, scope, need, ledger)

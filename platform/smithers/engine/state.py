@@ -10,7 +10,17 @@ from smithers.engine.entry import Json
 OPEN: Final = ""
 PAUSED: Final = "paused"
 """Status of a run in which nothing begins and nothing is planned until somebody unpauses or cancels it."""
-OPEN_STATES: Final = ("pending", "running", "cancelling", "waiting-approval", "waiting-timer", "waiting-event")
+OPEN_STATES: Final = (
+    "pending",
+    "running",
+    "cancelling",
+    "waiting-approval",
+    "waiting-timer",
+    "waiting-event",
+    "waiting-queue",
+)
+TURN_WANTED: Final = "wanted"
+TURN_GIVEN: Final = "given"
 Path = tuple[int, ...]
 
 
@@ -55,6 +65,8 @@ class NodeMemory:
     cancelling: bool = False
     timer: bool = False
     """Whether the open command is a timer, which nobody has to be told to stop."""
+    turn: str = ""
+    """Where it stands in a queue that runs share: wanted, given, or nowhere; see `engine/turns.py`."""
     child: bool = False
     """Whether the last command is a subflow: a child run carries it out."""
     returned: list[Any] | None = None

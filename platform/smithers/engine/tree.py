@@ -78,6 +78,8 @@ class Tree:
     loops: dict[str, LoopGroup] = field(default_factory=dict[str, LoopGroup])
     guards: dict[str, GuardGroup] = field(default_factory=dict[str, GuardGroup])
     aspects: dict[str, AspectsGroup] = field(default_factory=dict[str, AspectsGroup])
+    queues: dict[str, dict[Leaf, int]] = field(default_factory=dict[str, dict[Leaf, int]])
+    """Which limit each task gives the queue that it names one for."""
     failed_before: list[GuardGroup] = field(default_factory=list[GuardGroup])
     """Blocks mounted since the last look that had failed by then."""
     down: dict[str, None] = field(default_factory=dict[str, None])
@@ -199,6 +201,8 @@ class Tree:
         share(group, parent)
         if isinstance(element, Parallel):
             group.parallel, group.cap, group.fail_fast = True, element.max_concurrency, element.fail_fast
+        if isinstance(element, MergeQueue):
+            group.shared = element.queue
         self.adopt(group, () if element.skip_if else element.children)
         return group
 

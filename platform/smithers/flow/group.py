@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from smithers.flow.deadline import Timed
 from smithers.flow.element import Bracketed, Child, Fragment, Node, normalized
+from smithers.flow.queue import Queue
 from smithers.flow.where import invalid
 
 
@@ -47,10 +48,24 @@ class MergeQueue(Parallel):
     """A parallel group that runs one task at a time unless it is told otherwise (components-merge-queue).
 
     Whose turn it is follows the order of the tree: a lane that has begun goes on before the next one begins, except
-    while it waits for a person or a time. Caps of groups around it hold too. It orders tasks of one run only.
+    while it waits for a person or a time. Caps of groups around it hold too.
+
+    Alone it orders the tasks of one run. With `shared="name"` these wait for a turn in the queue of that name besides,
+    which they share with all runs of the store and in which `max_concurrency` is the limit (None: as the project's
+    configuration says). At most so many tasks of a run stand in the queue, so that runs take turns in it.
     """
 
     max_concurrency: int | None = 1
+    shared: str | None = None
+
+    def __post_init__(self) -> None:
+        super(MergeQueue, self).__post_init__()
+        if self.shared is not None:
+            Queue(self.shared, self.max_concurrency)  # it refuses what cannot be
+
+    @property
+    def queue(self) -> Queue | None:
+        return None if self.shared is None else Queue(self.shared, self.max_concurrency)
 
 
 def Branch(condition: object, *, then: Child, otherwise: Child = None, skip_if: bool = False) -> Fragment:  # noqa: N802  reads as an element

@@ -56,6 +56,8 @@ class Subflow(Task[M]):
             raise invalid(f"{what}: deps are handed to a function, and a subflow has none: use needs, and input.")
         if self.cache is not None:
             raise invalid(f"{what}: cache is for tasks: say it at the tasks of the child, which keep it in any run.")
+        if self.queue is not None:
+            raise invalid(f"{what}: queue is for tasks: say it at the tasks of the child, or they might wait for it.")
         if self.isolated:
             raise invalid(f"{what}: isolated=True is for tasks: say it at the tasks of the child.")
         if self.mode == "inline" and (self.retries or self.needs_approval):

@@ -14,6 +14,7 @@ from smithers.flow.cache import CachePolicy
 from smithers.flow.call import Call
 from smithers.flow.element import Child, Element, captured, check_id, check_json, check_upstream
 from smithers.flow.policy import UNLIMITED, Duration, RetryPolicy, duration
+from smithers.flow.queue import Queue, as_queue
 from smithers.flow.where import invalid
 
 M = TypeVar("M", bound=BaseModel)
@@ -53,6 +54,8 @@ class Task(Asked, Generic[M]):
     """Run in a process of its own, which can be stopped."""
     cache: CachePolicy | None = None
     """Take the output of an earlier run where the key is the same; None is never."""
+    queue: Queue | str | None = None
+    """Wait for a turn in a queue that all runs share, before each attempt: its name, or `Queue(name, limit=2)`."""
     estimate: Estimate = Estimate()
     """What an attempt is going to use, for the budgets of `Aspects` around the task."""
     label: str = ""
@@ -83,6 +86,8 @@ class Task(Asked, Generic[M]):
             check_json(self.meta, f"{what}: meta")
         if not isinstance(self.estimate, Estimate):  # pyright: ignore[reportUnnecessaryIsInstance]  an author may be wrong
             raise invalid(f"Task({self.id!r}): estimate={self.estimate!r:.60}: write estimate=Estimate(tokens=...).")
+        if self.queue is not None:
+            object.__setattr__(self, "queue", as_queue(self.queue, what))
         if self.cache is not None:
             check_cache(self, self.cache)
 

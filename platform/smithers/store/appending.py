@@ -31,7 +31,7 @@ from smithers.engine.frame import NodeRow
 from smithers.engine.state import PAUSED
 from smithers.errors import RunNotFound, StaleEpoch, StoreError
 from smithers.store import sql
-from smithers.store.database import Connection
+from smithers.store.database import Connection, Cursor
 from smithers.store.marks import marks_of
 from smithers.store.records import Append, Appended, PlanWrite, Told
 from smithers.store.texts import Encoder, clean, decode, dumps
@@ -39,6 +39,7 @@ from smithers.store.texts import Encoder, clean, decode, dumps
 PINNED = frozenset({"claim", "render_failed"})
 """Like frames, these come only from workers of the code that the run is pinned to; the ends of bodies from any."""
 FINAL = frozenset({"finished", "failed", "cancelled"})
+QUEUES = (sql.QUEUES_OF, sql.LEAVE_QUEUES)
 _CommandRow = tuple[Command, str | None]
 _NodeRow = tuple[NodeRow, str | None]
 
@@ -124,6 +125,7 @@ class Log:
         "error",
         "head",
         "planned",
+        "queues",
         "source",
         "status",
     )
@@ -155,6 +157,8 @@ class Log:
         self._kept: dict[str, tuple[str, str, int]] = {}
         self._hits: set[str] = set()
         self.entries: list[Entry] = []
+        self.queues: set[str] = set()
+        """Queues in which somebody begins to wait, or a slot may have become free."""
 
     def put(self, kind: Kind, key: str, data: Json, text: str, code: str = "") -> bool:
         """Adds an entry at the end, unless its key is there."""
@@ -249,6 +253,12 @@ class Log:
             self._cache(fact.data)
         if fact.kind == "amended":
             self.mark_anew(fact.data["input"])
+        if fact.kind == "settled" and isinstance(fact.needs, NewestClaim):
+            self.leave_queue(fact.needs.node, fact.needs.iteration)
+        if fact.kind == "ended" and "queue" in fact.data:
+            self.leave_queue(fact.data["node"], fact.data["iteration"])
+        if fact.kind in ("paused", "render_failed"):
+            self.note_queues(self.connection.execute(sql.HAND_BACK, (self._run,)))
         if fact.kind == "follow":
             self.digest, self.source = fact.data["digest"], fact.data["source"]
 
@@ -263,6 +273,37 @@ class Log:
         keys = [split_node_key(key) for key in data.get("reset", ())]
         self.connection.executemany(sql.RESET_NODE, [(self._run, node, iteration) for node, iteration in keys])
         self.close_commands(data.get("closed", ()))
+        for node, iteration in keys:
+            self.leave_queue(node, iteration)
+
+    # Queues that runs share
+
+    def ask_for_turns(self, commands: Sequence[Command]) -> None:
+        """Sorted: rows of queues are locked in the order of their names."""
+        for command in sorted(commands, key=lambda command: (command.payload or {})["queue"]):
+            asked: Json = command.payload or {}
+            place = self.connection.execute(sql.TAKE_PLACE, (asked["queue"],)).fetchone()[0]
+            about = asked["queue"], asked["priority"], place, asked["limit"], command.n, self.at_ms
+            self.connection.execute(sql.WRITE_TICKET, (self._run, command.node, command.iteration, *about))
+            self.queues.add(asked["queue"])
+
+    def has_turns(self, commands: Sequence[Command]) -> bool:
+        """Whether all tasks of queues among these, which are about to begin, still have their slots."""
+        begun = [one for one in commands if one.kind in ("run", "child") and "queue" in (one.payload or {})]
+        return all(
+            self.connection.execute(sql.HAS_TURN, (self._run, one.node, one.iteration)).fetchone() for one in begun
+        )
+
+    def leave_queue(self, node: str, iteration: str) -> None:
+        self.note_queues(self.connection.execute(sql.LEAVE_QUEUE, (self._run, node, iteration)))
+
+    def note_queues(self, changed: Cursor) -> None:
+        self.queues.update(name for (name,) in changed.fetchall())
+
+    def attempt_of(self, n: int) -> int | None:
+        """Of an open command."""
+        row = self.connection.execute(sql.ATTEMPT_OF, (self._base + n,)).fetchone()
+        return None if row is None else row[0]
 
     def show_end(self, data: Json) -> None:
         """Says of a node whose task is over in a pause that it does not run any more: no frame will for long."""
@@ -317,6 +358,7 @@ class Log:
             for command, payload in commands
         ]
         self.connection.executemany(sql.INSERT_COMMAND, rows)
+        self.ask_for_turns([command for command, _ in commands if command.kind == "turn"])
         self._made.update(command.n for command, _ in commands)
 
     def close_commands(self, numbers: Sequence[int]) -> None:
@@ -352,6 +394,9 @@ class Log:
             self.connection.execute(sql.ADVANCE_RUN, (self.head, self.planned, self.at_ms, self._run))
         if self._kept or self._hits:
             self._write_cache()
+        if self.status != self._was[1]:
+            # A run that is over wants no turn; the turn of one that goes on may have been passed over.
+            self.note_queues(self.connection.execute(QUEUES[self.status in FINAL], (self._run,)))
         if (now := self._changeable()) != self._was:
             self.connection.execute(sql.CHANGE_RUN, (*now, self._run))
 
@@ -381,7 +426,7 @@ def append(connection: Connection, prepared: Prepared, now_ms: int) -> Appended:
             tell(parent, told, request.run_id, request.code)
     outcomes += [_put_fact(log, text, request) if planned else "skipped" for text in prepared.after]
     log.save()
-    return Appended(tuple(outcomes), planned, tuple(log.entries), log.head, log.epoch)
+    return Appended(tuple(outcomes), planned, tuple(log.entries), log.head, log.epoch, tuple(sorted(log.queues)))
 
 
 def parent_of(connection: Connection, told: Told, now_ms: int, code: int) -> Log | None:
@@ -441,6 +486,8 @@ def _fits(log: Log, texts: PlanTexts, request: Append, head: int, outcomes: Sequ
     plan = texts.plan
     if plan.base != log.planned or (plan.digest and plan.digest != log.digest) or log.status == PAUSED:
         return False
+    if not log.has_turns(plan.commands):
+        return False
     if plan.covers >= 0:
         return plan.covers <= log.head
     if any(outcome != "stored" for outcome in outcomes):
@@ -460,6 +507,8 @@ def _put_plan(log: Log, texts: PlanTexts, code: str) -> None:
         log.write_commands(texts.commands, plan.owner)
     if plan.closed:
         log.close_commands(plan.closed)
+    for key in plan.frame.data.get("left", ()):
+        log.leave_queue(*split_node_key(key))
     if texts.nodes:
         log.write_nodes(texts.nodes)
     log.planned, log.status, log.error = covers, plan.status, texts.error

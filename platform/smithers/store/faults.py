@@ -30,7 +30,7 @@ from smithers.errors import InputError
 VARIABLE: Final = "SMITHERS_CRASH_AT"
 FAMILIES: Final[dict[str, tuple[str, ...]]] = {
     "fact": get_args(Kind),
-    "order": get_args(CommandKind),
+    "order": tuple(kind for kind in get_args(CommandKind) if kind != "turn"),
     "step": ("run", "child", "timer", "subflow", "stop"),
     "delivery": ("step", "fetch"),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from smithers.engine.entry import Entry, Json
 from smithers.engine.frame import NodeRow
@@ -21,6 +21,7 @@ from smithers.store.records import (
     Schedule,
     Search,
     Sources,
+    Ticket,
 )
 
 ALL_CHILDREN = 1_000_000
@@ -29,6 +30,10 @@ ALL_CHILDREN = 1_000_000
 class Store(ABC):
     """All methods are synchronous, may be called from any thread, and raise `StoreUnavailable` (retryable) when the
     database is locked, full or away."""
+
+    on_turn: Callable[[str], None] | None = None
+    """Told the id of each run whose turn in a queue has come: somebody has to ring it. It must not block. In a process
+    without one the sweeper of another rings."""
 
     @abstractmethod
     def create_run(self, new: NewRun) -> Run:
@@ -75,6 +80,15 @@ class Store(ABC):
     def raise_epochs(self, least: int, by: str = "") -> list[str]:
         """After the store was set back: drives every open run again, as `redrive` does, and returns their ids. The
         epoch of a run that is over is raised, too, for it may be resumed."""
+
+    @abstractmethod
+    def admit(self, queues: Sequence[str] = ()) -> list[str]:
+        """Gives the free slots of queues (of all, by default) to those who wait, and tells `on_turn`. Returns the runs
+        that got one. `append` does it for what it has changed."""
+
+    @abstractmethod
+    def tickets(self, queue: str) -> list[Ticket]:
+        """Who has a slot in the queue, then who waits, in the order of their turns."""
 
     @abstractmethod
     def entries(self, run_id: str, after: int = 0, limit: int | None = None) -> list[Entry]:

@@ -237,6 +237,23 @@ class Appended:
     """What this transaction stored, in order."""
     head: int
     epoch: int
+    queues: tuple[str, ...] = ()
+    """Queues in which somebody has begun to wait, or a slot may have become free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A task that waits for its turn in a queue, or has it."""
+
+    run_id: str
+    node: str
+    iteration: str
+    held: bool
+    priority: int
+    limit: int
+    """As its run has it."""
+    since_ms: int
+    """When it began to wait."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,6 +174,33 @@ task_cache = Table(
 )
 """Outputs that other runs may take, by key (`engine/caching.py`): `entry` is the `ended` entry that holds one."""
 
+queues = Table(
+    "queues",
+    metadata,
+    Column("name", Bytewise, primary_key=True),
+    Column("last", Big, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Queues that runs share. `last` is the place that was given last; who changes who has a slot locks the row."""
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("run", Integer, primary_key=True, autoincrement=False),
+    Column("node", Text, primary_key=True),
+    Column("iteration", Text, primary_key=True),
+    Column("queue", Bytewise, nullable=False),
+    Column("held", SmallInteger, nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    Column("place", Big, nullable=False),
+    Column("most", Integer, nullable=False),
+    Column("command", Integer, nullable=False),
+    Column("since_ms", Big, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("tickets_queue", tickets.c.queue, tickets.c.held, tickets.c.priority, tickets.c.place)
+"""Who waits in a queue, and who has a slot (`held`); see `turns.py`."""
+
 blobs = Table(
     "blobs",
     metadata,

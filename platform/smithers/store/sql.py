@@ -165,6 +165,47 @@ def _where(conditions: Sequence[str]) -> str:
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
+# Queues that runs share ---------------------------------------------------------------------------------------------
+
+TAKE_PLACE = (
+    "INSERT INTO queues (name, last) VALUES (?, 1) "
+    "ON CONFLICT (name) DO UPDATE SET last = queues.last + 1 RETURNING last"
+)
+LOCK_QUEUE = "SELECT last FROM queues WHERE name = ? /* FOR UPDATE */"
+WRITE_TICKET = (
+    "INSERT INTO tickets (run, node, iteration, queue, held, priority, place, most, command, since_ms) "
+    "VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?) ON CONFLICT (run, node, iteration) DO UPDATE SET queue = excluded.queue, "
+    "held = 0, priority = excluded.priority, place = excluded.place, most = excluded.most, "
+    "command = excluded.command, since_ms = excluded.since_ms"
+)
+HAS_TURN = "SELECT 1 FROM tickets WHERE run = ? AND node = ? AND iteration = ? AND held = 1"
+HOLD_SLOT = "UPDATE tickets SET held = 1 WHERE run = ? AND node = ? AND iteration = ?"
+LEAVE_QUEUE = "DELETE FROM tickets WHERE run = ? AND node = ? AND iteration = ? RETURNING queue"
+LEAVE_QUEUES = "DELETE FROM tickets WHERE run = ? RETURNING queue"
+HAND_BACK = (
+    "DELETE FROM tickets WHERE run = ? AND held = 1 AND EXISTS (SELECT 1 FROM nodes WHERE nodes.run = tickets.run "
+    "AND nodes.node = tickets.node AND nodes.iteration = tickets.iteration AND nodes.state = 'waiting-queue') "
+    "RETURNING queue"
+)
+"""Of nodes whose task has not begun."""
+QUEUES_OF = "SELECT DISTINCT queue FROM tickets WHERE run = ?"
+QUEUES_WAITED_FOR = (
+    "SELECT name FROM queues WHERE EXISTS (SELECT 1 FROM tickets WHERE tickets.queue = queues.name AND held = 0) "
+    "ORDER BY name"
+)
+SLOTS = "SELECT COUNT(CASE WHEN held = 1 THEN 1 END), MIN(most) FROM tickets WHERE queue = ?"
+FIRST_WAITING = (
+    "SELECT runs.run_id, tickets.run, tickets.node, tickets.iteration, tickets.command FROM tickets "
+    "JOIN runs ON runs.id = tickets.run WHERE tickets.queue = ? AND tickets.held = 0 "
+    "AND runs.status NOT IN ('paused', 'waiting-code') ORDER BY tickets.priority, tickets.place LIMIT 1"
+)
+TICKETS = (
+    "SELECT runs.run_id, tickets.node, tickets.iteration, tickets.held, tickets.priority, tickets.most, "
+    "tickets.since_ms FROM tickets JOIN runs ON runs.id = tickets.run WHERE tickets.queue = ? "
+    "ORDER BY tickets.held DESC, tickets.priority, tickets.place"
+)
+ATTEMPT_OF = "SELECT attempt FROM commands WHERE id = ? AND open = 1"
+
 # The rest -----------------------------------------------------------------------------------------------------------
 
 INSERT_LOG_LINE = (
@@ -211,6 +252,7 @@ DELETE_OF_RUN = (
     "DELETE FROM log_lines WHERE run = ?",
     DELETE_MARKS,
     "DELETE FROM task_cache WHERE run = ?",
+    "DELETE FROM tickets WHERE run = ?",
     "DELETE FROM runs WHERE id = ?",
 )
 LOCK_BLOB = "SELECT sha256 FROM blobs WHERE sha256 = ? /* FOR UPDATE */"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from smithers.engine.entry import Entry, Json
 from smithers.engine.frame import NodeRow
@@ -18,7 +18,7 @@ from smithers.errors import (
     SourcesMissing,
     WrongState,
 )
-from smithers.store import faults, launching, read, sql
+from smithers.store import faults, launching, read, sql, turns
 from smithers.store.appending import FINAL, Log, append, prepare
 from smithers.store.codes import Codes
 from smithers.store.database import Connection, Database, T
@@ -39,6 +39,7 @@ from smithers.store.records import (
     Schedule,
     Search,
     Sources,
+    Ticket,
     started,
 )
 from smithers.store.searching import searched
@@ -168,7 +169,43 @@ class SqlStore(Store):
         if faults.armed:
             for kind in request.kinds:
                 faults.after("fact", kind)
+        if appended.queues:
+            self.admit(appended.queues)
         return appended
+
+    # Queues ---------------------------------------------------------------------------------------------------------
+
+    def admit(self, queues: Sequence[str] = ()) -> list[str]:
+        names = queues or self._database.read(lambda connection: connection.execute(sql.QUEUES_WAITED_FOR).fetchall())
+        found: list[str] = []
+        for name in sorted(name if isinstance(name, str) else name[0] for name in names):
+            for run_id in self._admit(name):
+                found.append(run_id)
+                if self.on_turn is not None:
+                    self.on_turn(run_id)
+        return found
+
+    def _admit(self, queue: str) -> Iterator[str]:
+        for _ in range(turns.MOST_TRIES):
+            first = self._database.read(lambda connection: turns.first_waiting(connection, queue))
+            if first is None:
+                return
+            if self._give(queue, first[0]):
+                yield first[0]
+
+    def _give(self, queue: str, run_id: str) -> bool:
+        if faults.armed:
+            faults.before("fact", "admitted")
+        given = self._database.write(lambda connection: turns.give(connection, queue, run_id, self._now_ms()))
+        if faults.armed:
+            faults.after("fact", "admitted")
+        return given
+
+    def tickets(self, queue: str) -> list[Ticket]:
+        rows = self._database.read(lambda connection: connection.execute(sql.TICKETS, (queue,)).fetchall())
+        return [Ticket(row[0], row[1], row[2], bool(row[3]), *row[4:]) for row in rows]
+
+    # The log, read --------------------------------------------------------------------------------------------------
 
     def entries(self, run_id: str, after: int = 0, limit: int | None = None) -> list[Entry]:
         most = ALL if limit is None else limit

@@ -33,7 +33,9 @@ def claim(command: Command, nth: int, by: Json) -> Fact:
 
 def ended(command: Command, end: Json) -> Fact:
     key = ended_key(command.node, command.iteration, command.attempt)
-    return Fact("ended", key, {**place(command), **end}, OpenCommand(command.n))
+    queue = (command.payload or {}).get("queue")
+    turn: Json = {} if queue is None else {"queue": queue}
+    return Fact("ended", key, {**place(command), **end, **turn}, OpenCommand(command.n))
 
 
 def fired(command: Command) -> Fact:

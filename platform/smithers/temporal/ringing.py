@@ -1,7 +1,7 @@
 """Rings a run through a Temporal client: signal-with-start, without payload, on the run's workflow id.
 
 If the run has no open driver, this starts one; if it has, the signal wakes it. So start, resume, wake-up and
-drive-again are all "append, then ring", and a ring too many costs a fetch.
+drive-again are all "append, then ring", and a ring too many costs a fetch. A driver has the priority it began with.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from temporalio.client import Client
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from smithers.store import faults
 from smithers.store.records import Run
 from smithers.temporal.driver import TASK_TIMEOUT
 from smithers.temporal.order import RING, driver_queue
+from smithers.temporal.priorities import priority_of
 
 
 async def ring(client: Client, project: str, run: Run, *, limit: timedelta = timedelta(seconds=10)) -> None:
@@ -30,6 +31,7 @@ async def ring(client: Client, project: str, run: Run, *, limit: timedelta = tim
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         task_timeout=TASK_TIMEOUT,
         start_signal=RING,
+        priority=Priority(**priority_of(run)),
         rpc_timeout=limit,
     )
     if faults.armed:

@@ -141,7 +141,7 @@ class RunPlans:
             match entry.kind:
                 case "claim":
                     self.claims[data["n"]] = data["nth"]
-                case "ended" | "settled" | "fired" | "reminded" | "escalated":
+                case "ended" | "settled" | "fired" | "reminded" | "escalated" | "admitted":
                     self.claims.pop(data["n"], None)
                     self.commands.pop(data["n"], None)
                     self.open.close(entry.seq, data["n"])
@@ -193,4 +193,5 @@ def carried(plan: Plan, owner: int, at_ms: int) -> tuple[Carried, ...]:
     return tuple(
         Carried(c.n, c.kind, owner, c.target, at_ms + c.delay_ms if c.delay_ms > 0 else c.due_ms, c.timeout_ms)
         for c in plan.commands
+        if c.kind != "turn"
     )

@@ -22,7 +22,7 @@ from datetime import timedelta
 from typing import Any, Final, Protocol
 
 from temporalio import activity, workflow
-from temporalio.common import RetryPolicy, SearchAttributeKey, WorkflowIDReusePolicy
+from temporalio.common import Priority, RetryPolicy, SearchAttributeKey, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, ChildWorkflowError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
@@ -50,7 +50,8 @@ class Starter(Protocol):
     """Makes runs for schedules. Blocking; called from threads."""
 
     def start(self, name: str, at_ms: int) -> Json:
-        """`{run, workflow, epoch}` of the run for that time; empty if the schedule is gone. May be called again."""
+        """`{run, workflow, epoch, priority}` of the run for that time; empty if the schedule is gone. May be called
+        again."""
         ...
 
     def is_over(self, run_id: str) -> bool: ...
@@ -83,6 +84,7 @@ async def drive(made: Json, queue: str) -> None:
             task_timeout=TASK_TIMEOUT,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             parent_close_policy=ParentClosePolicy.ABANDON,
+            priority=Priority(**made.get("priority", {})),
         )
     except (WorkflowAlreadyStartedError, ChildWorkflowError):
         return  # how the run has ended is in the store

@@ -363,8 +363,10 @@ class Step:
 
 
 def answer_of(open_ones: Iterable[Carried], status: str, queue: str = "", *, elsewhere: bool = False) -> Answer:
-    """A run that was opened again still has the command that once ended it, until the next frame closes that."""
+    """A run that was opened again still has the command that once ended it, until the next frame closes that. Who waits
+    for a turn in a queue is nothing for a driver."""
     over = status in FINAL
+    open_ones = (command for command in open_ones if command.kind != "turn")
     commands = tuple(command for command in open_ones if over or command.kind not in ENDING)
     return Answer(commands, final(status) if over else "", queue, elsewhere=elsewhere)
 

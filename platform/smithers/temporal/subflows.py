@@ -19,12 +19,13 @@ from smithers.temporal import facts
 from smithers.temporal.attempt import claimant
 from smithers.temporal.claims import read_claims
 from smithers.temporal.order import Order
+from smithers.temporal.priorities import SHARES
 
 if TYPE_CHECKING:
     from smithers.store.interface import Store
     from smithers.temporal.workshop import Delivery, Workshop
 
-INHERITED = ("max_in_flight",)
+INHERITED = ("max_in_flight", "priority", "queues")
 """Options of a run that its child runs have, too."""
 
 
@@ -68,6 +69,7 @@ def new_child(parent: Run, command: Command) -> NewRun:
     """The child as it would be made: pinned to its parent's code, in which `entry` names its workflow."""
     about: Json = command.payload or {}
     options: Json = {name: parent.options[name] for name in INHERITED if name in parent.options}
+    options |= {SHARES: parent.options.get(SHARES, parent.run_id)}
     options |= {"entry": about["entry"]} | ({"timeout_ms": about["timeout_ms"]} if about["timeout_ms"] else {})
     link: Json = {
         "run": parent.run_id,

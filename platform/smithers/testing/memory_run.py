@@ -47,6 +47,8 @@ class InMemoryRun:
     """For the run of a subflow: `run`, `node`, `iteration` and `depth`."""
     paused: bool = False
     """Facts are appended, but nobody plans: as when no worker lives."""
+    taken: dict[str, int] = field(default_factory=dict[str, int])
+    """How many slots of queues other runs hold, by the queue's name."""
     now_ms: int = 0
     log: list[Entry] = field(default_factory=list[Entry])
     plans: list[Plan] = field(default_factory=list[Plan])
@@ -131,6 +133,31 @@ class InMemoryRun:
             if habit.wanted(row) and self.streak(row.node) >= habit.wanted(row):
                 fact = habit.approval(row)
                 self.tell(fact.kind, fact.key, fact.data)
+        self.admit()
+
+    def admit(self) -> None:
+        """Gives free slots of queues to those who wait, as the store would."""
+        for turn in [command for command in self.open.values() if command.kind == "turn"]:
+            if turn.n in self.open and self.may_admit(turn.payload or {}):
+                del self.open[turn.n]
+                place = {"n": turn.n, "node": turn.node, "iteration": turn.iteration, "attempt": turn.attempt}
+                self.tell("admitted", f"admitted:{turn.n}", {**place, "queue": (turn.payload or {})["queue"]})
+
+    def may_admit(self, ticket: Json) -> bool:
+        """Whether the queue has a free slot, and the run takes one: it has planned all facts, and is not paused."""
+        name = ticket["queue"]
+        held = [one for one in self.open.values() if one.kind in ("run", "child") and name == self.queue_of(one)]
+        goes_on = not self.planner.due and self.planner.state.paused is None
+        return goes_on and len(held) + self.taken.get(name, 0) < ticket["limit"]
+
+    @staticmethod
+    def queue_of(command: Command) -> str:
+        return (command.payload or {}).get("queue", "")
+
+    def free(self, queue: str, slots: int = 1) -> None:
+        """Other runs give slots of a queue back."""
+        self.taken[queue] = self.taken.get(queue, 0) - slots
+        self.admit()
 
     def streak(self, node: str) -> int:
         """How often people have approved a node in a row."""

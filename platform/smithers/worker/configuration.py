@@ -4,6 +4,8 @@
     slots = 20                  # tasks at the same time
     [runs]
     max_in_flight = 10          # of one run, where it was not started with another number
+    [queues]
+    deploys = 2                 # tasks of Task(queue="deploys") at the same time, over all runs
     [notices]
     command = "notify-send Smithers"
     [retention]
@@ -32,6 +34,7 @@ from typing import Annotated, Any, Final, Literal, cast
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from smithers.errors import InputError
+from smithers.flow.queue import LONGEST_NAME
 from smithers.project import Project
 from smithers.worker.spans import parse_span
 
@@ -46,6 +49,12 @@ def is_span(text: str) -> str:
             parse_span(text, "older_than")
         except InputError as error:
             raise ValueError(error.message) from None
+    return text
+
+
+def is_queue_name(text: str) -> str:
+    if not text.strip() or len(text) > LONGEST_NAME:
+        raise ValueError(f"a queue's name has 1 to {LONGEST_NAME} letters")
     return text
 
 
@@ -87,9 +96,14 @@ class SecretsSection(Section):
     file: str = ""
 
 
+QueueName = Annotated[str, AfterValidator(is_queue_name)]
+
+
 class Configuration(Section):
     worker: WorkerSection = WorkerSection()
     runs: RunsSection = RunsSection()
+    queues: dict[QueueName, Annotated[int, Field(ge=1)]] = Field(default_factory=dict[str, int])
+    """Limits of queues that runs share, by name."""
     notices: NoticesSection = NoticesSection()
     retention: RetentionSection = RetentionSection()
     secrets: SecretsSection = SecretsSection()
@@ -195,7 +209,7 @@ def line_of(text: str, path: str, file: Path) -> int:
         if header := re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line):
             table = header[1].replace('"', "")
             found.setdefault(table, number)
-        elif key := re.match(r"""\s*([\w."'-]+)\s*=""", line):
+        elif key := re.match(r"""\s*((?:"[^"]*"|'[^']*'|[\w.-])+)\s*=""", line):
             name = key[1].replace('"', "").replace("'", "")
             found.setdefault(f"{table}.{name}" if table else name, number)
     below = (number for name, number in found.items() if name.startswith(f"{wanted[-1]}."))

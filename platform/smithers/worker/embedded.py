@@ -112,6 +112,7 @@ class EmbeddedWorker:
             self._thread.join()
             self._close()
             raise self._failure
+        self.store.on_turn = self._ring_soon
 
     def ring(self, run_id: str) -> None:
         """Wakes a run's driver, or starts one. Raises `TemporalUnavailable`, `RunNotFound`."""
@@ -125,6 +126,18 @@ class EmbeddedWorker:
             raise
         except Exception as error:  # the SDK's RPC errors, a timeout, a loop that is closed
             raise TemporalUnavailable(f"The bell of run {run_id!r} was not heard: {error}") from error
+
+    def _ring_soon(self, run_id: str) -> None:
+        """Of a run whose turn has come. A bell that gets lost is the sweeper's."""
+        loop = self._loop
+        if loop is not None and loop.is_running():
+            asyncio.run_coroutine_threadsafe(self._ring_or_not(run_id), loop)
+
+    async def _ring_or_not(self, run_id: str) -> None:
+        try:
+            await self._ring(run_id)
+        except Exception as error:  # noqa: BLE001  the SDK's RPC errors among others
+            log.warning("the bell of run %s was not heard: %s", run_id, error)
 
     def hold(self, code: LoadedCode) -> None:
         """Serves one more code from now on."""
@@ -152,6 +165,8 @@ class EmbeddedWorker:
         return self._thread.is_alive()
 
     def _close(self) -> None:
+        if self.store.on_turn == self._ring_soon:
+            self.store.on_turn = None
         self._watch.stop()
         self._cancels.stop()
         self._lines.stop()

@@ -59,7 +59,7 @@ def checked(request: Request) -> tuple[LoadedCode, Json]:
             f"{request.file} holds the workflow {code.workflow.name!r}, not {request.workflow!r}.", file=request.file
         )
     input = check_input(code.workflow, request.input)
-    preflight(code.workflow, request.input)
+    preflight(code.workflow, request.input, request.options)
     return code, input
 
 
@@ -68,9 +68,10 @@ def with_defaults(project: Project, options: Json) -> Json:
     from smithers.worker.configuration import configured
 
     found = configured(project)
-    if "max_in_flight" in options or "runs.max_in_flight" not in found.origins:
-        return options
-    return {**options, "max_in_flight": found.values.runs.max_in_flight}
+    said: Json = {"queues": found.values.queues} if found.values.queues else {}
+    if "runs.max_in_flight" in found.origins:
+        said["max_in_flight"] = found.values.runs.max_in_flight
+    return {**said, **options}
 
 
 def create(store: Store, request: Request, code: LoadedCode, input: Json) -> Run:

@@ -12,6 +12,7 @@ from smithers.engine.entry import Json
 from smithers.errors import RunExists, ScheduleNotFound, SmithersError, WrongState
 from smithers.project import Project
 from smithers.store.appending import FINAL
+from smithers.temporal.priorities import priority_of
 from smithers.worker.new_run import Request, checked, create, with_defaults
 
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ class Scheduler:
             self.store.note_start(name, at_ms, "", error.wire())
             raise
         self.store.note_start(name, at_ms, run.run_id, None)
-        return {"run": run.run_id, "workflow": run.workflow, "epoch": run.epoch} if run.status not in FINAL else {}
+        if run.status in FINAL:
+            return {}
+        about: Json = {"run": run.run_id, "workflow": run.workflow, "epoch": run.epoch}
+        return about | {"priority": priority_of(run)}
 
     def run_for(self, schedule: Schedule, at_ms: int) -> Run:
         """The run of that time, made now or before. Raises what `up` would."""

@@ -130,6 +130,7 @@ class Sweeper:
         await asyncio.to_thread(self.look_at, runs)
         if not self.is_ours():
             return
+        await asyncio.to_thread(self.store.admit)
         await take_over(self.project, self.client, [run.run_id for run in runs])
         driven = await self.driven()
         for run in runs:

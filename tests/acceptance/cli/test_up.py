@@ -54,6 +54,18 @@ def test_no_more_tasks_are_in_flight_than_wanted(shell: Shell):
     assert [json.loads(line)["type"] for line in told] == ["NodeStarted", "NodeFinished"] * 3
 
 
+def test_a_priority_is_kept_and_shown(shell: Shell):
+    shell.write("flow.py", HELLO)
+
+    assert shell.call("up", "flow.py", "--priority", "1").status == 0
+
+    assert "priority  1" in shell.call("inspect").out
+    assert shell.call("inspect", "--json").json["priority"] == 1
+    assert shell.call("up", "flow.py", "--priority", "6").status == 4
+    refused = shell.call("up", "--resume", "--priority", "2")
+    assert (refused.status, "--priority belongs to a new run" in refused.err) == (4, True)
+
+
 @pytest.mark.feature(
     "cli.up.start",
     "cli.global.exit0",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
 
 from pydantic import BaseModel, field_validator
 
@@ -23,6 +24,7 @@ from smithers import (
     LatencySlo,
     Loop,
     Parallel,
+    Queue,
     Race,
     Saga,
     SagaStep,
@@ -127,6 +129,7 @@ class Grower:
         }
         props |= self.followed_up() if props["needs_approval"] else {}
         props["async_"] = props["needs_approval"] and dice.random() < 0.5
+        props["queue"] = (Queue("narrow"), Queue("wide", 2), None, None)[crc32(id.encode()) % 4]
         if known and dice.random() < 0.2:
             props["depends_on"] = [dice.choice(known)]
         return lambda ctx: Task(id, output=Out, **props)[work]
@@ -429,6 +432,7 @@ def happen(run: InMemoryRun, dice: random.Random) -> str:
             continue
         events += answers(run, row)
     events += signals(run, dice)
+    events += turns(run)
     if dice.random() < 0.01 and run.planner.state.cancelled is None:
         events = [("cancel", run.cancel)]
     held = run.planner.state.paused is not None
@@ -444,6 +448,17 @@ def happen(run: InMemoryRun, dice: random.Random) -> str:
     what, act = dice.choice(events)
     act()
     return what
+
+
+def turns(run: InMemoryRun) -> list[tuple[str, Callable[[], None]]]:
+    """Other runs give the slots of queues back that they hold, and take some."""
+
+    def take(name: str) -> None:
+        run.taken[name] = 2
+
+    wanted = {(command.payload or {})["queue"] for command in run.open.values() if command.kind == "turn"}
+    held = [(f"free {name}", lambda name=name: run.free(name)) for name, taken in run.taken.items() if taken]
+    return held + [(f"take {name}", lambda name=name: take(name)) for name in sorted(wanted) if not run.taken.get(name)]
 
 
 def runs_again(run: InMemoryRun, dice: random.Random) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from smithers.store.records import Append, Launch, NewRun
 from smithers.temporal import facts
 from smithers.temporal.order import FETCH, Order
 from smithers.temporal.plans import Plans
+from smithers.temporal.priorities import fairness_key, priority_of
 from smithers.temporal.subflows import new_child
 from tests.unit.temporal.conftest import CODE, DIGEST, Yard
 
@@ -84,6 +85,25 @@ def launch(yard: Yard, epoch: int = 1) -> Launch:
 def end_child(yard: Yard) -> None:
     yard.deliver(Order(CHILD, FETCH, 1, 1000))
     yard.deliver(Order(CHILD, 1, 1, 1000, code=CODE))
+
+
+def test_what_is_below_a_run_has_its_priority_and_shares_its_turns(yard: Yard) -> None:
+    given = {"priority": 1}
+    yard.store.create_run(NewRun("top", above.name, {}, DIGEST, "flow.py", given))
+    command = yard.store.command("r", 1)[0].command
+
+    child = yard.store.create_run(new_child(yard.store.run("top"), command))
+    grandchild = yard.store.create_run(replace(new_child(child, command), run_id="below"))
+
+    assert priority_of(grandchild) == {"priority_key": 1, "fairness_key": "top"}
+    assert priority_of(yard.store.run("r")) == {"priority_key": 3, "fairness_key": "r"}
+
+
+def test_a_key_that_is_too_long_for_temporal_is_shortened(yard: Yard) -> None:
+    long = [yard.store.create_run(NewRun("x" * 99 + end, "w", {}, DIGEST, "flow.py")) for end in "ab"]
+
+    assert [len(fairness_key(run)) for run in long] == [64, 64]
+    assert len({fairness_key(run) for run in long}) == 2
 
 
 @pytest.mark.feature("subflow.mode.childRun", "subflow.lineage")

@@ -32,6 +32,12 @@ def test_the_servers_brakes_are_off() -> None:
     assert "system.enableActivityEagerExecution=true" in settings
 
 
+def test_runs_take_turns_and_older_backlogs_are_still_read() -> None:
+    assert launch.DYNAMIC_CONFIG["matching.enableFairness"] == "true"
+    assert launch.DYNAMIC_CONFIG["matching.numTaskqueueWritePartitions"] == "1"
+    assert "matching.numTaskqueueReadPartitions" not in launch.DYNAMIC_CONFIG
+
+
 def test_a_namespace_cannot_become_an_option() -> None:
     assert "--namespace=--help" in launch.namespace_command(Path("/bin/temporal"), 1, "create", "--help")
 

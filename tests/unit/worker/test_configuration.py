@@ -88,6 +88,9 @@ def test_a_pyproject_without_a_table_is_none_of_ours(tmp_path: Path) -> None:
     ("[runs]\nmax_in_flight = 0", r"smithers.toml:2: runs.max_in_flight = 0 cannot be"),
     ("[worker]\nslots = true", r"smithers.toml:2: worker.slots = True cannot be"),
     ("[worker]\nslots = '3'", r"smithers.toml:2 is not a number \(worker.slots\)"),
+    ("[queues]\nd = 0", r"smithers.toml:2: queues.d = 0 cannot be"),
+    ("[queues]\nd = 'x'", r"smithers.toml:2 is not a number \(queues.d\)"),
+    ("[queues]\n'' = 2", r"smithers.toml:\d: queues. = '' cannot be: a queue's name has 1 to 100 letters"),
     ("worker = 3", r"smithers.toml:1: worker = 3 cannot be"),
     ("[retention]\nolder_than = 'soon'", r"smithers.toml:2: retention.older_than = 'soon' cannot be: .*not a duration"),
     ("[retention]\nstatuses = ['running']", r"smithers.toml:2: retention.statuses = 'running' cannot be"),
@@ -115,6 +118,13 @@ def test_an_option_goes_before_what_the_project_says(tmp_path: Path) -> None:
 
     assert with_defaults(project, {}) == {"max_in_flight": 7}
     assert with_defaults(project, {"max_in_flight": 2}) == {"max_in_flight": 2}
+
+
+def test_the_limits_of_queues_are_kept_with_a_new_run(tmp_path: Path) -> None:
+    (tmp_path / "smithers.toml").write_text('[queues]\ndeploys = 2\n"to the shop" = 1\n')
+
+    assert with_defaults(Project(tmp_path), {}) == {"queues": {"deploys": 2, "to the shop": 1}}
+    assert read(tmp_path).origins == {"queues.deploys": "smithers.toml:2", "queues.to the shop": "smithers.toml:3"}
 
 
 def test_a_configuration_file_marks_a_project(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import typer
 from smithers.cli import schedules
 from smithers.cli.drawing import table
 from smithers.cli.inputs import pairs, read_input
-from smithers.cli.options import FormOption
+from smithers.cli.options import FormOption, PriorityOption, given_options
 from smithers.cli.output import Form, Out
 from smithers.cli.quiet import stdout_on_stderr
 from smithers.cli.schedules import Desk, desk, wire
@@ -54,6 +54,7 @@ def add(  # shape: parameters: one per option
     most: Annotated[
         int | None, typer.Option("--max-concurrency", "-c", min=1, max=1000, help="At most so many tasks at once.")
     ] = None,
+    priority: PriorityOption = None,
     note: NoteOption = None,
     paused: Annotated[bool, typer.Option("--paused", help="Starts nothing until `cron unpause`.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Change the schedule of this name.")] = False,
@@ -69,7 +70,7 @@ def add(  # shape: parameters: one per option
         overlap,
         parse_span(catch_up, "--catch-up") / 1000,
     )
-    options: Json = {"max_in_flight": most} if most is not None else {}
+    options = given_options(max_in_flight=most, priority=priority)
     request: Json = {
         "file": str(Path(file)),
         "input": read_input(input),

@@ -119,6 +119,7 @@ def head(here: Session, run: Run) -> list[str]:
         f"workflow  {run.workflow}  ({run.source})",
         *above,
         f"status    {run.status}",
+        *([f"priority  {run.options['priority']}"] if "priority" in run.options else []),
         f"started   {local(run.created_ms)}  ({ago(run.created_ms, now)})",
         f"changed   {local(run.updated_ms)}  ({ago(run.updated_ms, now)})",
         f"code      {code}",

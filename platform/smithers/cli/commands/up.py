@@ -10,12 +10,11 @@ from smithers.cli.argv import LATEST
 from smithers.cli.deciding import ByOption
 from smithers.cli.guard import Order
 from smithers.cli.inputs import pairs, read_input
-from smithers.cli.options import FormOption
+from smithers.cli.options import FormOption, PriorityOption, given_options
 from smithers.cli.output import Form
 from smithers.cli.person import whoami
 from smithers.cli.up.hosting import host
 from smithers.cli.up.viewer import Policy
-from smithers.engine.entry import Json
 from smithers.errors import InputError
 from smithers.project import Project, find_project
 
@@ -38,6 +37,7 @@ def command(  # shape: parameters: one per option
     most: Annotated[
         int | None, typer.Option("--max-concurrency", "-c", min=1, max=1000, help="At most so many tasks at once.")
     ] = None,
+    priority: PriorityOption = None,
     tag: Annotated[
         list[str] | None, typer.Option("--tag", metavar="NAME=VALUE", help="What `ps --tag` finds the run by.")
     ] = None,
@@ -54,9 +54,9 @@ def command(  # shape: parameters: one per option
     watching, not the run: it goes on with `up --resume`.
     """
     project = find_project()
-    options: Json = {"max_in_flight": most} if most is not None else {}
+    options = given_options(max_in_flight=most, priority=priority)
     if resume is not None:
-        refuse_with_resume(input=input, max_concurrency=most, tag=tag or None, idempotency_key=key)
+        refuse_with_resume(input=input, max_concurrency=most, priority=priority, tag=tag or None, idempotency_key=key)
         wanted = run if resume == LATEST and run else resume
         if follow and pinned:
             raise InputError("--follow goes on with the new code, --pinned with the old one: give one of them.")

@@ -181,6 +181,7 @@ NODE_LINES: Final[dict[str, Line]] = {
     "AnswerRefused": refused,
     "NodeWaitingTimer": timed,
     "NodeWaitingEvent": awaited,
+    "NodeWaitingQueue": plain("⧗ ", " waits for its turn in a queue"),
     "TimerFired": plain("✓ ", " fired"),
     "WorkerDied": plain("✗ the worker process died while it ran "),
     "RetryTaskStarted": plain("↻ ", " is to run again"),

@@ -17,12 +17,13 @@ from smithers.cli.up.model import RunModel, Seen
 from smithers.cli.up.screen import Screen
 from smithers.cli.views.nodes import COLOURS, SYMBOLS, named, told_error
 from smithers.engine.chronicle import Event
+from smithers.engine.turns import WAITING
 
 FRAME_S = 0.08
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 SAID = ("WorkerDied", "RenderFailed", "NodeFailed", "RunCancelRequested", "WorkflowReloaded")
 """Events that stay on the screen as lines above the picture; the rest is in it."""
-ACTIVE = ("running", "cancelling", "waiting-approval", "waiting-event", "waiting-timer", "ready")
+ACTIVE = ("running", "cancelling", "waiting-approval", "waiting-event", "waiting-queue", "waiting-timer", "ready")
 
 
 class LiveScreen(Screen):
@@ -123,7 +124,7 @@ def details(seen: Seen) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     if seen.attempt > 1:
         found.append((f"attempt {seen.attempt}", "yellow"))
-    if seen.state in ("running", "waiting-approval", "waiting-timer", "waiting-event") and seen.since_ms:
+    if seen.state in ("running", "waiting-approval", "waiting-timer", "waiting-event", WAITING) and seen.since_ms:
         found.append((span(now_ms() - seen.since_ms), "dim"))
     elif seen.took_ms:
         found.append((span(seen.took_ms), "dim"))
@@ -131,6 +132,8 @@ def details(seen: Seen) -> list[tuple[str, str]]:
         found.append((f'"{seen.title}"', "yellow"))
     elif seen.state == "waiting-event":
         found.append((str((seen.detail or {}).get("event", "")), "yellow"))
+    elif seen.state == WAITING:
+        found.append((str((seen.detail or {}).get("queue", "")), "yellow"))
     elif seen.state == "failed":
         found.append((told_error(seen.error), "red"))
     elif seen.state == "running" and seen.says:

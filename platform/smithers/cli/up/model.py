@@ -23,6 +23,7 @@ STATES = {
     "NodeWaitingApproval": "waiting-approval",
     "NodeWaitingTimer": "waiting-timer",
     "NodeWaitingEvent": "waiting-event",
+    "NodeWaitingQueue": "waiting-queue",
     "ApprovalGranted": "finished",
     "ApprovalDenied": "failed",
     "ApprovalAutoApproved": "finished",
@@ -144,4 +145,6 @@ class RunModel:
             return not self.in_state(RUNNING)
         if any(seen.due_ms for seen in self.in_state("waiting-event")):
             return False
-        return self.status in ("waiting-approval", "waiting-event") and not self.in_state("waiting-timer", RUNNING)
+        return self.status in ("waiting-approval", "waiting-event") and not self.in_state(
+            "waiting-timer", "waiting-queue", RUNNING
+        )

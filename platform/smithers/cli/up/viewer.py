@@ -224,7 +224,7 @@ class Viewer:
     def explain(self, store: Store, model: RunModel, events: list[Event]) -> None:
         """Fetches what a line about waiting needs: an approval's title, a timer's time."""
         for event in events:
-            if event.type in ("NodeWaitingApproval", "NodeWaitingEvent"):
+            if event.type in ("NodeWaitingApproval", "NodeWaitingEvent", "NodeWaitingQueue"):
                 row = store.node(model.run_id, event.node, event.iteration)
                 seen = model.seen(event.node, event.iteration)
                 seen.kind, seen.label, seen.detail, seen.ordinal = row.kind, row.label, row.detail, row.ordinal

@@ -34,6 +34,7 @@ SYMBOLS: Final = {
     "TimerCreated": "⏱",
     "TimerFired": "⏱",
     "NodeWaitingEvent": "⏸",
+    "NodeWaitingQueue": "⧗",
     "SignalReceived": "✉",
     "WorkflowReloaded": "⟳",
     "RunPaused": "⏸",

@@ -10,6 +10,7 @@ from smithers.engine.entry import Json
 from smithers.errors import InputError, RunNotFound
 from smithers.store.interface import Store
 from smithers.store.records import Run, Search
+from smithers.temporal.priorities import NORMAL
 
 MOST_NAMED: Final = 1000
 """Of the runs that begin alike."""
@@ -37,6 +38,7 @@ def run_details(run: Run) -> Json:
         "planned": run.planned,
         "input": run.input,
         "options": run.options,
+        "priority": run.options.get("priority", NORMAL),
         "parent": run.parent,
     }
 

@@ -31,8 +31,8 @@ class Reason:
     """One thing that the run waits for, or died of."""
 
     kind: str
-    """pause, approval, timer, event, task, subflow, queue, backoff, plan, worker, code, old-code, cancel, failure,
-    more."""
+    """pause, approval, timer, event, task, subflow, turn, queue, backoff, plan, worker, code, old-code, cancel,
+    failure, more."""
     text: str
     since_ms: int = 0
     unblock: str = ""
@@ -83,7 +83,7 @@ def explain(store: Store, run: Run, *, has_worker: bool, code: RunCode | None = 
             return open_run(store, run, has_worker, code)
 
 
-NEEDS_NO_WORKER: Final = ("pause", "approval", "event", "code", "old-code", "subflow")
+NEEDS_NO_WORKER: Final = ("pause", "approval", "event", "code", "old-code", "subflow", "turn")
 
 
 def open_run(store: Store, run: Run, has_worker: bool, held: RunCode | None) -> Why:
@@ -133,6 +133,8 @@ def summary(reasons: list[Reason]) -> str:
         return "It waits for a run that it has started."
     if "task" in kinds:
         return "It is running: tasks are at work."
+    if "turn" in kinds:
+        return "It waits for its turn in a queue."
     return "It is running, and its next step is due."
 
 
@@ -287,7 +289,7 @@ def event(run: Run, row: NodeRow, due_ms: int) -> Reason:
 def work(store: Store, run: Run) -> list[Reason]:
     """What is in flight: tasks whose body has begun, tasks that wait for a worker or for their backoff, timers."""
     waits = {node_key(row.node, row.iteration) for row in open_events(store.nodes(run.run_id))}
-    kinds = ("run", "child", "subflow", "timer")
+    kinds = ("run", "child", "subflow", "timer", "turn")
     open_rows = [row for row in store.open_commands(run.run_id) if row.command.kind in kinds]
     open_rows = [row for row in open_rows if node_key(row.command.node, row.command.iteration) not in waits]
     open_rows = [row for row in open_rows if row.command.kind != "timer" or not row.command.attempt]  # see `people`
@@ -295,6 +297,8 @@ def work(store: Store, run: Run) -> list[Reason]:
     for row in open_rows[:MOST_NODES]:
         if row.command.kind == "subflow":
             found += subflow(store, run, row)
+        elif row.command.kind == "turn":
+            found.append(turn(store, run, row))
         else:
             found.append(timer(row) if row.command.kind == "timer" else task(store, run, row))
     if len(open_rows) > MOST_NODES:
@@ -320,6 +324,31 @@ def below_of(child: Run, reason: Reason) -> Reason:
     """A reason of a child run: it says which."""
     text = reason.text if "runId" in reason.data else f"in run {child.run_id}: {reason.text}"
     return replace(reason, text=text, data={"runId": child.run_id} | reason.data)
+
+
+def turn(store: Store, run: Run, row: OpenCommandRow) -> Reason:
+    """A task that waits for its turn in a queue that runs share: who is before it, and who has a slot."""
+    place = row.command.node, row.command.iteration
+    queue = (store.command(run.run_id, row.command.n)[0].command.payload or {}).get("queue", "")
+    tickets = store.tickets(queue)
+    mine = next((one for one in tickets if (one.run_id, one.node, one.iteration) == (run.run_id, *place)), None)
+    holders = [one for one in tickets if one.held]
+    before = 0 if mine is None else tickets.index(mine) - len(holders)
+    most = min((one.limit for one in tickets), default=1)
+    text = f"{named(*place)} waits for its turn in queue {queue!r}, of which {most} may run: {before} before it."
+    text += "".join(
+        f"\n{named(one.node, one.iteration)} of run {one.run_id} has a slot." for one in holders[:MOST_NODES]
+    )
+    held = [{"runId": one.run_id, "nodeId": one.node, "iteration": shown_iteration(one.iteration)} for one in holders]
+    return Reason(
+        "turn",
+        text,
+        mine.since_ms if mine is not None else 0,
+        "a task of the queue ends",
+        f"smithers why {holders[0].run_id}" if holders else "",
+        *place,
+        {"queue": queue, "limit": most, "before": before, "holders": held},
+    )
 
 
 def timer(row: OpenCommandRow) -> Reason:

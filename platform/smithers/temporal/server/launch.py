@@ -26,6 +26,10 @@ DYNAMIC_CONFIG = {
     # Without it a timer or a retry shorter than a second takes a second.
     "history.timerProcessorMaxTimeShift": '"10ms"',
     "history.maxInFlightUpdates": "1000",
+    # Runs take turns where tasks wait for a worker. Only within one partition; what an earlier server has put into the
+    # others is still read.
+    "matching.enableFairness": "true",
+    "matching.numTaskqueueWritePartitions": "1",
 }
 
 PRAGMAS = {
