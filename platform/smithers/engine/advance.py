@@ -46,6 +46,7 @@ from smithers.engine.people import ASKS, Settled, approves_itself, give_missing,
 from smithers.engine.state import Path
 from smithers.engine.tree import Tree, land, take_off
 from smithers.engine.waits import standing
+from smithers.flow.approval import Approval
 from smithers.flow.event import WaitForEvent
 from smithers.flow.subflow import Outcome
 from smithers.flow.task import Task
@@ -98,6 +99,10 @@ class Advance:
     """Keys of leaves with new facts."""
     dirty: dict[PartGroup, None] = field(default_factory=dict[PartGroup, None])
     groups: list[Group] = field(default_factory=list[Group])
+    later: dict[PartGroup, None] = field(default_factory=dict[PartGroup, None])
+    """Parts where nothing begins any more, for the next plan to render; see `parts.render_again`."""
+    hopeful: dict[Leaf, None] = field(default_factory=dict[Leaf, None])
+    """Approvals whose condition may hold now."""
     undecided: list[tuple[Path, int, Mount]] = field(default_factory=list[tuple[Path, int, Mount]])
     """A heap of loops and blocks that may enter a pass or a stage, and of tasks that a budget may end; see `settle`."""
     deferrals: int = 0
@@ -108,6 +113,7 @@ class Advance:
         """An output of `node` came, or will never come."""
         for part in self.tree.readers.get(node, ()):
             self.dirty[part] = None
+        self.hopeful.update(self.tree.watchers.pop(node, {}))
 
     def settle(self) -> None:
         """Takes in all facts that came since the last plan, then moves on until nothing moves."""
@@ -127,7 +133,7 @@ class Advance:
             self.move()
 
     def move(self) -> None:
-        while self.dirty or self.groups or self.undecided:
+        while self.dirty or self.groups or self.hopeful or self.undecided:
             if self.dirty:
                 render_again(self)
             elif self.groups:
@@ -135,6 +141,8 @@ class Advance:
                 group.queued = False
                 if group.attached:
                     self.go_on(group)
+            elif self.hopeful:
+                self.ask_condition()
             else:
                 self.decide(heappop(self.undecided)[2])
 
@@ -163,6 +171,8 @@ class Advance:
 
         Returns the parts that were rendered again.
         """
+        self.dirty.update(self.later)
+        self.later.clear()
         for key in self.touched:
             self.land(key)
         self.take_answers([self.tree.leaves[key] for key in self.touched if key in self.tree.leaves])
@@ -317,13 +327,21 @@ class Advance:
             self.start(leaf)
 
     def ask(self, leaf: Leaf) -> None:
-        if approves_itself(self.tree, leaf, self.changes.people):
-            self.changed(leaf.element.id)
-            self.finish(leaf, DONE)
-            return
         leaf.waiting, leaf.order = True, leaf.path()
         self.changes.asked.append(leaf)
         self.let_pass(leaf)
+        if isinstance(leaf.element, Approval) and leaf.element.auto_approve is not None:
+            self.hopeful[leaf] = None
+
+    def ask_condition(self) -> None:
+        """Lets the first of the approvals in question approve itself, once it is known what others bring."""
+        leaf = min(self.hopeful, key=lambda one: one.path())
+        del self.hopeful[leaf]
+        if not leaf.attached or not leaf.waiting or leaf.is_halted:
+            return
+        if approves_itself(self.tree, leaf, self.changes.people):
+            self.changed(leaf.element.id)
+            self.finish(leaf, DONE)
 
     # what others may go past
 
@@ -538,7 +556,7 @@ class Advance:
                 self.cancel(leaf)
 
     def cancel(self, leaf: Leaf) -> None:
-        """Ends a leaf that no task runs for. One that no frame has shown yet was never there."""
+        """Ends a leaf that no task runs for. One that no frame has shown, where nothing begins, was never there."""
         memory = self.tree.state.nodes.get(leaf.key)
         if memory is not None and memory.n:
             self.changes.withdrawn[leaf.key] = leaf
@@ -547,7 +565,7 @@ class Advance:
         self.come_back(leaf)
         if leaf.parent is not None:
             leaf.parent.open -= 1
-        if memory is None:
+        if memory is None and leaf.is_halted:
             self.changes.leaves.pop(leaf.key, None)
         else:
             self.changes.final[leaf.key] = "cancelled"

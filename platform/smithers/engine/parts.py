@@ -31,9 +31,17 @@ def render_dirty(advance: Advance) -> list[PartGroup]:
 
 
 def render_again(advance: Advance) -> None:
-    """Renders the outermost part that has to, while the tree moves, and lets it go on."""
+    """Renders the outermost part that has to, while the tree moves, and lets it go on.
+
+    Where nothing begins any more, the next plan renders: what this one withdraws, it has seen, whatever that lets the
+    author's functions show. Otherwise it would matter whether a group has failed before a part in it reads that.
+    """
     seen = len(advance.tree.fresh)
     part = outermost(advance)
+    if part.is_halted:
+        del advance.dirty[part]
+        advance.later[part] = None
+        return
     if render(advance, part):
         advance.recall_failures(advance.tree.fresh[seen:])
         put_back(advance, part)
@@ -92,8 +100,11 @@ def remount(advance: Advance) -> None:
     tree = advance.tree
     tree.take_down(tree.root)
     advance.dirty.clear()
+    advance.later.clear()
     advance.groups.clear()
+    advance.hopeful.clear()
     advance.undecided.clear()
+    tree.watchers.clear()
     advance.waiters.clear()
     advance.waits.leaves.clear()
     tree.put_up_root()

@@ -33,7 +33,7 @@ from smithers.engine.entry import Entry, Fact, Json, node_key, split_node_key
 from smithers.engine.fit import schema_of
 from smithers.engine.fold import fold
 from smithers.engine.frame import NodeRow, Plan
-from smithers.engine.judge import judge
+from smithers.engine.judge import judge, reason
 from smithers.engine.mounts import DONE, FAILED, FINAL, Leaf
 from smithers.engine.parts import render_dirty
 from smithers.engine.payload import payload, timeout_ms
@@ -401,7 +401,7 @@ class Planner:
         for key, leaf in sorted(self.changed().items()):
             memory = self.state.nodes.get(key)
             state = self.shown_state(leaf, commands.get(key))
-            if state != (memory.shown if memory else ""):
+            if not is_told(memory, state):
                 shown[key] = state
             elif not (key in commands or key in self.advance.changes.people.asks or key in self.advance.changes.unfit):
                 continue
@@ -462,6 +462,13 @@ class Planner:
         return TaskBody(task, deps)
 
 
+def is_told(memory: NodeMemory | None, state: str) -> bool:
+    """Whether earlier frames say so. One from before the run was opened again does not say any more how a node ended."""
+    if memory is None or state != memory.shown:
+        return False
+    return state == memory.outcome or state not in ("skipped", "cancelled")
+
+
 def is_unstopped(memory: NodeMemory) -> bool:
     """Whether a child run is to be stopped; somebody has to be at it."""
     return memory.child and memory.cancelling
@@ -507,8 +514,8 @@ def row(
         detail["value"] = output
     if isinstance(element, WaitForEvent):
         detail |= event_detail(element, state, memory, unfit)
-    if leaf.error is not None and state == "failed":
-        detail["error"] = leaf.error
+    if memory is not None and state == "failed":
+        detail["error"] = reason(element, memory)
     if memory is not None and memory.usage is not None:
         detail["usage"] = shown_usage(leaf, Usage(*memory.usage))
     if memory is not None and memory.cached and state == "finished":

@@ -75,6 +75,8 @@ class Tree:
     leaves: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
     homes: dict[str, str] = field(default_factory=dict[str, str])
     readers: dict[str, dict[PartGroup, None]] = field(default_factory=dict[str, dict[PartGroup, None]])
+    watchers: dict[str, dict[Leaf, None]] = field(default_factory=dict[str, dict[Leaf, None]])
+    """By node id: approvals whose condition has read it."""
     loops: dict[str, LoopGroup] = field(default_factory=dict[str, LoopGroup])
     guards: dict[str, GuardGroup] = field(default_factory=dict[str, GuardGroup])
     aspects: dict[str, AspectsGroup] = field(default_factory=dict[str, AspectsGroup])
@@ -219,7 +221,11 @@ class Tree:
         self.check_binding(child.function, child.captured, f"The child of Signal({signal.id!r})", child.where)
 
         def render() -> Any:
-            return child.function(self.context.output(signal.output, parent.scope.prefix + signal.id))
+            try:
+                payload = self.context.output(signal.output, parent.scope.prefix + signal.id)
+            except Suspended as wait:  # it is the signal that reads, wherever this is rendered from
+                raise Suspended(replace(wait.missing, where=signal.where)) from None
+            return child.function(payload)
 
         group = Group(parent, index, parent.scope)
         share(group, parent)
