@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from smithers.engine.asks import is_gated
-from smithers.engine.blocks import blocks_below, decide_block, go_on_block, start_block
+from smithers.engine.blocks import blocks_below, decide_block, go_on_block, start_block, why_failing
 from smithers.engine.budgets import decide_budget, look_at_budgets, spent_around
 from smithers.engine.entry import Json, split_node_key
 from smithers.engine.events import Waits, begin_wait, resolve_next
@@ -39,6 +39,7 @@ from smithers.engine.mounts import (
     LoopGroup,
     Mount,
     PartGroup,
+    place,
 )
 from smithers.engine.parts import goes_back, put_back, remount, render_again, render_dirty
 from smithers.engine.passes import go_on_loop, next_pass, start_loop
@@ -103,6 +104,9 @@ class Advance:
     """Parts where nothing begins any more, for the next plan to render; see `parts.render_again`."""
     hopeful: dict[Leaf, None] = field(default_factory=dict[Leaf, None])
     """Approvals whose condition may hold now."""
+    stale: bool = False
+    """A part that has failed has read something that changed. It is not rendered by itself: what has failed with it is
+    mounted anew, too."""
     undecided: list[tuple[Path, int, Mount]] = field(default_factory=list[tuple[Path, int, Mount]])
     """A heap of loops and blocks that may enter a pass or a stage, and of tasks that a budget may end; see `settle`."""
     deferrals: int = 0
@@ -184,7 +188,7 @@ class Advance:
         elsewhere = [key for key in self.touched if key not in self.tree.leaves]
         self.touched.clear()
         late = any(leaf.aside and self.has_failed(leaf) for leaf in touched)
-        if late or any(part.attached and goes_back(self, part) for part in rendered):
+        if self.stale or late or any(part.attached and goes_back(self, part) for part in rendered):
             remount(self)  # before anything goes on whose turn has not come any more
             return
         self.recall_failures([*touched, *fresh])
@@ -208,8 +212,25 @@ class Advance:
                 failed.append(loop)
         failed += [block for block in self.tree.failed_before if block.attached]
         self.tree.failed_before.clear()
+        failed += self.still_failing()
         for mount in failed:
             self.recall(mount)
+
+    def still_failing(self) -> list[Group]:
+        """Groups that an earlier plan has marked, and in which nothing runs any more."""
+        tree = self.tree
+        tree.failing = {group: None for group in tree.failing if group.attached}
+        return [group for group in tree.failing if group.lost and group.is_quiet and group.status not in FINAL]
+
+    def note_failing(self) -> dict[str, Json]:
+        """Groups that fail or have failed since the last frame, and why."""
+        tree = self.tree
+        found: dict[str, Json] = {}
+        for group in tree.failing:
+            if group.attached and group.lost is None:
+                group.lost = found[place(group)] = why_failing(tree.state, group, self.has_failed)
+                group.failing = True
+        return found
 
     def has_failed(self, leaf: Leaf) -> bool:
         """Whether a leaf has failed for good, and nobody tolerates it."""
@@ -233,7 +254,7 @@ class Advance:
                 return
             if group.parallel and not group.failing:
                 self.fail_around(group)
-            if group.failing and not group.is_quiet:
+            if group.parallel and group.failing and not group.is_quiet:
                 return
 
     # leaves
@@ -403,6 +424,8 @@ class Advance:
         if mount.status in FINAL:
             return
         mount.status = status
+        if status == FAILED and isinstance(mount, Group) and not isinstance(mount, LoopGroup | GuardGroup):
+            self.tree.failing[mount] = None
         if isinstance(mount, Leaf):
             mount.ready = mount.waiting = False
             self.changes.leaves[mount.key] = mount
@@ -474,19 +497,24 @@ class Advance:
             child = group.children[group.cursor]
             self.activate(child)
             if child.status == FAILED and not group.tolerant:
-                self.withdraw_begun(group)
-                self.finish(group, FAILED)
+                self.fail_sequence(group)
                 return
             if child.status not in FINAL and not child.aside:
+                if group.failing:
+                    self.fail_sequence(group)
                 return
             group.cursor += 1
             if self.dirty:  # what comes next may be about to look different
                 self.queue(group)
                 return
-        if any(child.status == FAILED for child in group.children):
+        if group.failing or any(child.status == FAILED for child in group.children):
             self.finish(group, FAILED)
         else:
             self.leave(group)
+
+    def fail_sequence(self, group: Group) -> None:
+        self.withdraw_begun(group)
+        self.finish(group, FAILED)
 
     def leave(self, group: Group) -> None:
         if group.asides:
@@ -522,6 +550,7 @@ class Advance:
         while reached is not None and reached.parallel:
             if not reached.failing:
                 reached.failing = True
+                self.tree.failing[reached] = None
                 self.withdraw_waiting(reached)
                 if reached.fail_fast:
                     self.withdraw(reached)

@@ -5,12 +5,12 @@ The rules are in `engine/stages.py`; here is what they are asked about, and what
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from smithers.engine.entry import Json
 from smithers.engine.inline import last_output
-from smithers.engine.judge import OVER, judge
+from smithers.engine.judge import OVER, judge, reason
 from smithers.engine.mounts import ACTIVE, DONE, FAILED, FINAL, Group, GuardGroup, Leaf, LoopGroup, Mount, PartGroup
 from smithers.engine.stages import Standing, first_record, is_shielded, next_record
 from smithers.engine.state import State
@@ -138,6 +138,17 @@ def failure_of(group: Group) -> Json:
     return {**error, **where}
 
 
+def why_failing(state: State, group: Group, has_failed: Callable[[Leaf], bool]) -> Json:
+    """The first failure below, whether the group has failed for it yet or not."""
+    for mount in group.below():
+        if isinstance(mount, Leaf) and has_failed(mount):
+            error = reason(mount.element, state.nodes[mount.key])
+            return {**error, "node": mount.element.id, "iteration": mount.scope.iteration}
+        if isinstance(mount, Group) and mount.status == FAILED and mount.error:
+            return mount.error
+    return failure_of(group)
+
+
 def steps_done(state: State, group: GuardGroup, stage: Group) -> tuple[str, ...]:
     """Ids of the steps that have done something and are over.
 
@@ -186,6 +197,7 @@ def left_behind(state: State, group: GuardGroup, record: Json) -> Iterator[str]:
 def first_error(group: Group) -> tuple[Leaf | None, Json]:
     """The first failure in tree order, for the run's error."""
     stack: list[Mount] = [group]
+    lost: Json | None = None
     while stack:
         mount = stack.pop()
         if isinstance(mount, Leaf) and mount.status == FAILED:
@@ -193,8 +205,9 @@ def first_error(group: Group) -> tuple[Leaf | None, Json]:
         if isinstance(mount, Group):
             if mount.error and mount.status == FAILED:
                 return None, mount.error
+            lost = lost or mount.lost
             stack.extend(reversed(mount.children))
-    return None, {"code": "RUN_FAILED", "message": "the workflow failed"}
+    return None, lost or {"code": "RUN_FAILED", "message": "the workflow failed"}
 
 
 def blocks_below(group: Group) -> Iterator[GuardGroup]:

@@ -38,7 +38,7 @@ def render_again(advance: Advance) -> None:
     """
     seen = len(advance.tree.fresh)
     part = outermost(advance)
-    if part.is_halted:
+    if part.is_halted or part.status == FAILED:
         del advance.dirty[part]
         advance.later[part] = None
         return
@@ -51,6 +51,7 @@ def render(advance: Advance, part: PartGroup) -> bool:
     """Returns False where the part has left the tree, or has failed."""
     del advance.dirty[part]
     if not part.attached or part.status == FAILED:
+        advance.stale |= part.attached
         return False
     seen = len(advance.tree.fresh)
     advance.tree.again(part)
@@ -97,7 +98,14 @@ def reopen(advance: Advance, part: PartGroup) -> None:
 
 def remount(advance: Advance) -> None:
     """Looks at everything anew, as a cold start does."""
+    put_up_anew(advance)
+    advance.recall_failures(advance.tree.leaves.values())
+    advance.activate(advance.tree.root)
+
+
+def put_up_anew(advance: Advance) -> None:
     tree = advance.tree
+    advance.stale = False
     tree.take_down(tree.root)
     advance.dirty.clear()
     advance.later.clear()
@@ -110,8 +118,6 @@ def remount(advance: Advance) -> None:
     tree.put_up_root()
     advance.take_answers(list(tree.leaves.values()))
     render_dirty(advance)
-    advance.recall_failures(tree.leaves.values())
-    advance.activate(tree.root)
 
 
 def walk(group: Group) -> list[Mount]:

@@ -35,7 +35,7 @@ from smithers.engine.fold import fold
 from smithers.engine.frame import NodeRow, Plan
 from smithers.engine.judge import judge, reason
 from smithers.engine.mounts import DONE, FAILED, FINAL, Leaf
-from smithers.engine.parts import render_dirty
+from smithers.engine.parts import put_up_anew, render_dirty
 from smithers.engine.payload import payload, timeout_ms
 from smithers.engine.people import ask_of
 from smithers.engine.reads import validated
@@ -218,6 +218,8 @@ class Planner:
         advance.take_in()
         advance.take_answers(list(self.tree.leaves.values()))
         render_dirty(advance)
+        if advance.stale:
+            put_up_anew(advance)
         self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.key in self.state.nodes]
         for key in advance.touched:
             if key in self.tree.leaves:
@@ -267,6 +269,8 @@ class Planner:
         extra |= {"charges": charges, "refused": changes.refused, "exceeded": changes.exceeded}
         extra |= {"waits": self.waits(), "events": changes.events, "unfit": changes.unfit}
         extra["error"] = error
+        if status not in ("finished", "failed", "cancelled"):
+            extra["failing"] = self.advance.note_failing()
         extra |= {"delays": {str(c.n): [c.delay_ms, c.due_ms] for c in commands if c.delay_ms or c.due_ms}}
         delta.update({name: value for name, value in extra.items() if value})
         self.own = state.frames + 1
@@ -463,7 +467,7 @@ class Planner:
 
 
 def is_told(memory: NodeMemory | None, state: str) -> bool:
-    """Whether earlier frames say so. One from before the run was opened again does not say any more how a node ended."""
+    """Whether frames say so already. What they said of an end counts no more once the run was opened again."""
     if memory is None or state != memory.shown:
         return False
     return state == memory.outcome or state not in ("skipped", "cancelled")
