@@ -22,10 +22,11 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from smithers.engine.asks import is_gated
-from smithers.engine.blocks import blocks_below, decide_block, go_on_block, start_block, why_failing
+from smithers.engine.blocks import blocks_below, decide_block, go_on_block, start_block
 from smithers.engine.budgets import decide_budget, look_at_budgets, spent_around
 from smithers.engine.entry import Json, split_node_key
 from smithers.engine.events import Waits, begin_wait, resolve_next
+from smithers.engine.failing import still_failing
 from smithers.engine.judge import judge, reason
 from smithers.engine.mounts import (
     ACTIVE,
@@ -39,7 +40,6 @@ from smithers.engine.mounts import (
     LoopGroup,
     Mount,
     PartGroup,
-    place,
 )
 from smithers.engine.parts import goes_back, put_back, remount, render_again, render_dirty
 from smithers.engine.passes import go_on_loop, next_pass, start_loop
@@ -212,25 +212,9 @@ class Advance:
                 failed.append(loop)
         failed += [block for block in self.tree.failed_before if block.attached]
         self.tree.failed_before.clear()
-        failed += self.still_failing()
+        failed += still_failing(self)
         for mount in failed:
             self.recall(mount)
-
-    def still_failing(self) -> list[Group]:
-        """Groups that an earlier plan has marked, and in which nothing runs any more."""
-        tree = self.tree
-        tree.failing = {group: None for group in tree.failing if group.attached}
-        return [group for group in tree.failing if group.lost and group.is_quiet and group.status not in FINAL]
-
-    def note_failing(self) -> dict[str, Json]:
-        """Groups that fail or have failed since the last frame, and why."""
-        tree = self.tree
-        found: dict[str, Json] = {}
-        for group in tree.failing:
-            if group.attached and group.lost is None:
-                group.lost = found[place(group)] = why_failing(tree.state, group, self.has_failed)
-                group.failing = True
-        return found
 
     def has_failed(self, leaf: Leaf) -> bool:
         """Whether a leaf has failed for good, and nobody tolerates it."""
@@ -508,12 +492,15 @@ class Advance:
                 self.queue(group)
                 return
         if group.failing or any(child.status == FAILED for child in group.children):
-            self.finish(group, FAILED)
+            self.fail_sequence(group)
         else:
             self.leave(group)
 
     def fail_sequence(self, group: Group) -> None:
         self.withdraw_begun(group)
+        group.failing = True
+        for block in blocks_below(group):
+            self.queue(block)
         self.finish(group, FAILED)
 
     def leave(self, group: Group) -> None:
@@ -525,7 +512,7 @@ class Advance:
     def withdraw_begun(self, group: Group) -> None:
         """A failed sequence waits for nothing any more: neither for what stands aside in it nor for what has gone past
         that. Its tasks in flight end by themselves."""
-        for leaf in list(group.leaves()):
+        for leaf in halted_leaves(group):
             memory = self.tree.state.nodes.get(leaf.key)
             begun = leaf.waiting or (memory is not None and memory.shown.startswith("waiting-"))
             if begun and leaf.status not in FINAL and self.is_open(leaf):

@@ -5,12 +5,12 @@ The rules are in `engine/stages.py`; here is what they are asked about, and what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from smithers.engine.entry import Json
 from smithers.engine.inline import last_output
-from smithers.engine.judge import OVER, judge, reason
+from smithers.engine.judge import OVER, judge
 from smithers.engine.mounts import ACTIVE, DONE, FAILED, FINAL, Group, GuardGroup, Leaf, LoopGroup, Mount, PartGroup
 from smithers.engine.stages import Standing, first_record, is_shielded, next_record
 from smithers.engine.state import State
@@ -136,17 +136,6 @@ def failure_of(group: Group) -> Json:
     leaf, error = first_error(group)
     where = {} if leaf is None else {"node": leaf.element.id, "iteration": leaf.scope.iteration}
     return {**error, **where}
-
-
-def why_failing(state: State, group: Group, has_failed: Callable[[Leaf], bool]) -> Json:
-    """The first failure below, whether the group has failed for it yet or not."""
-    for mount in group.below():
-        if isinstance(mount, Leaf) and has_failed(mount):
-            error = reason(mount.element, state.nodes[mount.key])
-            return {**error, "node": mount.element.id, "iteration": mount.scope.iteration}
-        if isinstance(mount, Group) and mount.status == FAILED and mount.error:
-            return mount.error
-    return failure_of(group)
 
 
 def steps_done(state: State, group: GuardGroup, stage: Group) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from smithers.engine.budgets import charge_of, limits_of, per_task_ms, shown_usa
 from smithers.engine.caching import cache_of
 from smithers.engine.command import STOPPING, Command
 from smithers.engine.entry import Entry, Fact, Json, node_key, split_node_key
+from smithers.engine.failing import note_failing
 from smithers.engine.fit import schema_of
 from smithers.engine.fold import fold
 from smithers.engine.frame import NodeRow, Plan
@@ -270,7 +271,7 @@ class Planner:
         extra |= {"waits": self.waits(), "events": changes.events, "unfit": changes.unfit}
         extra["error"] = error
         if status not in ("finished", "failed", "cancelled"):
-            extra["failing"] = self.advance.note_failing()
+            extra["failing"] = note_failing(self.advance)
         extra |= {"delays": {str(c.n): [c.delay_ms, c.due_ms] for c in commands if c.delay_ms or c.due_ms}}
         delta.update({name: value for name, value in extra.items() if value})
         self.own = state.frames + 1
@@ -299,7 +300,7 @@ class Planner:
             return "cancelled", None
         if root.status == DONE:
             return "finished", None
-        if root.status == FAILED:
+        if root.status == FAILED and not root.held:
             return "failed", failure_of(root)
         if started:
             return "running", None
