@@ -205,6 +205,7 @@ class Planner:
     def wind_down(self) -> None:
         """Cancels a run in which blocks have to clean up first: all but their cleanup is halted."""
         root, advance = self.tree.root, self.advance
+        advance.take_in()
         root.closed = True
         advance.take_answers(list(self.tree.leaves.values()))
         advance.halt(root)
@@ -221,6 +222,7 @@ class Planner:
         render_dirty(advance)
         if advance.stale:
             put_up_anew(advance)
+        advance.rendered.clear()
         self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.key in self.state.nodes]
         for key in advance.touched:
             if key in self.tree.leaves:

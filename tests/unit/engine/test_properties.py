@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from pydantic_core import from_json, to_json
 
 from smithers.engine.plan import Outdated, Planner
 from smithers.errors import SmithersError
+from smithers.flow.workflow import AnyWorkflow
 from smithers.testing.memory_run import InMemoryRun
-from tests.unit.engine.trees import grown_workflow, happen, life
+from tests.unit.engine.trees import grown_workflow, happen, life, scoped_workflow, shifting_workflow, told
 
 SEEDS = range(250)
 FINAL = ("finished", "failed", "cancelled")
@@ -29,19 +31,39 @@ def alive(seed: int) -> tuple[InMemoryRun, random.Random] | None:
 
 
 @pytest.mark.feature("ctx.durable")
-def test_warm_planner_makes_the_frames_of_a_cold_one() -> None:
+@pytest.mark.parametrize("grow", [grown_workflow, shifting_workflow])
+def test_warm_planner_makes_the_frames_of_a_cold_one(grow: Callable[[int], AnyWorkflow]) -> None:
     compared = 0
     for seed in SEEDS:
-        warm, events = life(seed)
-        cold, same = life(seed, rebuild=True)
+        warm, events = life(seed, grow=grow)
+        cold, same = life(seed, rebuild=True, grow=grow)
         assert events == same, f"seed {seed}"
         if warm is None or cold is None:
             assert warm is cold
             continue
-        assert [plan.frame for plan in warm.plans] == [plan.frame for plan in cold.plans], f"seed {seed}"
-        assert [plan.commands for plan in warm.plans] == [plan.commands for plan in cold.plans], f"seed {seed}"
+        assert told(warm) == told(cold), f"seed {seed}"
         compared += 1
     assert compared > len(SEEDS) * 0.7
+
+
+@pytest.mark.parametrize("seed", [566, 1529, 2618, 2692, 2826])
+def test_warm_and_cold_planner_agree_where_they_once_did_not(seed: int) -> None:
+    assert same_lives(seed, grown_workflow)
+
+
+@pytest.mark.parametrize("seed", [39, 227, 452, 1003, 1371])
+def test_warm_and_cold_planner_agree_within_budgets_where_they_once_did_not(seed: int) -> None:
+    assert same_lives(seed, scoped_workflow)
+
+
+@pytest.mark.parametrize("seed", [54, 210, 312, 388, 797, 1414])
+def test_warm_and_cold_planner_agree_on_shifting_trees_where_they_once_did_not(seed: int) -> None:
+    assert same_lives(seed, shifting_workflow)
+
+
+def same_lives(seed: int, grow: Callable[[int], AnyWorkflow]) -> bool:
+    (warm, events), (cold, same) = life(seed, grow=grow), life(seed, rebuild=True, grow=grow)
+    return events == same and warm is not None and cold is not None and told(warm) == told(cold)
 
 
 def test_a_planner_that_was_built_before_some_facts_plans_as_one_that_was_built_after_them() -> None:

@@ -504,3 +504,10 @@ def life(
     except SmithersError as error:
         return None, [*happened, type(error).__name__, str(error.data.get("code", ""))]
     return run, happened
+
+
+def told(run: InMemoryRun) -> list[tuple[Any, ...]]:
+    """All that a run's plans say."""
+    return [
+        (plan.frame, plan.commands, plan.closed, plan.nodes, plan.status, plan.error, plan.covers) for plan in run.plans
+    ]
