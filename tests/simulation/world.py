@@ -412,8 +412,6 @@ def check_log(workflow: AnyWorkflow, log: list[Entry]) -> None:
     check_pauses(log)
     for frame in [entry for entry in log if entry.kind == "frame"]:
         plan = Planner.build(workflow, "r", log[: frame.data["covers"]]).plan()
-        if plan is not None and frame.data["status"] in ("failed", "cancelled") and plan.status == frame.data["status"]:
-            continue  # what is withdrawn at the end may be told differently: docs/decisions/0004
         if plan is None or not is_same(plan.frame, frame.data):
             raise Broken(f"frame {frame.data['number']} is not what a cold start plans: {frame.data} / {plan}")
 

@@ -26,6 +26,7 @@ from smithers.engine.blocks import blocks_below, decide_block, go_on_block, star
 from smithers.engine.budgets import decide_budget, look_at_budgets, spent_around
 from smithers.engine.entry import Json, split_node_key
 from smithers.engine.events import Waits, begin_wait, resolve_next
+from smithers.engine.failing import has_failed, recall_failures, still_failing
 from smithers.engine.judge import judge, reason
 from smithers.engine.mounts import (
     ACTIVE,
@@ -47,6 +48,7 @@ from smithers.engine.state import Path
 from smithers.engine.tree import Tree, land, take_off
 from smithers.engine.turns import has_turn, waits_for_turn
 from smithers.engine.waits import standing
+from smithers.flow.approval import Approval
 from smithers.flow.event import WaitForEvent
 from smithers.flow.subflow import Outcome
 from smithers.flow.task import Task
@@ -101,8 +103,17 @@ class Advance:
     """Keys of leaves with new facts."""
     dirty: dict[PartGroup, None] = field(default_factory=dict[PartGroup, None])
     groups: list[Group] = field(default_factory=list[Group])
+    later: dict[PartGroup, None] = field(default_factory=dict[PartGroup, None])
+    """Parts where nothing begins any more, for the next plan to render; see `parts.render_again`."""
+    hopeful: dict[Leaf, None] = field(default_factory=dict[Leaf, None])
+    """Approvals whose condition may hold now."""
+    rendered: dict[PartGroup, None] = field(default_factory=dict[PartGroup, None])
+    """Parts that have rendered with the facts of this plan, and have not gone on yet."""
+    stale: bool = False
+    """A part that has failed has read something that changed. It is not rendered by itself: what has failed with it is
+    mounted anew, too."""
     undecided: list[tuple[Path, int, Mount]] = field(default_factory=list[tuple[Path, int, Mount]])
-    """A heap of loops and blocks that may enter a pass or a stage, and of tasks that a budget may end; see `settle`."""
+    """A heap of loops and blocks that may enter a pass or a stage, and of leaves that may end; see `defer`."""
     deferrals: int = 0
     waiters: dict[str, dict[Leaf, None]] = field(default_factory=dict[str, dict[Leaf, None]])
     waits: Waits = field(default_factory=Waits)
@@ -111,26 +122,27 @@ class Advance:
         """An output of `node` came, or will never come."""
         for part in self.tree.readers.get(node, ()):
             self.dirty[part] = None
+        self.hopeful.update(self.tree.watchers.pop(node, {}))
 
     def settle(self) -> None:
         """Takes in all facts that came since the last plan, then moves on until nothing moves."""
-        seen = len(self.tree.fresh)
-        rendered = self.take_in()
+        self.take_in()
         if self.tree.root.status == IDLE:
             self.take_answers(list(self.tree.leaves.values()))
             render_dirty(self)
             self.touched.clear()
-            self.recall_failures(self.tree.leaves.values())
+            self.rendered.clear()
+            recall_failures(self, self.tree.leaves.values())
             self.activate(self.tree.root)
         else:
-            self.look_at(rendered, self.tree.fresh[seen:])
+            self.look_at()
         look_at_budgets(self)
         self.move()
         while resolve_next(self):
             self.move()
 
     def move(self) -> None:
-        while self.dirty or self.groups or self.undecided:
+        while self.dirty or self.groups or self.hopeful or self.undecided:
             if self.dirty:
                 render_again(self)
             elif self.groups:
@@ -138,6 +150,8 @@ class Advance:
                 group.queued = False
                 if group.attached:
                     self.go_on(group)
+            elif self.hopeful:
+                self.ask_condition()
             else:
                 self.decide(heappop(self.undecided)[2])
 
@@ -158,29 +172,37 @@ class Advance:
             next_pass(self, mount)
         elif isinstance(mount, GuardGroup):
             decide_block(self, mount)
+        elif isinstance(mount, Leaf) and isinstance(mount.element, Outcome):
+            self.come_out(mount, mount.element)
         elif isinstance(mount, Leaf):
             decide_budget(self, mount)
 
-    def take_in(self) -> list[PartGroup]:
-        """As a cold start does it: first everything renders with all the facts, then failures, then the rest.
-
-        Returns the parts that were rendered again.
-        """
+    def take_in(self) -> None:
+        """As a cold start does it: first everything renders with all the facts, and only what is still there then is
+        asked what people have answered; then failures, then the rest."""
+        self.dirty.update(self.later)
+        self.later.clear()
         for key in self.touched:
             self.land(key)
-        self.take_answers([self.tree.leaves[key] for key in self.touched if key in self.tree.leaves])
-        return render_dirty(self)
+        render_dirty(self, answers=False)
+        fresh = [leaf for leaf in self.tree.fresh if leaf.attached]
+        self.take_answers([*(self.tree.leaves[key] for key in self.touched if key in self.tree.leaves), *fresh])
+        render_dirty(self)
 
-    def look_at(self, rendered: list[PartGroup], fresh: list[Leaf]) -> None:
+    def look_at(self) -> None:
         """Judges what facts have come for, and lets rendered parts go on."""
+        rendered = [part for part in self.rendered if part.attached]
+        self.rendered.clear()
         touched = [self.tree.leaves[key] for key in self.touched if key in self.tree.leaves]
         elsewhere = [key for key in self.touched if key not in self.tree.leaves]
         self.touched.clear()
-        late = any(leaf.aside and self.has_failed(leaf) for leaf in touched)
-        if late or any(part.attached and goes_back(self, part) for part in rendered):
+        late = any(leaf.aside and has_failed(self, leaf) for leaf in touched)
+        if self.stale or late or any(goes_back(self, part) for part in rendered):
             remount(self)  # before anything goes on whose turn has not come any more
             return
-        self.recall_failures([*touched, *fresh])
+        recall_failures(self, [*touched, *self.tree.fresh])
+        for group in still_failing(self):
+            self.queue(group)  # what was in flight in it may have left the tree
         for leaf in touched:
             self.changes.leaves[leaf.key] = leaf  # also one whose turn it is not: an async event may have set it back
             if leaf.status == ACTIVE and leaf.attached:
@@ -191,43 +213,11 @@ class Advance:
             if part.attached:
                 put_back(self, part)
 
-    def recall_failures(self, leaves: Iterable[Leaf]) -> None:
-        """Marks groups in which something has failed before anything goes on, as it was when it failed."""
-        state = self.tree.state
-        failed: list[Mount] = [leaf for leaf in leaves if self.has_failed(leaf)]
-        for key, how in state.ended_loops.items():
-            loop = self.tree.loops.get(key)
-            if loop is not None and how == "max" and loop.loop.on_max_reached == "fail":
-                failed.append(loop)
-        failed += [block for block in self.tree.failed_before if block.attached]
-        self.tree.failed_before.clear()
-        for mount in failed:
-            self.recall(mount)
-
-    def has_failed(self, leaf: Leaf) -> bool:
-        """Whether a leaf has failed for good, and nobody tolerates it."""
-        memory = self.tree.state.nodes.get(leaf.key)
-        tolerated = getattr(leaf.element, "continue_on_fail", False)
-        return memory is not None and not tolerated and judge(leaf.element, memory) == "failed"
-
     def take_answers(self, leaves: Iterable[Leaf]) -> None:
         """Looks at what people have answered. Whoever reads it renders again."""
         for leaf in leaves:
             if take_answer(self.tree, leaf, self.changes.people):
                 self.changed(leaf.element.id)
-
-    def recall(self, failed: Mount) -> None:
-        """A failed group in which nothing runs any more has itself failed, and so on outwards.
-
-        Up to the block that decides what becomes of the failure: only what it decided is recalled further out.
-        """
-        for group in failed.ancestors():
-            if group.tolerant or isinstance(group, GuardGroup):
-                return
-            if group.parallel and not group.failing:
-                self.fail_around(group)
-            if group.failing and not group.is_quiet:
-                return
 
     # leaves
 
@@ -297,9 +287,7 @@ class Advance:
         self.changes.leaves[leaf.key] = leaf
         if isinstance(leaf.element, ASKS) or is_gated(leaf.element, self.tree.state.nodes.get(leaf.key)):
             self.ask(leaf)
-        elif isinstance(leaf.element, Outcome):
-            self.come_out(leaf, leaf.element)
-        elif isinstance(leaf.element, Task) and spent_around(self.tree.state, leaf) is not None:
+        elif isinstance(leaf.element, Outcome) or self.has_spent(leaf):
             self.defer(leaf)
         elif isinstance(leaf.element, Task):
             self.offer(leaf)
@@ -320,22 +308,35 @@ class Advance:
             leaf.ready = True
             self.changes.candidates.append(leaf)
 
+    def has_spent(self, leaf: Leaf) -> bool:
+        return isinstance(leaf.element, Task) and spent_around(self.tree.state, leaf) is not None
+
     def come_out(self, leaf: Leaf, element: Outcome) -> None:
         """An inline subflow whose tree is done."""
-        if take_outcome(self.tree, leaf, element, self.changes.people):
+        if leaf.is_halted:
+            self.cancel(leaf)
+        elif take_outcome(self.tree, leaf, element, self.changes.people):
             self.changed(element.id)
             self.finish(leaf, DONE)
         else:
             self.start(leaf)
 
     def ask(self, leaf: Leaf) -> None:
-        if approves_itself(self.tree, leaf, self.changes.people):
-            self.changed(leaf.element.id)
-            self.finish(leaf, DONE)
-            return
         leaf.waiting, leaf.order = True, leaf.path()
         self.changes.asked.append(leaf)
         self.let_pass(leaf)
+        if isinstance(leaf.element, Approval) and leaf.element.auto_approve is not None:
+            self.hopeful[leaf] = None
+
+    def ask_condition(self) -> None:
+        """Lets the first of the approvals in question approve itself, once it is known what others bring."""
+        leaf = min(self.hopeful, key=lambda one: one.path())
+        del self.hopeful[leaf]
+        if not leaf.attached or not leaf.waiting or leaf.is_halted:
+            return
+        if approves_itself(self.tree, leaf, self.changes.people):
+            self.changed(leaf.element.id)
+            self.finish(leaf, DONE)
 
     # what others may go past
 
@@ -397,6 +398,8 @@ class Advance:
         if mount.status in FINAL:
             return
         mount.status = status
+        if status == FAILED and isinstance(mount, Group) and not isinstance(mount, LoopGroup | GuardGroup):
+            self.tree.failing[mount] = None
         if isinstance(mount, Leaf):
             mount.ready = mount.waiting = False
             self.changes.leaves[mount.key] = mount
@@ -468,19 +471,27 @@ class Advance:
             child = group.children[group.cursor]
             self.activate(child)
             if child.status == FAILED and not group.tolerant:
-                self.withdraw_begun(group)
-                self.finish(group, FAILED)
+                self.fail_sequence(group)
                 return
             if child.status not in FINAL and not child.aside:
+                if group.failing:
+                    self.fail_sequence(group)
                 return
             group.cursor += 1
             if self.dirty:  # what comes next may be about to look different
                 self.queue(group)
                 return
-        if any(child.status == FAILED for child in group.children):
-            self.finish(group, FAILED)
+        if group.failing or any(child.status == FAILED for child in group.children):
+            self.fail_sequence(group)
         else:
             self.leave(group)
+
+    def fail_sequence(self, group: Group) -> None:
+        self.withdraw_begun(group)
+        group.failing = True
+        for block in blocks_below(group):
+            self.queue(block)
+        self.finish(group, FAILED)
 
     def leave(self, group: Group) -> None:
         if group.asides:
@@ -491,7 +502,7 @@ class Advance:
     def withdraw_begun(self, group: Group) -> None:
         """A failed sequence waits for nothing any more: neither for what stands aside in it nor for what has gone past
         that. Its tasks in flight end by themselves."""
-        for leaf in list(group.leaves()):
+        for leaf in halted_leaves(group):
             memory = self.tree.state.nodes.get(leaf.key)
             begun = leaf.waiting or (memory is not None and memory.shown.startswith("waiting-"))
             if begun and leaf.status not in FINAL and self.is_open(leaf):
@@ -516,6 +527,7 @@ class Advance:
         while reached is not None and reached.parallel:
             if not reached.failing:
                 reached.failing = True
+                self.tree.failing[reached] = None
                 self.withdraw_waiting(reached)
                 if reached.fail_fast:
                     self.withdraw(reached)
@@ -555,7 +567,7 @@ class Advance:
                 self.cancel(leaf)
 
     def cancel(self, leaf: Leaf) -> None:
-        """Ends a leaf that no task runs for. One that no frame has shown yet was never there."""
+        """Ends a leaf that no task runs for. One that no frame has shown, where nothing begins, was never there."""
         memory = self.tree.state.nodes.get(leaf.key)
         if memory is not None and memory.n:
             self.changes.withdrawn[leaf.key] = leaf
@@ -566,7 +578,7 @@ class Advance:
         self.come_back(leaf)
         if leaf.parent is not None:
             leaf.parent.open -= 1
-        if memory is None:
+        if memory is None and leaf.is_halted:
             self.changes.leaves.pop(leaf.key, None)
         else:
             self.changes.final[leaf.key] = "cancelled"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from smithers.engine.entry import Json
 from smithers.engine.inline import last_output
-from smithers.engine.judge import judge
+from smithers.engine.judge import OVER, judge
 from smithers.engine.mounts import ACTIVE, DONE, FAILED, FINAL, Group, GuardGroup, Leaf, LoopGroup, Mount, PartGroup
 from smithers.engine.stages import Standing, first_record, is_shielded, next_record
 from smithers.engine.state import State
@@ -88,10 +88,14 @@ def enter_stage(advance: Advance, group: GuardGroup, record: Json) -> None:
 
 
 def note_ended(advance: Advance, group: GuardGroup) -> None:
-    """Keeps what people are to be told of the nodes that leave the tree with their stage."""
+    """Keeps what people are to be told of the nodes that leave the tree with their stage.
+
+    The log is asked, not a leaf's status: where something halts, that says how far planning came.
+    """
+    final, nodes = advance.changes.final, advance.tree.state.nodes
     for leaf in group.leaves():
-        seen = leaf.key in advance.tree.state.nodes or leaf.key in advance.changes.final
-        if leaf.status in FINAL and seen:
+        memory = nodes.get(leaf.key)
+        if leaf.key in final or (memory is not None and judge(leaf.element, memory) in OVER):
             advance.changes.gone[leaf.key] = leaf
 
 
@@ -182,6 +186,7 @@ def left_behind(state: State, group: GuardGroup, record: Json) -> Iterator[str]:
 def first_error(group: Group) -> tuple[Leaf | None, Json]:
     """The first failure in tree order, for the run's error."""
     stack: list[Mount] = [group]
+    lost: Json | None = None
     while stack:
         mount = stack.pop()
         if isinstance(mount, Leaf) and mount.status == FAILED:
@@ -189,8 +194,9 @@ def first_error(group: Group) -> tuple[Leaf | None, Json]:
         if isinstance(mount, Group):
             if mount.error and mount.status == FAILED:
                 return None, mount.error
+            lost = lost or mount.lost
             stack.extend(reversed(mount.children))
-    return None, {"code": "RUN_FAILED", "message": "the workflow failed"}
+    return None, lost or {"code": "RUN_FAILED", "message": "the workflow failed"}
 
 
 def blocks_below(group: Group) -> Iterator[GuardGroup]:

@@ -39,5 +39,5 @@ class Command:
     """Short compute work that the step which planned it may carry out itself."""
     payload: Json | None = None
     """For `turn`, which no driver sees: the queue, see `engine/turns.py`. For `run` and `child`: the body by value, see
-    `engine/payload.py`. For `subflow`: the child run, see `engine/subflows.py`. For `complete`, `fail`: the outcome. For
-    the timer of an escalation: to whom."""
+    `engine/payload.py`. For `subflow`: the child run, see `engine/subflows.py`. For `complete`, `fail`: the outcome.
+    For the timer of an escalation: to whom."""

@@ -19,7 +19,7 @@ from smithers.flow.usage import Usage
 
 Started = tuple[int, str, str, str, int, int]
 """A command as a frame records it: number, kind, node, iteration, attempt, target."""
-VERSION: Final = 9
+VERSION: Final = 10
 """Of this fold: snapshots made by another one are not used."""
 UNPLANNED_KINDS: Final[frozenset[Kind]] = frozenset(
     {
@@ -84,6 +84,7 @@ def frame(state: State, data: Json) -> None:
     state.loops.update(data.get("loops", {}))
     state.ended_loops.update(data.get("ended_loops", {}))
     state.stages.update(data.get("stages", {}))
+    state.failing.update(data.get("failing", {}))
     state.homes.update(data.get("homes", {}))
     state.absent.update(data.get("absent", {}))
     for key, (event, correlation) in data.get("waits", {}).items():
@@ -385,6 +386,7 @@ def resumed(state: State, _: Json) -> None:
     state.spent.clear()
     state.used = None
     state.exceeded.clear()
+    state.failing.clear()
     state.cancelled = None
     for key, memory in state.nodes.items():
         denied = memory.decision is not None and memory.shown == "failed"
@@ -405,6 +407,7 @@ def has_failed_child(memory: NodeMemory) -> bool:
 
 def retried(state: State, data: Json) -> None:
     """Opens a node again; or resets it and others, as `engine/rerun.py` says: then `reset` has their keys."""
+    state.failing.clear()  # what still fails, the next plan finds
     if "reset" not in data:
         reopen(state, node_key(data["node"], data["iteration"]))
         return

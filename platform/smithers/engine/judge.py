@@ -13,6 +13,7 @@ from smithers.flow.human import HumanTask
 from smithers.flow.policy import UNLIMITED
 from smithers.flow.task import Task
 
+OVER: Final = ("finished", "skipped", "cancelled", "failed")
 MOST_DEATHS: Final = 3
 """How often a task may take its process with it before it fails (design: deaths are counted in the store)."""
 
@@ -20,10 +21,13 @@ MOST_DEATHS: Final = 3
 def judge(element: LeafElement, memory: NodeMemory | None) -> str:
     """finished, skipped, cancelled, failed: over. running: a command is open. fresh, retry: to be started.
 
-    A wait for an event is fresh until it is over: its open command is only its deadline.
+    A wait for an event is fresh until it is over: its open command is only its deadline. What a plan has ended stays
+    so: an answer may have been stored before the frame that says it, and behind what that covers.
     """
     if memory is None:
         return "fresh"
+    if memory.outcome in ("skipped", "cancelled"):
+        return memory.outcome
     if memory.decision is not None and isinstance(element, (Approval, HumanTask)):
         return judge_decision(element, memory)
     if memory.decision is not None and is_gated(element, memory):

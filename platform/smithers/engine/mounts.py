@@ -134,6 +134,8 @@ class Group(Mount):
     """A heap of ready leaves that wait for a slot of this group."""
     queued: bool = False
     error: Json | None = None
+    lost: Json | None = None
+    """Why it fails, as a frame has said: what failed in it may have left the tree since."""
 
     def leaves(self) -> Iterator[Leaf]:
         """Depth first, in order."""
@@ -215,3 +217,20 @@ class GuardGroup(Group):
     """The stage that is mounted; empty is none."""
     holding: bool = False
     """Counted in the groups above."""
+
+
+def place(group: Group) -> str:
+    """A name for where a group stands, which parts that render again leave as it is: indexes below the nearest pass,
+    stage or scope."""
+    steps: list[str] = []
+    at: Group = group
+    while at.parent is not None:
+        match at.parent:
+            case LoopGroup(key=key, turn=turn):
+                return ".".join([f"{key}#{turn}", *reversed(steps)])
+            case GuardGroup(key=key, stage=stage):
+                return ".".join([f"{key}#{stage}", *reversed(steps)])
+            case _:
+                steps.append(str(at.index))
+                at = at.parent
+    return ".".join(reversed(steps))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from smithers.engine.failing import recall_failures
 from smithers.engine.judge import judge
 from smithers.engine.mounts import ACTIVE, DONE, FAILED, IDLE, Group, Mount, PartGroup
 from smithers.engine.people import give_missing
@@ -20,33 +21,42 @@ def outermost(advance: Advance) -> PartGroup:
     return min(advance.dirty, key=lambda part: part.path())
 
 
-def render_dirty(advance: Advance) -> list[PartGroup]:
-    """Renders what has read something that changed, before anything goes on. Returns what was rendered."""
-    rendered: list[PartGroup] = []
+def render_dirty(advance: Advance, *, answers: bool = True) -> None:
+    """Renders what has read something that changed, before anything goes on."""
     while advance.dirty:
         part = outermost(advance)
-        if render(advance, part):
-            rendered.append(part)
-    return rendered
+        if render(advance, part, answers=answers):
+            advance.rendered[part] = None
 
 
 def render_again(advance: Advance) -> None:
-    """Renders the outermost part that has to, while the tree moves, and lets it go on."""
+    """Renders the outermost part that has to, while the tree moves, and lets it go on.
+
+    Where nothing begins any more, the next plan renders: what this one withdraws, it has seen, whatever that lets the
+    author's functions show. Otherwise it would matter whether a group has failed before a part in it reads that.
+    """
     seen = len(advance.tree.fresh)
     part = outermost(advance)
+    if part.is_halted or part.status == FAILED:
+        del advance.dirty[part]
+        advance.later[part] = None
+        return
     if render(advance, part):
-        advance.recall_failures(advance.tree.fresh[seen:])
+        recall_failures(advance, advance.tree.fresh[seen:])
         put_back(advance, part)
 
 
-def render(advance: Advance, part: PartGroup) -> bool:
+def render(advance: Advance, part: PartGroup, *, answers: bool = True) -> bool:
     """Returns False where the part has left the tree, or has failed."""
     del advance.dirty[part]
     if not part.attached or part.status == FAILED:
+        advance.stale |= part.attached
         return False
+    advance.stale |= any(group.failing and group.lost is None for group in part.ancestors())
     seen = len(advance.tree.fresh)
     advance.tree.again(part)
-    advance.take_answers(advance.tree.fresh[seen:])
+    if answers:
+        advance.take_answers(advance.tree.fresh[seen:])
     return True
 
 
@@ -89,18 +99,27 @@ def reopen(advance: Advance, part: PartGroup) -> None:
 
 def remount(advance: Advance) -> None:
     """Looks at everything anew, as a cold start does."""
+    put_up_anew(advance)
+    recall_failures(advance, advance.tree.leaves.values())
+    advance.activate(advance.tree.root)
+
+
+def put_up_anew(advance: Advance) -> None:
     tree = advance.tree
+    advance.stale = False
+    advance.rendered.clear()
     tree.take_down(tree.root)
     advance.dirty.clear()
+    advance.later.clear()
     advance.groups.clear()
+    advance.hopeful.clear()
     advance.undecided.clear()
+    tree.watchers.clear()
     advance.waiters.clear()
     advance.waits.leaves.clear()
     tree.put_up_root()
     advance.take_answers(list(tree.leaves.values()))
     render_dirty(advance)
-    advance.recall_failures(tree.leaves.values())
-    advance.activate(tree.root)
 
 
 def walk(group: Group) -> list[Mount]:

@@ -26,7 +26,7 @@ from smithers.engine.asks import (
 from smithers.engine.entry import Json
 from smithers.engine.fold import ask_anew, fail, produce
 from smithers.engine.inline import context_of, outcome
-from smithers.engine.mounts import Leaf, PartGroup
+from smithers.engine.mounts import Leaf
 from smithers.engine.reads import Skipped, Suspended
 from smithers.engine.state import NodeMemory
 from smithers.engine.subflows import returned
@@ -153,10 +153,9 @@ def approves_itself(tree: Tree, leaf: Leaf, settled: Settled) -> bool:
 
 
 def holds(tree: Tree, leaf: Leaf, condition: bool | Callable[..., bool]) -> bool:
-    """What it reads is noted as a read of the part around the leaf, which renders again when that changes."""
+    """What it reads is noted: the condition is asked again when that changes."""
     if isinstance(condition, bool):
         return condition
-    part = next(group for group in leaf.ancestors() if isinstance(group, PartGroup))
     noted: dict[str, None] = {}
     try:
         with tree.reads.during(leaf.scope, noted):
@@ -171,10 +170,5 @@ def holds(tree: Tree, leaf: Leaf, condition: bool | Callable[..., bool]) -> bool
             f"{type(error).__name__}: {error}."
         ) from error
     finally:
-        note(tree, part, noted)
-
-
-def note(tree: Tree, part: PartGroup, nodes: dict[str, Any]) -> None:
-    for node in nodes:
-        part.reads[node] = None
-        tree.readers.setdefault(node, {})[part] = None
+        for node in noted:
+            tree.watchers.setdefault(node, {})[leaf] = None

@@ -31,12 +31,13 @@ from smithers.engine.budgets import charge_of, limits_of, per_task_ms, shown_usa
 from smithers.engine.caching import cache_of
 from smithers.engine.command import STOPPING, Command
 from smithers.engine.entry import Entry, Fact, Json, node_key, split_node_key
+from smithers.engine.failing import note_failing
 from smithers.engine.fit import schema_of
 from smithers.engine.fold import fold
 from smithers.engine.frame import NodeRow, Plan
-from smithers.engine.judge import judge
+from smithers.engine.judge import judge, reason
 from smithers.engine.mounts import DONE, FAILED, FINAL, Leaf
-from smithers.engine.parts import render_dirty
+from smithers.engine.parts import put_up_anew, render_dirty
 from smithers.engine.payload import payload, timeout_ms
 from smithers.engine.people import ask_of
 from smithers.engine.reads import validated
@@ -222,6 +223,7 @@ class Planner:
     def wind_down(self) -> None:
         """Cancels a run in which blocks have to clean up first: all but their cleanup is halted."""
         root, advance = self.tree.root, self.advance
+        advance.take_in()
         root.closed = True
         advance.take_answers(list(self.tree.leaves.values()))
         advance.halt(root)
@@ -236,6 +238,9 @@ class Planner:
         advance.take_in()
         advance.take_answers(list(self.tree.leaves.values()))
         render_dirty(advance)
+        if advance.stale:
+            put_up_anew(advance)
+        advance.rendered.clear()
         self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.key in self.state.nodes]
         for key in advance.touched:
             if key in self.tree.leaves:
@@ -287,6 +292,8 @@ class Planner:
         extra |= {"charges": charges, "refused": changes.refused, "exceeded": changes.exceeded}
         extra |= {"waits": self.waits(), "events": changes.events, "unfit": changes.unfit}
         extra["error"] = error
+        if status not in ("finished", "failed", "cancelled"):
+            extra["failing"] = note_failing(self.advance)
         extra |= {"delays": {str(c.n): [c.delay_ms, c.due_ms] for c in commands if c.delay_ms or c.due_ms}}
         delta.update({name: value for name, value in extra.items() if value})
         self.own = state.frames + 1
@@ -315,7 +322,7 @@ class Planner:
             return "cancelled", None
         if root.status == DONE:
             return "finished", None
-        if root.status == FAILED:
+        if root.status == FAILED and not root.held:
             return "failed", failure_of(root)
         if started:
             return "running", None
@@ -448,7 +455,7 @@ class Planner:
         for key, leaf in sorted(self.changed().items()):
             memory = self.state.nodes.get(key)
             state = self.shown_state(leaf, commands.get(key))
-            if state != (memory.shown if memory else ""):
+            if not is_told(memory, state):
                 shown[key] = state
             elif not (key in commands or key in self.advance.changes.people.asks or key in self.advance.changes.unfit):
                 continue
@@ -518,6 +525,13 @@ def queues_up(leaf: Leaf, memory: NodeMemory | None, command: Command | None) ->
     return leaf.in_flight and (waits_for_turn(memory) or has_turn(memory))
 
 
+def is_told(memory: NodeMemory | None, state: str) -> bool:
+    """Whether frames say so already. What they said of an end counts no more once the run was opened again."""
+    if memory is None or state != memory.shown:
+        return False
+    return state == memory.outcome or state not in ("skipped", "cancelled")
+
+
 def is_unstopped(memory: NodeMemory) -> bool:
     """Whether a child run is to be stopped; somebody has to be at it."""
     return memory.child and memory.cancelling
@@ -563,8 +577,8 @@ def row(
         detail["value"] = output
     if isinstance(element, WaitForEvent):
         detail |= event_detail(element, state, memory, unfit)
-    if leaf.error is not None and state == "failed":
-        detail["error"] = leaf.error
+    if memory is not None and state == "failed":
+        detail["error"] = reason(element, memory)
     queue = queue_around(leaf)
     if queue is not None:
         detail["queue"] = queue.name

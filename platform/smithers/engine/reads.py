@@ -42,10 +42,10 @@ class Reads:
     """The loops around a node id, or None while it was never mounted."""
     scope: Scope = OUTSIDE
     noted: dict[str, None] = field(default_factory=dict[str, None])
-    values: dict[tuple[str, type[BaseModel]], tuple[Any, Any]] = field(
-        default_factory=dict[tuple[str, type[BaseModel]], tuple[Any, Any]]
+    values: dict[tuple[str, type[BaseModel]], tuple[Any, Any, Any]] = field(
+        default_factory=dict[tuple[str, type[BaseModel]], tuple[Any, Any, Any]]
     )
-    """Outputs that were validated already: the one that is handed out, and one that nobody else holds."""
+    """Outputs that were validated already: as stored, the one that is handed out, and one that nobody else holds."""
     rendering: bool = False
     context: AnyContext | None = None
     """What `use_context` gives while something renders."""
@@ -120,10 +120,11 @@ class Reads:
         if memory is None or not memory.has_output or key in self.state.absent:
             return None
         known = self.values.get((key, model))
-        if known is None or known[0] != known[1]:
+        if known is None or known[0] is not memory.output or known[1] != known[2]:
             # an author may change what was read, for this rendering; what is read next is what was stored
-            known = self.values[key, model] = fresh(model, memory.output, key), fresh(model, memory.output, key)
-        return known[0]
+            one, other = fresh(model, memory.output, key), fresh(model, memory.output, key)
+            known = self.values[key, model] = memory.output, one, other
+        return known[1]
 
 
 def fresh(model: type[M], output: Any, key: str) -> M:

@@ -125,6 +125,9 @@ class State:
     """Loops that are over, and how: until, max."""
     stages: dict[str, Json] = field(default_factory=dict[str, Json])
     """Blocks that have begun, and how far they are; see `engine/stages.py`."""
+    failing: dict[str, Json] = field(default_factory=dict[str, Json])
+    """Groups that fail or have failed, and why, by their place (`mounts.place`), since the run began or was opened
+    again. What their parts show later changes nothing about it."""
     homes: dict[str, str] = field(default_factory=dict[str, str])
     """For node ids inside loops: the ids of the loops around them, by slashes."""
     finished: dict[tuple[str, Path], Path] = field(default_factory=dict[tuple[str, Path], Path])

@@ -25,7 +25,7 @@ def why_stuck(tree: Tree) -> Json:
             f"{known}, and nothing else is left to run. Check the id, or read it with ctx.output_maybe.",
             "node": missing.node,
         }
-    waiting = [leaf for leaf in tree.leaves.values() if leaf.status == ACTIVE]
+    waiting = sorted((leaf for leaf in tree.leaves.values() if leaf.status == ACTIVE), key=Leaf.path)
     unmet = next(unsatisfied(tree, waiting), None)
     if unmet is not None:
         return unmet

@@ -37,6 +37,7 @@ from smithers.engine.mounts import (
     LoopGroup,
     Mount,
     PartGroup,
+    place,
 )
 from smithers.engine.reads import Reads, Skipped, Suspended
 from smithers.engine.scope import OUTSIDE
@@ -75,6 +76,8 @@ class Tree:
     leaves: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
     homes: dict[str, str] = field(default_factory=dict[str, str])
     readers: dict[str, dict[PartGroup, None]] = field(default_factory=dict[str, dict[PartGroup, None]])
+    watchers: dict[str, dict[Leaf, None]] = field(default_factory=dict[str, dict[Leaf, None]])
+    """By node id: approvals whose condition has read it."""
     loops: dict[str, LoopGroup] = field(default_factory=dict[str, LoopGroup])
     guards: dict[str, GuardGroup] = field(default_factory=dict[str, GuardGroup])
     aspects: dict[str, AspectsGroup] = field(default_factory=dict[str, AspectsGroup])
@@ -82,6 +85,8 @@ class Tree:
     """Which limit each task gives the queue that it names one for."""
     failed_before: list[GuardGroup] = field(default_factory=list[GuardGroup])
     """Blocks mounted since the last look that had failed by then."""
+    failing: dict[Group, None] = field(default_factory=dict[Group, None])
+    """Groups that fail or have failed; those that have left the tree are dropped at the next look."""
     down: dict[str, None] = field(default_factory=dict[str, None])
     """Keys of leaves that were taken down since the last frame; see `orphans`."""
     freed: dict[Group, None] = field(default_factory=dict[Group, None])
@@ -121,7 +126,17 @@ class Tree:
             None, 0, OUTSIDE, function=lambda: root_of(self.workflow, self), where=self.workflow.where, cap=most
         )
         self.root.closed = self.state.cancelled is not None
+        self.settle_in(self.root, None)
         self.render(self.root)
+
+    def settle_in(self, group: Group, parent: Group | None) -> None:
+        """Gives a group what it has by its place: ordinals, and that it fails, if frames say so."""
+        share(group, parent)
+        if self.state.failing and not isinstance(group, LoopGroup | GuardGroup):
+            group.lost = self.state.failing.get(place(group))
+            group.failing = group.lost is not None
+            if group.failing:
+                self.failing[group] = None
 
     def render(self, part: PartGroup) -> None:
         """Calls the author's function and mounts what it returns. A suspended part has no children."""
@@ -192,13 +207,13 @@ class Tree:
         group = PartGroup(
             parent, index, parent.scope, parallel=parent.parallel, function=part.function, where=part.where
         )
-        share(group, parent)
+        self.settle_in(group, parent)
         self.render(group)
         return group
 
     def mount_group(self, element: Sequence | Parallel, parent: Group, index: int) -> Group:
         group = Group(parent, index, parent.scope, id=element.id, kind=kind_of(element))
-        share(group, parent)
+        self.settle_in(group, parent)
         if isinstance(element, Parallel):
             group.parallel, group.cap, group.fail_fast = True, element.max_concurrency, element.fail_fast
         if isinstance(element, MergeQueue):
@@ -214,7 +229,7 @@ class Tree:
         if key in self.aspects:
             raise duplicate(element.name, self.aspects[key].aspects.where, element.where, "Aspects")
         group = self.aspects[key] = AspectsGroup(parent, index, parent.scope, aspects=element, key=key)
-        share(group, parent)
+        self.settle_in(group, parent)
         self.adopt(group, element.children)
         return group
 
@@ -223,10 +238,14 @@ class Tree:
         self.check_binding(child.function, child.captured, f"The child of Signal({signal.id!r})", child.where)
 
         def render() -> Any:
-            return child.function(self.context.output(signal.output, parent.scope.prefix + signal.id))
+            try:
+                payload = self.context.output(signal.output, parent.scope.prefix + signal.id)
+            except Suspended as wait:  # it is the signal that reads, wherever this is rendered from
+                raise Suspended(replace(wait.missing, where=signal.where)) from None
+            return child.function(payload)
 
         group = Group(parent, index, parent.scope)
-        share(group, parent)
+        self.settle_in(group, parent)
         self.adopt(group, (replace(signal, children=()), Part(render, (), child.where)))
         part = group.children[1]
         assert isinstance(part, PartGroup)
@@ -235,7 +254,7 @@ class Tree:
 
     def mount_inline(self, subflow: Subflow[Any], parent: Group, index: int) -> Group:
         group = Group(parent, index, parent.scope)
-        share(group, parent)
+        self.settle_in(group, parent)
         skipped = replace(Outcome.of(subflow), skip_if=True)
         self.adopt(group, (skipped if subflow.skip_if else spelled_out(subflow),))
         return group
@@ -247,7 +266,7 @@ class Tree:
         input = run_input(subflow.workflow, checked(subflow))
         function = renderer(self, subflow, outside, inside, input)
         group = PartGroup(parent, index, inside, function=function, where=subflow.where)
-        share(group, parent)
+        self.settle_in(group, parent)
         self.render(group)
         return group
 
@@ -305,7 +324,7 @@ class Tree:
         if key in self.loops:
             raise duplicate(loop.id, self.loops[key].loop.where, loop.where, "Loop")
         group = self.loops[key] = LoopGroup(parent, index, parent.scope, loop=loop, key=key)
-        share(group, parent)
+        self.settle_in(group, parent)
         if not loop.skip_if:
             self.enter(group, self.state.loops.get(key, 0))
         return group
@@ -316,7 +335,7 @@ class Tree:
         group.turn = turn
         scope = group.scope.inside(group.loop.id, turn)
         part = PartGroup(group, 0, scope, function=body_of(group.loop, turn), where=group.loop.where)
-        share(part, group)
+        self.settle_in(part, group)
         self.render(part)
         group.children, group.open = [part], 1
 
@@ -325,7 +344,7 @@ class Tree:
         if key in self.guards:
             raise duplicate(guard.name, self.guards[key].guard.where, guard.where, guard.kind)
         group = self.guards[key] = GuardGroup(parent, index, parent.scope, guard=guard, key=key)
-        share(group, parent)
+        self.settle_in(group, parent)
         record = self.state.stages.get(key)
         if not guard.skip_if:
             self.enter_stage(group, record)
@@ -349,7 +368,7 @@ class Tree:
         part = PartGroup(group, 0, scope, function=body_of_stage(group.guard, record), where=group.guard.where)
         group.children, group.open = [part], 1
         stage_settings(group, record)
-        share(part, group)
+        self.settle_in(part, group)
         self.render(part)
 
     def take_down_children(self, group: Group) -> None:
@@ -387,9 +406,9 @@ class Tree:
     def again(self, part: PartGroup) -> None:
         """Renders a part once more, in its place. Its own status stays; its children are idle."""
         self.take_down_children(part)
-        part.failing = False
+        part.failing, part.lost = False, None
         part.parked.clear()
-        share(part, part.parent)
+        self.settle_in(part, part.parent)
         self.render(part)
 
 

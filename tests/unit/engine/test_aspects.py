@@ -31,11 +31,11 @@ from smithers import (
     workflow,
 )
 from smithers.engine.entry import Json
-from smithers.engine.subflows import told
+from smithers.engine.subflows import told as told_above
 from smithers.errors import InvalidElement
 from smithers.testing import InMemoryRun
 from tests.unit.engine.by_hand import start
-from tests.unit.engine.trees import life, scoped_workflow
+from tests.unit.engine.trees import life, scoped_workflow, told
 
 CODE = "ASPECT_BUDGET_EXCEEDED"
 
@@ -387,19 +387,12 @@ def test_a_planner_that_starts_from_the_log_plans_the_same_within_budgets() -> N
         assert events == same, f"seed {seed}"
         if warm is None or cold is None:
             continue
-        assert said(warm) == said(cold), f"seed {seed}"
+        assert told(warm) == told(cold), f"seed {seed}"
         assert warm.status in ("finished", "failed", "cancelled"), f"seed {seed}"
         refused += any("refused" in plan.frame for plan in warm.plans)
         held += any("charges" in plan.frame for plan in warm.plans)
     assert refused
     assert held
-
-
-def said(run: InMemoryRun) -> list[Json]:
-    """What the run's frames say; how the last one names nodes that nothing happens to any more may differ (decision
-    0004)."""
-    frames = [plan.frame for plan in run.plans]
-    return [*frames[:-1], {name: value for name, value in frames[-1].items() if name != "nodes"}]
 
 
 # What child runs use
@@ -480,7 +473,7 @@ def test_a_child_that_is_resumed_tells_what_it_has_used_since(rebuild: bool) -> 
 def said_above(child: InMemoryRun) -> Json:
     """What the parent of a run is told of its usage."""
     planner = child.planner
-    return told(planner.tree.root, planner.state, child.status, child.error, "failing")["usage"]
+    return told_above(planner.tree.root, planner.state, child.status, child.error, "failing")["usage"]
 
 
 @workflow

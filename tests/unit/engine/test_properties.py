@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from pydantic_core import from_json, to_json
 
 from smithers.engine.plan import Outdated, Planner
 from smithers.errors import SmithersError
+from smithers.flow.workflow import AnyWorkflow
 from smithers.testing.memory_run import InMemoryRun
-from tests.unit.engine.trees import grown_workflow, happen, life
+from tests.unit.engine.trees import grown_workflow, happen, life, shifting_workflow, told
 
 SEEDS = range(250)
 FINAL = ("finished", "failed", "cancelled")
@@ -29,17 +31,17 @@ def alive(seed: int) -> tuple[InMemoryRun, random.Random] | None:
 
 
 @pytest.mark.feature("ctx.durable")
-def test_warm_planner_makes_the_frames_of_a_cold_one() -> None:
+@pytest.mark.parametrize("grow", [grown_workflow, shifting_workflow])
+def test_warm_planner_makes_the_frames_of_a_cold_one(grow: Callable[[int], AnyWorkflow]) -> None:
     compared = 0
     for seed in SEEDS:
-        warm, events = life(seed)
-        cold, same = life(seed, rebuild=True)
+        warm, events = life(seed, grow=grow)
+        cold, same = life(seed, rebuild=True, grow=grow)
         assert events == same, f"seed {seed}"
         if warm is None or cold is None:
             assert warm is cold
             continue
-        assert [plan.frame for plan in warm.plans] == [plan.frame for plan in cold.plans], f"seed {seed}"
-        assert [plan.commands for plan in warm.plans] == [plan.commands for plan in cold.plans], f"seed {seed}"
+        assert told(warm) == told(cold), f"seed {seed}"
         compared += 1
     assert compared > len(SEEDS) * 0.7
 

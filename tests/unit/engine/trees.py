@@ -382,6 +382,36 @@ def scoped_workflow(seed: int, depth: int = 3) -> AnyWorkflow:
     return Workflow("scoped", inner, None)
 
 
+class Shifting(Grower):
+    """Grows parts that show one thing or another, side by side: what is in flight or has failed may leave the tree."""
+
+    def grow(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        if not depth or self.dice.random() < 0.4:
+            return super().grow(depth, known)
+        return getattr(self, f"a_{self.dice.choice(['shift', 'shift', 'parallel', 'sequence', 'race', 'loop'])}")(
+            depth, known
+        )
+
+    def a_shift(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        inner, read, modulus = self.several(depth, known), self.dice.choice([*known, ""]), self.dice.randint(2, 3)
+
+        def make(ctx: Context[Any]) -> Child:
+            def part() -> Child:
+                found = ctx.output_maybe(Out, read) if read else None
+                turn = ctx.input.get("n", 0) + (0 if found is None else 1 + found.n)
+                return [one(ctx) for number, one in enumerate(inner) if (number + turn) % modulus]
+
+            return part
+
+        return make
+
+
+def shifting_workflow(seed: int, depth: int = 3) -> AnyWorkflow:
+    """One whose input may be amended."""
+    inner = Shifting(random.Random(seed)).several(depth, ())
+    return Workflow("shifting", lambda ctx: Parallel[(one(ctx) for one in inner)], None)
+
+
 def answers(run: InMemoryRun, row: NodeRow) -> list[tuple[str, Callable[[], None]]]:
     """What people may say: what fits, what does not, and no."""
 
@@ -440,6 +470,9 @@ def happen(run: InMemoryRun, dice: random.Random) -> str:
         events = [("unpause", run.unpause) if held else ("pause", run.pause)]
     if dice.random() < 0.02 and (again := runs_again(run, dice)):
         return again
+    if run.workflow.name == "shifting" and dice.random() < 0.05:
+        run.amend({"n": len(run.log)})
+        return "amend"
     if not events:
         run.paused = False
         run.plan()
@@ -511,3 +544,10 @@ def life(
     except SmithersError as error:
         return None, [*happened, type(error).__name__, str(error.data.get("code", ""))]
     return run, happened
+
+
+def told(run: InMemoryRun) -> list[tuple[Any, ...]]:
+    """All that a run's plans say."""
+    return [
+        (plan.frame, plan.commands, plan.closed, plan.nodes, plan.status, plan.error, plan.covers) for plan in run.plans
+    ]
