@@ -182,7 +182,7 @@ def with_context(inner: Callable[..., Any], body: Callable[..., Any]) -> Callabl
 
 @dataclass
 class TemporalMode:
-    """A project with a real server, for as many runs as wanted."""
+    """A project on a real server, for as many runs as wanted."""
 
     folder: Path
 

@@ -1,15 +1,19 @@
-"""A Temporal server of a test's own: with settings of its own, which may be killed and lose its data."""
+"""Temporal servers: one that many tests share, and one of a test's own, which may be killed and lose its data."""
 
 from __future__ import annotations
 
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from smithers.project import Project
+from smithers.temporal import local
 from smithers.temporal.server import binary, launch
 from tests.missing import missing
 
@@ -18,6 +22,18 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@contextmanager
+def shared() -> Iterator[str]:
+    """The address of a server for as many projects as wanted; their names must differ, and their runs' ids."""
+    if binary.at_hand() is None:
+        missing("temporal", "no Temporal binary; `python -m smithers.temporal.server.binary` gets one")
+    with tempfile.TemporaryDirectory(prefix="sm-", ignore_cleanup_errors=True) as name:
+        project = Project(Path(name).resolve())
+        with local.ensure(project) as there:
+            yield there.address
+        local.stop(project)
 
 
 @dataclass

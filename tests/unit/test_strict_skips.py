@@ -38,6 +38,14 @@ def test_a_skip_fails_the_session(pytester: pytest.Pytester, way: str) -> None:
     result.stdout.fnmatch_lines(["*Skips are failures here*"])
 
 
+@pytest.mark.parametrize("way", ["a call", "a module"])
+def test_a_skip_in_another_process_fails_the_session(pytester: pytest.Pytester, way: str) -> None:
+    result = session(pytester, SKIPS[way], "-n", "1")
+
+    assert result.ret in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
+    result.stdout.fnmatch_lines(["*Skips are failures here*"])
+
+
 def test_a_test_that_misses_something_allowed_may_skip(pytester: pytest.Pytester) -> None:
     result = session(pytester, MISSING, "--allow-missing", "moon")
 

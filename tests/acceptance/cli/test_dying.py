@@ -121,6 +121,7 @@ def test_when_the_command_is_killed_its_worker_dies_too_and_the_run_goes_on_late
     assert shell.call("up", "--resume", "r1").status == 0
 
 
+@pytest.mark.timeout(120)  # ten commands, one after another
 def test_exit_statuses_are_right_again_and_again(shell: Shell):
     shell.write("flow.py", HELLO)
 

@@ -209,7 +209,7 @@ def test_a_denied_run_fails_and_keeps_the_note(shell: Shell):
 @pytest.mark.feature("timer.restart-safe")
 @pytest.mark.feature("cli.global.progress.timer")
 def test_a_timer_is_waited_for_unless_told_not_to(shell: Shell):
-    shell.write("flow.py", flow('Sequence[Timer("nap", duration="1s"), Task("a", output=Text)[call(say, "up")]]'))
+    shell.write("flow.py", flow('Sequence[Timer("nap", duration="4s"), Task("a", output=Text)[call(say, "up")]]'))
 
     left = shell.call("up", "flow.py", "--no-wait", "--run-id", "r1")
     assert left.status == 3

@@ -17,12 +17,10 @@ from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.interface import Store
 from smithers.store.records import Append, NewRun
-from smithers.temporal import local
-from smithers.temporal.server import binary
 from smithers.worker.code import LoadedCode, load
 from smithers.worker.embedded import EmbeddedWorker
 from smithers.worker.settings import WorkerSettings
-from tests.missing import missing
+from tests.servers.temporal import shared
 
 FLOWS = Path(__file__).parents[2] / "flows" / "driven"
 FINAL = ("finished", "failed", "cancelled")
@@ -39,13 +37,8 @@ def until(condition: Callable[[], Any], within_s: float = 20.0) -> Any:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
-    if binary.at_hand() is None:
-        missing("temporal", "no Temporal binary; `python -m smithers.temporal.server.binary` gets one")
-    with tempfile.TemporaryDirectory(prefix="sm-", ignore_cleanup_errors=True) as name:
-        project = Project(Path(name).resolve())
-        with local.ensure(project) as there:
-            yield there.address
-        local.stop(project)
+    with shared() as address:
+        yield address
 
 
 @dataclass
