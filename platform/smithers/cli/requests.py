@@ -8,10 +8,10 @@ import typer
 
 from smithers.cli.deciding import target
 from smithers.cli.session import Session
-from smithers.cli.views.asking import PREFIX
 from smithers.engine.frame import NodeRow
 from smithers.errors import InputError
 from smithers.store.records import Run
+from smithers.views.asking import PREFIX
 
 RequestArgument = Annotated[
     str | None,

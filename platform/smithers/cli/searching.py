@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Final
 
 from smithers.cli.inputs import pairs
-from smithers.cli.times import now_ms, parse_span
 from smithers.errors import InputError
+from smithers.views.times import now_ms, parse_span
 
 INPUT: Final = "input."
 

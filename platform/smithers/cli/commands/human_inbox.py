@@ -10,14 +10,14 @@ from smithers.cli.drawing import table
 from smithers.cli.options import FormOption, IntervalOption, WatchOption
 from smithers.cli.output import Form
 from smithers.cli.session import Session, session
-from smithers.cli.times import ago, now_ms, span
-from smithers.cli.views.approvals import pending
-from smithers.cli.views.asking import due_times, how_to_answer, inbox_wire, request_id
 from smithers.cli.views.runs import find_run
 from smithers.cli.watching import repeat
 from smithers.engine.answer import mode_of
 from smithers.engine.frame import NodeRow
 from smithers.store.records import Run
+from smithers.views.approvals import pending
+from smithers.views.asking import due_times, how_to_answer, inbox_wire, request_id
+from smithers.views.times import ago, now_ms, span
 
 Waiting = list[tuple[Run, NodeRow, int]]
 """With the time at which nobody is asked any more; 0 is never."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from smithers.cli.views.approvals import pending
-from smithers.cli.views.asking import approval_wire, request_id
-from smithers.cli.views.nodes import named, shown_iteration
-from smithers.cli.views.signals import event_wire, open_events
 from smithers.engine.entry import Json
 from smithers.engine.fold import UNPLANNED_KINDS
 from smithers.store.interface import Store
 from smithers.store.records import OpenCommandRow, Run
+from smithers.views.approvals import pending
+from smithers.views.asking import approval_wire, request_id
+from smithers.views.nodes import named, shown_iteration
+from smithers.views.signals import event_wire, open_events
 
 WAITING = ("waiting-approval", "waiting-event")
 AT_WORK = ("run", "child", "subflow", "timer")
