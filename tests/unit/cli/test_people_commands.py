@@ -46,6 +46,7 @@ def test_the_inbox_lists_what_waits_over_all_runs(review: Stage) -> None:
     assert first["schema"]["required"] == ["score"]
     assert first["timeoutAtMs"] == review.command("r1", "review").due_ms
     assert requests[1]["timeoutAtMs"] is None
+    assert (requests[1]["prompt"], requests[1]["nodeLabel"]) == ("Which?", "Which?")
     assert requests[1]["ageMs"] >= 0
 
 
