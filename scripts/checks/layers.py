@@ -1,6 +1,7 @@
 """Who may import whom: the table. `imports.py` enforces it.
 
-    flow <- engine <- store <- temporal <- worker, server, cli
+    flow <- engine <- store <- temporal <- worker, server <- api, cli
+                       store <- views <- worker, server
 
 A package is listed with everything it may import besides itself and `smithers.errors`. Whoever adds a package adds a
 line here and thereby says where it stands; an unknown package is a finding.
@@ -33,11 +34,12 @@ LAYERS: Final[dict[str, tuple[str, ...]]] = {
     "smithers.engine": FLOW,
     "smithers.store": STORE,
     "smithers.temporal": TEMPORAL,
-    "smithers.worker": (*TEMPORAL, *LEAVES),
-    "smithers.server": TEMPORAL,  # not worker: the API never loads an author's code
-    "smithers.cli": (*TEMPORAL, "smithers.worker", "smithers.server", *LEAVES),
-    # What programs call does what commands do, with the same code: what is said of a run, and how one is prepared.
-    "smithers.api": (*TEMPORAL, "smithers.worker", "smithers.cli", *LEAVES),
+    "smithers.views": STORE,
+    "smithers.worker": (*TEMPORAL, "smithers.views", *LEAVES),
+    "smithers.server": (*TEMPORAL, "smithers.views"),  # not worker: the API never loads an author's code
+    "smithers.cli": (*TEMPORAL, "smithers.views", "smithers.worker", "smithers.server", *LEAVES),
+    # Programs do what commands do, with the same code: that is in `views` and `worker`, and neither imports the other.
+    "smithers.api": (*TEMPORAL, "smithers.views", "smithers.worker", *LEAVES),
     "smithers.testing": (*TEMPORAL, *LEAVES),
     "smithers_activities": (*FLOW, *INTERFACES),
     "smithers_sandboxes": (*FLOW, *INTERFACES),

@@ -29,6 +29,8 @@ from tests.chaos.processes import Process, until
 
 PROGRAM = Path(sys.executable).with_name("smithers")
 FLOWS = Path(__file__).parent / "flows"
+REPOSITORY = Path(__file__).parents[2]
+"""What flows import from `tests` is found here, wherever they stand."""
 FINAL = ("finished", "failed", "cancelled")
 LEAVE_S = 20.0
 WORKER = ("smithers.cli.up.worker_process", "smithers.worker.host --serve")
@@ -38,7 +40,7 @@ def environment(more: Mapping[str, str]) -> dict[str, str]:
     """Ours, without what would point the commands somewhere else."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SMITHERS_", "TEMPORAL_"))}
     kept |= {name: os.environ[name] for name in ("SMITHERS_TEMPORAL_CLI",) if name in os.environ}
-    return {**kept, "USER": "chaos", "NO_COLOR": "1", **more}
+    return {**kept, "USER": "chaos", "NO_COLOR": "1", "PYTHONPATH": str(REPOSITORY), **more}
 
 
 @dataclass

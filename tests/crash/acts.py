@@ -14,7 +14,6 @@ from typing import Final
 from smithers.cli.amending import amendment_of, is_stored
 from smithers.cli.pausing import pause_run, unpause_run
 from smithers.cli.retrying import retry
-from smithers.cli.up.prepare import follow
 from smithers.engine.answer import Answer
 from smithers.engine.entry import EndedRun, Entry, Fact, Kind, OpenRun
 from smithers.engine.frame import NodeRow
@@ -23,6 +22,7 @@ from smithers.store.deciding import decide, delegate, said, withdraw
 from smithers.store.interface import Store
 from smithers.store.records import Append, Run
 from smithers.worker.code import LoadedCode
+from smithers.worker.prepare import follow
 
 ANN: Final = "ann"
 

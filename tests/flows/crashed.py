@@ -5,7 +5,6 @@ What comes of a tree does not depend on when things happen: whoever loses a race
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -43,6 +42,7 @@ from smithers import (
     workflow,
 )
 from tests.flows.below import Counted, below
+from tests.flows.outside import leave_line
 
 LONG_S = 30
 """So long a body waits to be told to stop: longer than any scenario takes."""
@@ -61,17 +61,6 @@ class Out(BaseModel):
 
 class Paid(BaseModel):
     amount: int
-
-
-def leave_line(shown: str, context: TaskContext) -> None:
-    at = context.iteration or "-"
-    words = [context.node_id, at, context.attempt, context.delivery, os.getpid(), time.time_ns()]
-    file = os.open(shown, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(file, (" ".join(map(str, words)) + "\n").encode())
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def work(shown: str, number: int, takes_s: float, context: TaskContext) -> Out:

@@ -15,8 +15,6 @@ from pydantic import BaseModel
 from smithers.api.following import Following
 from smithers.api.hosting import Host, host_of
 from smithers.api.result import Result
-from smithers.cli.person import whoami
-from smithers.cli.up.model import RunModel
 from smithers.engine.chronicle import Event
 from smithers.engine.inbox import Sent
 from smithers.errors import InputError, StoreUnavailable, TemporalUnavailable
@@ -24,10 +22,12 @@ from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.interface import Store
 from smithers.store.records import Run
+from smithers.views.model import RunModel
+from smithers.worker.person import whoami
 
 if TYPE_CHECKING:
     from smithers.api.pinning import Beside
-    from smithers.cli.up.prepare import Prepared
+    from smithers.worker.prepare import Prepared
 
 OnEvent = Callable[[Event], Awaitable[None] | None]
 EVERY_OUTPUT: Final = 10**9
@@ -164,20 +164,20 @@ class RunHandle:
             )
 
     def _seen(self) -> Run:
-        from smithers.cli.views.children import as_seen
+        from smithers.views.children import as_seen
 
         return as_seen(self._store, self._store.run(self.run_id))
 
     def _result(self) -> Result:
-        from smithers.cli.views.outputs import outputs_of
+        from smithers.views.outputs import outputs_of
 
         run = self._seen()
         found = outputs_of(self._store, self.run_id, most=EVERY_OUTPUT)
         return Result(run.run_id, run.workflow, run.status, found.by_node, found.last, run.error)
 
     def _decide(self, node: str | None, iteration: str | None, answer: tuple[bool, str, str]) -> None:
-        from smithers.cli.views.approvals import choose, decide
         from smithers.engine.answer import Answer
+        from smithers.views.approvals import choose, decide
 
         run, (approved, by, note) = self._store.run(self.run_id), answer
         row = choose(self._store, run, node, iteration)
@@ -185,8 +185,8 @@ class RunHandle:
         self._wake()
 
     def _act(self, node: str | None, iteration: str | None, words: tuple[str, str], to: str | None = None) -> None:
-        from smithers.cli.views.approvals import choose, delegate, withdraw
         from smithers.engine.answer import Answer
+        from smithers.views.approvals import choose, delegate, withdraw
 
         run, (by, note) = self._store.run(self.run_id), words
         row, who = choose(self._store, run, node, iteration), Answer(True, by or whoami(), note or None)
@@ -196,19 +196,19 @@ class RunHandle:
             delegate(self._store, run, row, who, to)
 
     def _send(self, sent: Sent) -> None:
-        from smithers.cli.views.signals import deliver
+        from smithers.views.signals import deliver
 
         deliver(self._store, self._store.run(self.run_id), sent)
         self._wake()
 
     def _cancel(self, reason: str, by: str) -> None:
-        from smithers.cli.cancelling import request_cancel
+        from smithers.views.cancelling import request_cancel
 
         request_cancel(self._store, self._store.run(self.run_id), by or whoami(), reason or None)
         self._wake()
 
     def _wake(self) -> None:
-        from smithers.cli.ringing import wake
+        from smithers.worker.ringing import wake
 
         wake(self.project, self.run_id)
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from smithers.cli.status import FINAL
-from smithers.cli.up.prepare import Prepared, own_code_on_disk, reopen
+from smithers.engine.state import FINAL
 from smithers.project import Project
 from smithers.store import open_store
+from smithers.worker.prepare import Prepared, own_code_on_disk, reopen
 
 if TYPE_CHECKING:
-    from smithers.cli.guard import Order
     from smithers.worker.guarding import Guard
+    from smithers.worker.order import Order
 
 DRAIN_S: Final = 10.0
 AFTER_DRAIN_S: Final = 5.0
@@ -65,10 +65,10 @@ class Beside:
 
         Where it takes long to come up it is not waited for: it looks at every open run by itself.
         """
-        from smithers.cli.ringing import wake
         from smithers.worker.guarding import Guard
         from smithers.worker.held import holders
         from smithers.worker.hosted import MODULE
+        from smithers.worker.ringing import wake
 
         with self._lock:
             guard = self._guard = Guard(MODULE, (str(self.project.root), self.digest, str(self.source)))

@@ -20,12 +20,12 @@ from pydantic import BaseModel
 from smithers.api.handle import OnEvent, RunHandle
 from smithers.api.pinning import prepare_pinned
 from smithers.api.result import Result
-from smithers.cli.guard import Order
-from smithers.cli.person import whoami
-from smithers.cli.up.prepare import prepare
 from smithers.errors import InputError, InvalidInput, WorkflowFileError, WrongState
 from smithers.flow.workflow import AnyWorkflow, Workflow
 from smithers.project import Project, find_project
+from smithers.worker.order import Order
+from smithers.worker.person import whoami
+from smithers.worker.prepare import prepare
 
 Source = str | Path | AnyWorkflow
 Input = Mapping[str, Any] | BaseModel

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from smithers.cli.guard import Order
-from smithers.cli.status import FINAL
-from smithers.cli.times import ago, now_ms
 from smithers.engine.entry import Entry, Fact, Json, LogEnds
+from smithers.engine.state import FINAL
 from smithers.errors import WrongState
 from smithers.store.interface import Store
 from smithers.store.records import Append, Run
+from smithers.views.times import ago, now_ms
+from smithers.worker.order import Order
 
 if TYPE_CHECKING:
     from smithers.engine.diff import PlanDiff
@@ -37,7 +37,7 @@ def amend(
     Raises `WrongState` for a run that is over and for one whose file has changed, `InvalidInput` for what the
     workflow's input model refuses, and `RenderError` where the workflow does not render with it.
     """
-    from smithers.cli.up.prepare import code_of
+    from smithers.worker.prepare import code_of
 
     refuse_closed(run)
     workflow = code_of(store, run, Order("", file)).code.workflow

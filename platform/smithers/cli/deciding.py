@@ -8,18 +8,18 @@ from typing import Annotated
 import typer
 
 from smithers.cli.output import Form
-from smithers.cli.ringing import carried_on, wake
 from smithers.cli.session import Session, session
-from smithers.cli.times import iso
-from smithers.cli.views.approvals import choose, decide, verb_of
-from smithers.cli.views.asking import title_of
-from smithers.cli.views.nodes import named, shown_iteration
 from smithers.engine.answer import Answer
 from smithers.engine.entry import Json
 from smithers.engine.frame import NodeRow
 from smithers.errors import AnswerRefused, InputError, RunNotFound
 from smithers.store.deciding import Decided
 from smithers.store.records import Run
+from smithers.views.approvals import choose, decide, verb_of
+from smithers.views.asking import title_of
+from smithers.views.nodes import named, shown_iteration
+from smithers.views.times import iso
+from smithers.worker.ringing import carried_on, wake
 
 RunOption = Annotated[
     str | None, typer.Argument(metavar="[RUN]", help="Run id or its beginning. Default: the newest run.")

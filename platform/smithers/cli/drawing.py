@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from smithers.cli.views.nodes import COLOURS, SYMBOLS
+from smithers.views.nodes import COLOURS, SYMBOLS
 
 ANSI: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 

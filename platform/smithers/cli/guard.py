@@ -29,37 +29,14 @@ import sys
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from dataclasses import asdict, dataclass
+from typing import Final
 
 from smithers.engine.entry import Json
+from smithers.worker.order import Order
 
 MODULE: Final = "smithers.cli.up.worker_process"
 CHUNK: Final = 65_536
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What the worker process is to do."""
-
-    root: str
-    """The project's folder."""
-    file: str = ""
-    """The workflow file; empty for the one that the run names."""
-    run_id: str = ""
-    input: Json = field(default_factory=dict[str, Any])
-    options: Json = field(default_factory=dict[str, Any])
-    tags: dict[str, str] = field(default_factory=dict[str, str])
-    idempotency_key: str = ""
-    workflow: str = ""
-    """The name of the workflow that the file must hold; empty for any."""
-    resume: bool = False
-    """Go on with a run that is there, instead of making one."""
-    follow: bool = False
-    """Let the run follow the code as it is now."""
-    pinned: bool = False
-    """Go on with the code that the run is pinned to, also where its file has changed."""
-    by: str = ""
 
 
 class WorkerProcess:

@@ -1,4 +1,4 @@
-"""The `--input` of a run, the `--data` of an event: JSON text, or `@file`, or `@-` for standard input."""
+"""What is given as JSON (an input, an event, an answer): its text, or `@file`, or `@-` for standard input."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from smithers.engine.answer import refuse_constant
 from smithers.engine.entry import Json
 from smithers.errors import InputError, InvalidInput
 
@@ -41,13 +42,16 @@ def pairs(given: Sequence[str], option: str) -> dict[str, str]:
     return found
 
 
-def read_json(given: str, option: str) -> tuple[Any, str, str]:
-    """Any JSON value, its text, and what to call the place it came from. Raises as `read_input` does."""
+def read_json(given: str, option: str, *, hint: str = "") -> tuple[Any, str, str]:
+    """Any JSON value, its text, and what to call the place it came from. Raises as `read_input` does.
+
+    `hint` is what to do about text that is no JSON at all.
+    """
     text, where = source(given, option)
     try:
         return json.loads(text, parse_constant=refuse_constant), text, where
     except ValueError as error:
-        raise broken(text, where, error) from None
+        raise broken(text, where, error, hint) from None
     except RecursionError:
         raise InvalidInput(f"The JSON in {where} is nested too deeply.") from None
 
@@ -67,20 +71,17 @@ def source(given: str, option: str) -> tuple[str, str]:
         raise InvalidInput(f"{option} {given}: {path} is not UTF-8 text.", file=str(path)) from None
 
 
-def refuse_constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
-
-
-def broken(text: str, where: str, error: ValueError) -> InvalidInput:
+def broken(text: str, where: str, error: ValueError, hint: str = "") -> InvalidInput:
     """Shows the line with a mark below the place."""
     if not isinstance(error, json.JSONDecodeError):
         return InvalidInput(f"The JSON in {where} is broken: {error}.")
     lines = text.splitlines() or [""]
     line = lines[min(error.lineno, len(lines)) - 1]
     start = max(0, error.colno - 41)
+    advice = f"\n{hint}" if hint and not error.doc[: error.pos].strip() else ""
     return InvalidInput(
         f"The JSON in {where} is broken at line {error.lineno}, column {error.colno}: {error.msg}.\n"
-        f"  {line[start : start + 80]}\n  {' ' * (error.colno - 1 - start)}^",
+        f"  {line[start : start + 80]}\n  {' ' * (error.colno - 1 - start)}^{advice}",
         line=error.lineno,
         column=error.colno,
     )

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from smithers.cli.status import FINAL
-from smithers.cli.times import ago, iso, now_ms
 from smithers.engine.entry import Entry, Fact, Json, Kind, OpenRun
-from smithers.engine.state import PAUSED
+from smithers.engine.state import FINAL, PAUSED
 from smithers.errors import WrongState
 from smithers.store.interface import Store
 from smithers.store.records import Append, Run
+from smithers.views.times import ago, iso, now_ms
 
 MOST_TRIES: Final = 10
 """Races with others who pause and unpause the same run."""

@@ -8,13 +8,13 @@ import typer
 
 from smithers.cli.deciding import target
 from smithers.cli.session import Session
-from smithers.cli.times import iso
-from smithers.cli.views.asking import PREFIX, title_of
-from smithers.cli.views.nodes import named, shown_iteration
 from smithers.engine.entry import Entry, Json
 from smithers.engine.frame import NodeRow
 from smithers.errors import InputError
 from smithers.store.records import Run
+from smithers.views.asking import PREFIX, title_of
+from smithers.views.nodes import named, shown_iteration
+from smithers.views.times import iso
 
 RequestArgument = Annotated[
     str | None,

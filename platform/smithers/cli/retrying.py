@@ -57,8 +57,8 @@ def retry(
 
 def workflow_of(store: Store, run: Run) -> AnyWorkflow:
     """Raises `WrongState` where the file is not the one that the run is pinned to."""
-    from smithers.cli.guard import Order
-    from smithers.cli.up.prepare import code_of
+    from smithers.worker.order import Order
+    from smithers.worker.prepare import code_of
 
     return code_of(store, run, Order("")).code.workflow
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from smithers.cli.output import Form, Out
-from smithers.cli.times import iso
 from smithers.engine.entry import Json
 from smithers.errors import InputError, ScheduleExists, ScheduleNotFound
 from smithers.project import Project, find_project
 from smithers.store import open_store
 from smithers.store.interface import Store
 from smithers.store.records import Schedule
+from smithers.views.times import iso
 
 if TYPE_CHECKING:
     from smithers.temporal.client import Client

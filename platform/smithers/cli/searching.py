@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Final
 
 from smithers.cli.inputs import pairs
-from smithers.cli.times import now_ms, parse_span
-from smithers.cli.views.children import WAITS, as_seen
 from smithers.errors import InputError
 from smithers.store.interface import Store
 from smithers.store.records import Run, Search
+from smithers.views.children import WAITS, as_seen
+from smithers.views.times import now_ms, parse_span
 
 INPUT: Final = "input."
 

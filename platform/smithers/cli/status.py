@@ -12,8 +12,6 @@ WRONG_USE: Final = 4
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 
-FINAL: Final = ("finished", "failed", "cancelled")
-
 
 def exit_status(run_status: str) -> int:
     """A run that has not ended waits: for a person, a time, code, or a worker."""

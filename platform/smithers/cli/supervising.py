@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from smithers.cli.ringing import wake
 from smithers.cli.views.stuck import Finding, look_at
-from smithers.cli.views.workers import local_workers
 from smithers.engine.entry import Json
 from smithers.errors import ServerError
 from smithers.project import Project
 from smithers.store.interface import Store
+from smithers.worker.listening import local_workers
+from smithers.worker.ringing import wake
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,9 +155,14 @@ def filled_in(request: Json, answer: Answer) -> Json:
 
 def from_note(note: str | None) -> Any:
     try:
-        return json.loads(note or "")
-    except ValueError as error:
+        return json.loads(note or "", parse_constant=refuse_constant)
+    except (ValueError, RecursionError) as error:
         raise AnswerRefused(f"The answer is not JSON: {error}.", code="INVALID_ANSWER", fields=[]) from None
+
+
+def refuse_constant(name: str) -> object:
+    """Python reads NaN and Infinity as numbers; JSON has none of them."""
+    raise ValueError(f"{name} is not JSON")
 
 
 def option_keys(request: Json) -> list[str]:

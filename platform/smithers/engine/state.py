@@ -10,6 +10,8 @@ from smithers.engine.entry import Json
 OPEN: Final = ""
 PAUSED: Final = "paused"
 """Status of a run in which nothing begins and nothing is planned until somebody unpauses or cancels it."""
+FINAL: Final = frozenset({"finished", "failed", "cancelled"})
+"""Statuses of a run that has ended."""
 OPEN_STATES: Final = (
     "pending",
     "running",

@@ -28,7 +28,7 @@ from smithers.engine.entry import (
     split_node_key,
 )
 from smithers.engine.frame import NodeRow
-from smithers.engine.state import PAUSED
+from smithers.engine.state import FINAL, PAUSED
 from smithers.errors import RunNotFound, StaleEpoch, StoreError
 from smithers.store import sql
 from smithers.store.database import Connection, Cursor
@@ -38,7 +38,6 @@ from smithers.store.texts import Encoder, clean, decode, dumps
 
 PINNED = frozenset({"claim", "render_failed"})
 """Like frames, these come only from workers of the code that the run is pinned to; the ends of bodies from any."""
-FINAL = frozenset({"finished", "failed", "cancelled"})
 QUEUES = (sql.QUEUES_OF, sql.LEAVE_QUEUES)
 _CommandRow = tuple[Command, str | None]
 _NodeRow = tuple[NodeRow, str | None]

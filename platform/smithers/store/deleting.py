@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from smithers.engine.entry import Json
+from smithers.engine.state import FINAL
 from smithers.errors import RunNotFound, WrongState
 from smithers.store import sql
-from smithers.store.appending import FINAL
 from smithers.store.database import Connection
 from smithers.store.interface import Store
 from smithers.store.records import Deleted, Search

@@ -22,6 +22,7 @@ from smithers.engine.command import ENDING, Command
 from smithers.engine.entry import Entry, Fact, Json
 from smithers.engine.frame import Plan
 from smithers.engine.plan import Outdated, Planner
+from smithers.engine.state import FINAL
 from smithers.engine.subflows import told
 from smithers.errors import RenderError, StoreError
 from smithers.flow.body import TaskBody
@@ -34,7 +35,6 @@ from smithers.temporal.snapshots import Snapshots
 from smithers.temporal.task_body import Code, by_value, workflow_of
 
 T = TypeVar("T")
-FINAL: Final = ("finished", "failed", "cancelled")
 LOOK_EVERY_S: Final = 0.5
 MOST_TRIES: Final = 100
 """Races that one plan may lose. Each means that another process has stored a frame, so there is progress."""

@@ -36,7 +36,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from smithers.errors import InputError
 from smithers.flow.queue import LONGEST_NAME
 from smithers.project import Project
-from smithers.worker.spans import parse_span
+from smithers.views.times import parse_span
 
 OWN_FILE: Final = "smithers.toml"
 SHARED_FILE: Final = "pyproject.toml"

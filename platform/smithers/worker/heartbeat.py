@@ -17,10 +17,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from smithers.engine.state import FINAL
 from smithers.errors import NodeNotFound, RunNotFound, StoreError
 from smithers.store.interface import Store
 from smithers.temporal.order import Order
-from smithers.temporal.plans import FINAL
 from smithers.temporal.running import BodyTable, Running
 from smithers.temporal.takeover import Ledger
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 from smithers.engine.entry import Json
+from smithers.engine.state import FINAL
 from smithers.errors import RunExists, ScheduleNotFound, SmithersError, WrongState
 from smithers.project import Project
-from smithers.store.appending import FINAL
 from smithers.temporal.priorities import priority_of
 from smithers.worker.new_run import Request, checked, create, with_defaults
 

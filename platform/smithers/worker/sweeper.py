@@ -38,9 +38,9 @@ from smithers.store.records import Run
 from smithers.temporal import drivers
 from smithers.temporal.subflows import is_unheard
 from smithers.temporal.takeover import take_over
+from smithers.views.times import parse_span
 from smithers.worker.configuration import RetentionSection, configured
 from smithers.worker.notices import Notices
-from smithers.worker.spans import parse_span
 from smithers.worker.unused import remove_unused
 
 if TYPE_CHECKING:

@@ -3,12 +3,12 @@ failure that is retried, a person, a timer, and work in processes of its own. Ea
 
 from __future__ import annotations
 
-import os
 import time
 
 from pydantic import BaseModel
 
 from smithers import Approval, Child, Context, Parallel, RetryPolicy, Sequence, Task, TaskContext, Timer, call, workflow
+from tests.flows.outside import leave_line
 
 SOON = RetryPolicy(backoff="fixed", initial_delay="100ms")
 
@@ -30,17 +30,6 @@ class Given(BaseModel):
 
 class Out(BaseModel):
     number: int
-
-
-def leave_line(shown: str, context: TaskContext) -> None:
-    at = context.iteration or "-"
-    words = [context.node_id, at, context.attempt, context.delivery, os.getpid(), time.time_ns()]
-    file = os.open(shown, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(file, (" ".join(map(str, words)) + "\n").encode())
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def work(shown: str, number: int, each_ms: float, context: TaskContext) -> Out:

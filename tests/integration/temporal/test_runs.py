@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from smithers.cli.up.prepare import reopen
 from smithers.temporal import bell
 from smithers.temporal.client import connect
 from smithers.worker.embedded import EmbeddedWorker
+from smithers.worker.prepare import reopen
 from tests.integration.temporal.conftest import Place, until
 
 pytestmark = pytest.mark.timeout(60)

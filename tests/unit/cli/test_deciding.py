@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from smithers.cli.up.prepare import reopen
-from smithers.cli.views.approvals import Answer, decide
 from smithers.errors import WrongState
+from smithers.views.approvals import Answer, decide
+from smithers.worker.prepare import reopen
 from tests.unit.cli.flows import polish, release, two_gates
 from tests.unit.cli.stage import Stage
 

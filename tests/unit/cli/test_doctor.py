@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from smithers.cli.views import health
-from smithers.cli.views.workers import LocalWorker
 from smithers.store.records import Schedule
+from smithers.worker.listening import LocalWorker
 from tests.unit.cli.flows import release
 from tests.unit.cli.stage import Stage
 

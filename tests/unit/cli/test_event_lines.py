@@ -7,9 +7,9 @@ import re
 import pytest
 
 from smithers.cli.up.lines import told
-from smithers.cli.up.model import RunModel
 from smithers.cli.views.event_lines import MOST_TEXT, event_line
 from smithers.engine.chronicle import Event
+from smithers.views.model import RunModel
 from tests.unit.cli.flows import release
 from tests.unit.cli.stage import Stage
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from smithers.cli.up.model import RunModel
 from smithers.engine.entry import Fact
 from smithers.store.records import Append
+from smithers.views.model import RunModel
 from tests.unit.cli.flows import nap, release
 from tests.unit.cli.stage import Stage
 

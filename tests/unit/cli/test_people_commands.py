@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,7 @@ def test_the_inbox_lists_what_waits_over_all_runs(review: Stage) -> None:
     assert first["schema"]["required"] == ["score"]
     assert first["timeoutAtMs"] == review.command("r1", "review").due_ms
     assert requests[1]["timeoutAtMs"] is None
+    assert (requests[1]["prompt"], requests[1]["nodeLabel"]) == ("Which?", "Which?")
     assert requests[1]["ageMs"] >= 0
 
 
@@ -84,16 +86,24 @@ def test_an_answer_is_stored_and_needs_no_approval(review: Stage, words: tuple[s
     assert review.command("r1", "after").kind == "run"
 
 
-def test_an_answer_may_come_from_standard_input(review: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("given", ["-", "@-", "@answer.json"])
+def test_an_answer_may_come_from_standard_input_or_a_file(
+    review: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: str
+) -> None:
+    (tmp_path / "answer.json").write_text('{"score": 5}')
     monkeypatch.setattr("sys.stdin", io.StringIO('{"score": 5}'))
 
-    assert review.call("human", "answer", "human:r1:review:0", "--value", "-").status == 0
+    answer = review.call("human", "answer", "human:r1:review:0", "--value", given)
+
+    assert answer.status == 0, answer.err
+    assert review.store.entries_by_key("r1", "decided:review:")[0].data["value"] == {"score": 5}
 
 
 @pytest.mark.feature("humantask.submit.approve", "humantask.note-storage")
 def test_a_human_task_takes_its_answer_from_the_note_of_an_approval(review: Stage) -> None:
-    refused = review.call("approve", "r1", "review", "--note", "good", "--json")
+    refused = review.call("approve", "r1", "review", "--note", '{"score": NaN}', "--json")
     assert (refused.status, refused.error["code"]) == (4, "INVALID_ANSWER")
+    assert refused.error["message"].startswith("The answer is not JSON: NaN is not JSON.")
 
     assert review.call("approve", "r1", "review", "--note", '{"score": 3}').status == 0
 
@@ -141,10 +151,20 @@ def test_what_is_not_asked_cannot_be_answered(review: Stage) -> None:
     assert (again.status, "was answered by bob" in again.err) == (4, True)
 
 
-def test_a_value_that_is_no_json_is_wrong_use_and_not_counted(review: Stage) -> None:
-    answer = review.call("human", "answer", "r1", "--value", "good")
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("good", "line 1, column 1: Expecting value.\n  good\n  ^\nA text needs quotes of its own: '\"text\"'."),
+        ('{"score": }', 'column 11: Expecting value.\n  {"score": }\n            ^'),
+        ('{"score": NaN}', "NaN is not JSON"),
+        ('{"score":' * 100_000, "nested too deeply"),
+        ("@none.json", "--value @none.json: none.json cannot be read"),
+    ],
+)
+def test_a_value_that_is_no_json_is_wrong_use_and_not_counted(review: Stage, value: str, told: str) -> None:
+    answer = review.call("human", "answer", "r1", "--value", value)
 
-    assert (answer.status, "--value is not JSON" in answer.err) == (4, True)
+    assert (answer.status, told in answer.err.replace("\n" + " " * len("error: "), "\n")) == (4, True), answer.err
     assert review.store.entries_by_key("r1", "rejected:") == []
     assert review.call("human", "answer", "r1").status == 4
 

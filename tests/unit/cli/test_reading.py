@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from smithers import Task, Workflow, workflow
-from smithers.cli.times import now_ms
 from smithers.engine.entry import Fact
 from smithers.errors import InvalidElement
 from smithers.store.records import Append, LogLine
+from smithers.views.times import now_ms
 from tests.unit.cli.flows import Text, nap, polish, release
 from tests.unit.cli.stage import Stage
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from smithers.cli.views.signals import ANY, Filter, deliver, received
 from smithers.engine.entry import Fact, OpenCommand
 from smithers.engine.inbox import Sent
 from smithers.store.records import Append
+from smithers.views.signals import ANY, Filter, deliver, received
 from tests.unit.cli.flows import awaiting, release
 from tests.unit.cli.stage import Stage
 

@@ -10,8 +10,8 @@ import pytest
 from smithers.cli.guard import Deaths, ending
 from smithers.cli.up.keys import Dialogue, Reply
 from smithers.cli.up.lines import told
-from smithers.cli.up.model import RunModel, Seen
 from smithers.engine.chronicle import Event
+from smithers.views.model import RunModel, Seen
 from tests.unit.cli.flows import automatic, awaiting, guarded, planned, polish, release, reviewed
 from tests.unit.cli.stage import Stage
 

@@ -10,14 +10,14 @@ import pytest
 from smithers import Approval, Context, Parallel, Sequence, Subflow, Task, Timer, WaitForEvent, workflow
 from smithers.api.handle import RunHandle
 from smithers.api.result import Result
-from smithers.cli.up.prepare import Prepared
-from smithers.cli.views.children import seen_status, waits_for_people
 from smithers.engine.entry import Fact
 from smithers.errors import RunWaiting
 from smithers.flow.workflow import AnyWorkflow
 from smithers.project import Project
 from smithers.store.records import Append, Launch
 from smithers.temporal.subflows import new_child
+from smithers.views.children import seen_status, waits_for_people
+from smithers.worker.prepare import Prepared
 from tests.unit.cli.flows import Deploy, Text, work
 from tests.unit.cli.stage import Stage
 

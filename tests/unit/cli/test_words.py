@@ -10,9 +10,9 @@ import pytest
 from smithers.cli.argv import normalized
 from smithers.cli.inputs import read_input
 from smithers.cli.table import COMMANDS
-from smithers.cli.times import clock, offset, parse_span, span
 from smithers.cli.views.tree import mermaid, text_tree
 from smithers.errors import InputError, InvalidInput
+from smithers.views.times import clock, offset, parse_span, span
 
 
 @pytest.mark.feature(

@@ -516,6 +516,16 @@ def test_what_makes_no_sense_is_refused_where_it_is_written(write: Any, message:
     assert __file__ in refused.value.message
 
 
+@pytest.mark.feature("waitforevent.id", "signal.id")
+@pytest.mark.parametrize("element", [WaitForEvent, Signal])
+def test_the_id_of_a_wait_can_name_a_node(element: Any) -> None:
+    event: dict[str, Any] = {"event": "e"} if element is WaitForEvent else {}
+
+    assert element("w", output=Deploy, **event).id == "w"
+    with pytest.raises(InvalidElement, match=rf"{element.__name__}\('bad id'\): an id is"):
+        element("bad id", output=Deploy, **event)
+
+
 def test_the_first_tree_shows_the_wait_and_what_will_render_after_it() -> None:
     tree = Sequence[Signal("fb", output=Deploy, correlation_id="c")[lambda fb: None]]
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, ValidationError
 
 from smithers.engine.form import problems
+from smithers.engine.schema import complaints
 
 
 class Colour(StrEnum):
@@ -84,6 +85,37 @@ def test_what_fits_has_no_problems(value: Any) -> None:
 
 def test_all_problems_are_told_together() -> None:
     assert [problem.split(":")[0] for problem in told({"parts": 1, "how": 2})] == ["count", "parts", "how"]
+
+
+def test_fields_that_are_not_there_are_told_in_the_order_they_were_given() -> None:
+    names = ["zz", "aa", "mm", "bb"]
+
+    assert [problem.split(":")[0] for problem in told({"count": 1, **dict.fromkeys(names, 1)})] == names
+
+
+def test_what_is_wrong_itself_is_not_looked_into() -> None:
+    value = {"count": 1, "parts": [{"name": 1}] * 3}
+
+    assert told(value) == ["parts: should have at most 2 items"]
+    assert complaints(Form.model_json_schema(), value) == ["parts: it has the length 3, wanted is 0 to 2"]
+
+
+@pytest.mark.parametrize(
+    ("value", "answer", "event"),
+    [
+        ({"count": 3.0}, [], ["count: 3.0 is not a whole number"]),
+        ({"count": 3, "more_of": 1}, ["more_of: is no field of it: did you mean 'more'"], []),
+        (
+            {"count": 3, "either": None},
+            ["either: should be a whole number, not null"],
+            ["either: null is none of what is wanted: a whole number or a text"],
+        ),
+    ],
+)
+def test_answers_and_events_differ_in_three_ways(value: Any, answer: list[str], event: list[str]) -> None:
+    """A whole number may be written 3.0; a field that is not named is refused; the nearest of several is told."""
+    assert told(value) == answer
+    assert complaints(Form.model_json_schema(), value) == event
 
 
 JSON = st.recursive(

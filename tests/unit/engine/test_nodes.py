@@ -222,7 +222,7 @@ def test_every_element_is_shown_by_its_kind_in_the_order_of_the_source() -> None
     tree = Sequence(id="all")[
         Parallel(id="lanes", max_concurrency=2)[task("t"), Approval("a")],
         MergeQueue(id="queue")[HumanTask("h", output=Out, prompt="?"), Timer("n", duration="1h")],
-        WaitForEvent("w", event="e", output=Out),
+        WaitForEvent("w", event="e", output=Out, correlation_id="c"),
         Signal("s", output=Out),
         Loop("l", until=False, max_iterations=3)[task("u")],
         TryCatchFinally(id="try")[task("v")],
@@ -243,6 +243,8 @@ def test_every_element_is_shown_by_its_kind_in_the_order_of_the_source() -> None
         "humantask",
         "timer",
     ]
+    waits = [(wait["event"], wait["correlation"], wait["output"]) for wait in whole["children"][2:4]]
+    assert waits == [("e", "c", "Out"), ("s", None, "Out")]
     assert [(child["kind"], child["id"]) for child in whole["children"][2:]] == [
         ("wait-for-event", "w"),
         ("signal", "s"),

@@ -222,6 +222,7 @@ def test_an_approval_that_nobody_answers_in_time_fails(run: Any, gate: bool) -> 
     assert "nobody answered 'Ship?' within 1s" in ended.error["message"]
 
 
+@pytest.mark.feature("approval.timeoutMs")
 @pytest.mark.parametrize(
     ("props", "state"),
     [
@@ -237,6 +238,18 @@ def test_a_run_can_go_on_without_an_answer(run: Any, props: Any, state: str) -> 
     assert (ended.status, ended.state("ship"), ended.started) == ("finished", state, ["after"])
     if state == "finished":
         assert ended.output(Decision, "ship") == Decision(approved=False, note="nobody decided in time")
+
+
+@pytest.mark.feature("approval.timeoutMs")
+def test_who_reads_the_answer_reads_that_there_was_none(run: Any) -> None:
+    def make(ctx: Context[Any]) -> Child:
+        def told() -> Child:
+            decision = ctx.output_maybe(Decision, "ship")
+            return task("told" if decision and not decision.approved else "untold")
+
+        return Sequence[Approval("ship", timeout="1s", on_timeout="continue"), told]
+
+    assert run(make).started == ["told"]
 
 
 def test_an_answer_and_the_end_of_the_wait_cannot_both_count(rebuild: bool) -> None:

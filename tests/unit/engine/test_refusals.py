@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from smithers.engine.tree import Tree
 from smithers.engine.waits import twin
 from smithers.errors import InvalidElement, RenderError
 from smithers.flow.element import Element
+from tests.unit.engine.by_hand import start
 
 HERE = re.escape(__file__)
 
@@ -79,6 +82,7 @@ def test_waiting_for_what_comes_later_in_the_same_sequence_is_a_cycle() -> None:
     assert "comes after it in the same sequence" in error.message
 
 
+@pytest.mark.feature("author.mode.compute")
 def test_late_binding_names_the_variable_and_the_fix() -> None:
     def make(ctx: Context[Any]) -> Child:
         tasks: list[Child] = []
@@ -91,6 +95,31 @@ def test_late_binding_names_the_variable_and_the_fix() -> None:
     assert error.data["code"] == "LATE_BINDING"
     assert "uses number, which has changed" in error.message
     assert "call(function, number)" in error.message
+
+
+@pytest.mark.feature("author.mode.compute")
+def test_what_holds_no_variable_or_one_without_a_value_is_bound_to_nothing() -> None:
+    def make(ctx: Context[Any]) -> Child:
+        tree = Sequence[
+            Task("plain", output=Out)[work],
+            Task("bound", output=Out)[partial(Out, n=1)],
+            Task("early", output=Out)[lambda: Out(n=later)],
+            Made("part"),
+        ]
+        later = 3
+        return tree
+
+    assert set(start(make).nodes) == {"plain:", "bound:", "early:", "part:"}
+
+
+@dataclass
+class Made:
+    """A child that is called as functions are, and is none."""
+
+    id: str
+
+    def __call__(self) -> Child:
+        return task(self.id)
 
 
 def test_functions_that_share_an_unchanging_variable_are_fine() -> None:

@@ -235,6 +235,8 @@ def test_sagas_that_make_no_sense_are_refused_where_they_are_written() -> None:
         Saga[SagaStep("a")[task("x")], SagaStep("a")[task("y")]]
     with pytest.raises(InvalidElement, match=r"as a step: write SagaStep"):
         Saga[task("x")]
+    with pytest.raises(InvalidElement, match=r"SagaStep\('a b'\): an id is.*test_saga\.py"):
+        SagaStep("a b")
     with pytest.raises(InvalidElement, match="use one of compensate, compensate-and-fail, fail"):
         Saga(on_failure="undo")  # type: ignore[arg-type]
 

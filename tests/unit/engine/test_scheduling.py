@@ -159,6 +159,17 @@ def test_a_task_that_was_skipped_stays_skipped(rebuild: bool) -> None:
     assert (run.nodes["b:"].state, at_work(run)) == ("skipped", ["c"])
 
 
+@pytest.mark.feature("props.task.retrypolicy")
+def test_only_what_is_short_and_due_at_once_may_begin_in_the_step_that_plans_it() -> None:
+    run = start(Parallel[task("short", retries=1, retry=RetryPolicy("fixed", "2s")), task("long", timeout="2h")])
+    assert {command.node: command.burst for command in run.work} == {"short": True, "long": False}
+
+    run.fail(number(run, "short"), "it broke", retryable=True)
+
+    (again,) = (command for command in run.work if command.node == "short")
+    assert (again.attempt, again.delay_ms >= 2000, again.burst) == (2, True, False)
+
+
 @pytest.mark.feature("sched.stop", "exec.stop", "exec.retry.failed", "exec.retry.zero")
 def test_a_run_fails_with_its_first_task_that_is_out_of_retries_and_nothing_new_begins(rebuild: bool) -> None:
     run = start(Sequence[Parallel[task("bad", retries=1), task("long")], task("never")], rebuild)

@@ -7,7 +7,21 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from smithers import Approval, Caught, Child, Context, Loop, Parallel, Sequence, Task, TryCatchFinally, call
+from smithers import (
+    Approval,
+    Caught,
+    Child,
+    Context,
+    Loop,
+    Parallel,
+    Race,
+    Saga,
+    SagaStep,
+    Sequence,
+    Task,
+    TryCatchFinally,
+    call,
+)
 from smithers.errors import InvalidElement, NonRetryable
 from smithers.testing import InMemoryRun, fails
 from tests.unit.engine.by_hand import at_work, fail, number, start
@@ -292,6 +306,14 @@ def test_a_block_without_an_id_is_named_after_the_first_node_in_it() -> None:
     assert TryCatchFinally(catch=task("c"))[Sequence[task("first")]].name == "first:trycatchfinally"
     with pytest.raises(InvalidElement, match=r"begins with a function, so it needs an id .*test_try_catch_finally"):
         TryCatchFinally(catch=task("c"))[lambda: task("a")]
+
+
+@pytest.mark.feature("trycatch.id", "saga.id")
+@pytest.mark.parametrize("block", [TryCatchFinally, Saga, Race])
+def test_the_id_of_a_block_names_it_or_is_refused(block: Any) -> None:
+    assert block(id="mine")[SagaStep("s")[task("a")] if block is Saga else task("a")].name == "mine"
+    with pytest.raises(InvalidElement, match=rf"{block.__name__}\('a b'\): an id is .*test_try_catch_finally"):
+        block(id="a b")
 
 
 @pytest.mark.parametrize(

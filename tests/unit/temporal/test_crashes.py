@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -15,9 +16,9 @@ from smithers import Child, Context, Loop, Parallel, Sequence, Task, Timer, call
 from smithers.flow.workflow import AnyWorkflow
 from smithers.store.interface import Store
 from smithers.store.memory import MemoryStore
-from smithers.temporal.order import FETCH, Answer, Order
 from smithers.temporal.workshop import StepSettings
-from tests.unit.temporal.conftest import CODE, Yard, gone
+from tests.simulation.temporal import Driver
+from tests.unit.temporal.conftest import Yard, gone
 
 
 class Out(BaseModel):
@@ -80,42 +81,19 @@ class MortalStore:
         return self._left > 0
 
 
-class ByHand:
-    """The driver's rules, one order at a time: take up each number once, leave to owners in flight what is theirs."""
-
-    def __init__(self, yard: Yard) -> None:
-        self.yard = yard
-        self.todo: deque[Order] = deque([self.order(FETCH)])
-        self.seen: set[int] = set()
-        self.done = ""
-
-    def order(self, n: int) -> Order:
-        light = n == FETCH or self.yard.store.command("r", n)[0].command.kind == "timer"
-        return Order("r", n, 1, 1000, code="" if light else CODE)
-
-    def run(self, mortal: Yard) -> None:
-        attempts: Counter[Order] = Counter()
-        while self.todo and not self.done:
-            order = self.todo[0]
-            attempts[order] += 1
-            try:
-                answer = mortal.deliver(order, attempts[order])
-            except Died:
-                mortal = self.yard.again()
-                continue
-            self.todo.popleft()
-            self.take(answer)
-
-    def take(self, answer: Answer) -> None:
-        self.done = answer.done
-        if answer.elsewhere:
-            self.todo.append(self.order(FETCH))
-        in_flight = {order.n for order in self.todo}
-        for command in answer.commands:
-            if command.n not in self.seen and command.owner not in in_flight - {FETCH}:
-                self.seen.add(command.n)
-                if command.kind in ("run", "child", "timer"):
-                    self.todo.append(self.order(command.n))
+def carry_out(yard: Yard, mortal: Yard) -> None:
+    """Delivers one order at a time until the run is over: a process that dies is followed by one that does not."""
+    driver = Driver(Random(0))
+    driver.turn()
+    while driver.flights and not driver.done:
+        flight = driver.flights[0]
+        flight.attempt += 1
+        try:
+            answer = mortal.deliver(flight.order, flight.attempt)
+        except Died:
+            mortal = yard.again()
+            continue
+        driver.answered(flight, answer)
 
 
 def all_points(flow: AnyWorkflow, folder: Path, burst_s: float, *, after: bool) -> Iterator[tuple[Yard, Yard]]:
@@ -129,7 +107,7 @@ def all_points(flow: AnyWorkflow, folder: Path, burst_s: float, *, after: bool) 
         mortal.codes.clear()
         for name, plans in yard.codes.items():
             mortal.codes[name] = type(plans)(mortal_store, plans.code)  # type: ignore[arg-type]
-        ByHand(yard).run(mortal)
+        carry_out(yard, mortal)
         yield yard, mortal
         store.close()
         if mortal_store.survived:

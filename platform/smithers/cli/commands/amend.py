@@ -11,12 +11,12 @@ from smithers.cli.deciding import ByOption
 from smithers.cli.inputs import read_input
 from smithers.cli.options import FormOption, ResumeFlag, RunArgument
 from smithers.cli.output import Form
-from smithers.cli.person import whoami
 from smithers.cli.quiet import stdout_on_stderr
-from smithers.cli.ringing import carried_on, wake
 from smithers.cli.session import session
-from smithers.cli.views.plan_text import told_plan
 from smithers.engine.entry import Json
+from smithers.views.plan_text import told_plan
+from smithers.worker.person import whoami
+from smithers.worker.ringing import carried_on, wake
 
 
 def command(  # shape: parameters: one per option

@@ -10,9 +10,9 @@ from smithers.cli.drawing import table
 from smithers.cli.options import FormOption
 from smithers.cli.output import Form
 from smithers.cli.session import session
-from smithers.cli.times import ago, iso, now_ms
 from smithers.engine.entry import Json
 from smithers.store.records import CachedOutput
+from smithers.views.times import ago, iso, now_ms
 
 WorkflowOption = Annotated[str, typer.Option("--workflow", "-w", metavar="NAME", help="Only of this workflow.")]
 NodeOption = Annotated[str, typer.Option("--node", "-n", metavar="NODE", help="Only of the tasks with this id.")]

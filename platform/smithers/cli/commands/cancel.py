@@ -10,10 +10,10 @@ from smithers.cli.cancelling import cancel_run
 from smithers.cli.deciding import ByOption
 from smithers.cli.options import FormOption, RunArgument
 from smithers.cli.output import Form
-from smithers.cli.person import whoami
-from smithers.cli.ringing import carried_on
 from smithers.cli.session import session
 from smithers.cli.status import CANCELLED
+from smithers.worker.person import whoami
+from smithers.worker.ringing import carried_on
 
 
 def command(

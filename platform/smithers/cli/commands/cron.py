@@ -15,11 +15,11 @@ from smithers.cli.output import Form, Out
 from smithers.cli.quiet import stdout_on_stderr
 from smithers.cli.schedules import Desk, desk, wire
 from smithers.cli.searching import parse_moment
-from smithers.cli.times import ago, iso, local, now_ms, parse_span
 from smithers.engine.entry import Json
 from smithers.errors import InputError
 from smithers.store.records import Schedule
 from smithers.temporal import schedule_times
+from smithers.views.times import ago, iso, local, now_ms, parse_span
 
 if TYPE_CHECKING:
     from smithers.temporal.schedules import Outlook

@@ -11,8 +11,8 @@ from smithers.cli.options import FormOption
 from smithers.cli.output import Form, Out
 from smithers.cli.session import Session, session
 from smithers.engine.entry import Json
+from smithers.engine.state import FINAL
 from smithers.errors import InputError, WrongState
-from smithers.store.appending import FINAL
 from smithers.store.records import Deleted, Run
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Needed where nobody can be asked.")]

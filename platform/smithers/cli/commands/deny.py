@@ -14,8 +14,8 @@ from smithers.cli.deciding import (
 )
 from smithers.cli.options import FormOption, IterationOption, ResumeFlag
 from smithers.cli.output import Form
-from smithers.cli.person import whoami
 from smithers.engine.answer import Answer
+from smithers.worker.person import whoami
 
 
 def command(  # shape: parameters: one per option

@@ -8,15 +8,15 @@ import typer
 
 from smithers.cli.options import FormOption
 from smithers.cli.output import Form, Out
-from smithers.cli.person import whoami
-from smithers.cli.ringing import carried_on, wake
 from smithers.cli.session import session
-from smithers.cli.times import now_ms
 from smithers.cli.views.health import Check, checks
 from smithers.cli.views.parted import look_for_parted, reached, ring_unknown
 from smithers.errors import TemporalUnavailable
 from smithers.project import find_project
 from smithers.store.backup import fresh_epoch
+from smithers.views.times import now_ms
+from smithers.worker.person import whoami
+from smithers.worker.ringing import carried_on, wake
 
 SYMBOLS = {"ok": "✓", "note": "·", "problem": "✗"}
 

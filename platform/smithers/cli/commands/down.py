@@ -6,9 +6,9 @@ from smithers.cli.cancelling import cancel_run
 from smithers.cli.deciding import ByOption
 from smithers.cli.options import FormOption
 from smithers.cli.output import Form
-from smithers.cli.person import whoami
 from smithers.cli.session import session
 from smithers.errors import WrongState
+from smithers.worker.person import whoami
 
 
 def command(by: ByOption = None, form: FormOption = Form.plain) -> int:

@@ -14,17 +14,17 @@ import typer
 from smithers.cli.options import FormOption, RunArgument
 from smithers.cli.output import Form, Out
 from smithers.cli.session import Session, session
-from smithers.cli.status import FINAL
-from smithers.cli.times import now_ms, parse_span
 from smithers.cli.views.event_lines import event_line
-from smithers.cli.views.nodes import named
 from smithers.cli.watching import poll
 from smithers.engine.catalogue import CATALOGUE, CATEGORIES, schema
 from smithers.engine.chronicle import Event, Reader
 from smithers.engine.entry import Entry
+from smithers.engine.state import FINAL
 from smithers.errors import InputError
 from smithers.store.interface import Store
 from smithers.store.records import Run
+from smithers.views.nodes import named
+from smithers.views.times import now_ms, parse_span
 
 PAGE = 2000
 MOST = 100_000

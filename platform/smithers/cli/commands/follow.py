@@ -9,12 +9,12 @@ import typer
 from smithers.cli.deciding import ByOption
 from smithers.cli.options import FormOption
 from smithers.cli.output import Form
-from smithers.cli.person import whoami
 from smithers.cli.quiet import stdout_on_stderr
-from smithers.cli.ringing import carried_on, wake
 from smithers.cli.session import Session, session
 from smithers.engine.entry import Json
 from smithers.errors import InputError, WrongState
+from smithers.worker.person import whoami
+from smithers.worker.ringing import carried_on, wake
 
 if TYPE_CHECKING:
     from smithers.store.records import Run
@@ -54,8 +54,8 @@ def refuse_over(run: Run) -> None:
 
 def moved(here: Session, run: Run, file: str, by: str, asked: str) -> int:
     """`asked` is what a person has said already: yes, no, or nothing."""
-    from smithers.cli.up.prepare import code_on_disk, follow
-    from smithers.cli.views.plan_text import told_difference
+    from smithers.views.plan_text import told_difference
+    from smithers.worker.prepare import code_on_disk, follow
 
     with stdout_on_stderr():
         code = code_on_disk(run, file)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from smithers.cli.deciding import ByOption, ScopeOption, settle_in
+from smithers.cli.inputs import read_json
 from smithers.cli.options import FormOption, IterationOption, ResumeFlag
 from smithers.cli.output import Form
-from smithers.cli.person import whoami
 from smithers.cli.requests import NodeArgument, RequestArgument, requested
 from smithers.engine.answer import Answer
-from smithers.errors import InputError
+from smithers.worker.person import whoami
 
 
 def command(  # shape: parameters: one per option
     value: Annotated[
-        str, typer.Option("--value", metavar="JSON", help="The answer; `-` reads it from standard input.")
+        str, typer.Option("--value", metavar="JSON", help="The answer: JSON, @file, or @- (or -) for stdin.")
     ],
     request: RequestArgument = None,
     node: NodeArgument = None,
@@ -38,9 +36,8 @@ def command(  # shape: parameters: one per option
 
 
 def read(text: str) -> Any:
-    if text == "-":
-        text = sys.stdin.read()
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise InputError(f"--value is not JSON: {error}. A text needs quotes of its own: '\"text\"'.") from None
+    """Raises `InputError` for what cannot be read, and for what is no JSON."""
+    return read_json("@-" if text == "-" else text, "--value", hint=QUOTES)[0]
+
+
+QUOTES: Final = "A text needs quotes of its own: '\"text\"'."

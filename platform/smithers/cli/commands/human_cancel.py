@@ -9,9 +9,9 @@ import typer
 from smithers.cli.deciding import ByOption, ScopeOption, settle_in
 from smithers.cli.options import FormOption, IterationOption, ResumeFlag
 from smithers.cli.output import Form
-from smithers.cli.person import whoami
 from smithers.cli.requests import NodeArgument, RequestArgument, requested
 from smithers.engine.answer import Answer
+from smithers.worker.person import whoami
 
 
 def command(  # shape: parameters: one per option

@@ -9,11 +9,11 @@ import typer
 from smithers.cli.deciding import ByOption, NoteOption, ScopeOption
 from smithers.cli.options import FormOption, IterationOption
 from smithers.cli.output import Form
-from smithers.cli.person import whoami
 from smithers.cli.requests import NodeArgument, RequestArgument, requested, told_act
 from smithers.cli.session import session
-from smithers.cli.views.approvals import delegate
 from smithers.engine.answer import Answer
+from smithers.views.approvals import delegate
+from smithers.worker.person import whoami
 
 
 def command(  # shape: parameters: one per option

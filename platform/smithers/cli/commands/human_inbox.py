@@ -10,11 +10,6 @@ from smithers.cli.drawing import table
 from smithers.cli.options import FormOption, IntervalOption, WatchOption
 from smithers.cli.output import Form
 from smithers.cli.session import Session, session
-from smithers.cli.times import ago, now_ms, span
-from smithers.cli.views.approvals import pending
-from smithers.cli.views.asking import due_times, how_to_answer, inbox_wire, request_id
-from smithers.cli.views.children import children
-from smithers.cli.views.course import course_lines
 from smithers.cli.views.runs import find_run
 from smithers.cli.watching import repeat
 from smithers.engine.answer import mode_of
@@ -23,6 +18,11 @@ from smithers.engine.said import Said
 from smithers.store.deciding import said
 from smithers.store.interface import Store
 from smithers.store.records import Run
+from smithers.views.approvals import pending
+from smithers.views.asking import due_times, how_to_answer, inbox_wire, request_id
+from smithers.views.children import children
+from smithers.views.course import course_lines
+from smithers.views.times import ago, now_ms, span
 
 Waiting = list[tuple[Run, NodeRow, int, Said]]
 """With the time at which nobody is asked any more; 0 is never."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from smithers.cli.deciding import ByOption, NoteOption
 from smithers.cli.options import FormOption, IterationOption
 from smithers.cli.output import Form
-from smithers.cli.person import whoami
 from smithers.cli.requests import NodeArgument, RequestArgument, requested, told_act
 from smithers.cli.session import session
-from smithers.cli.views.approvals import withdraw
 from smithers.engine.answer import Answer
+from smithers.views.approvals import withdraw
+from smithers.worker.person import whoami
 
 
 def command(

@@ -12,18 +12,24 @@ from smithers.cli.options import FormOption, RunArgument, ShortIntervalOption, W
 from smithers.cli.output import Form
 from smithers.cli.pausing import pause_of
 from smithers.cli.session import Session, session
-from smithers.cli.times import ago, local, now_ms
-from smithers.cli.views.approvals import pending
-from smithers.cli.views.asking import due_times, how_to_answer, more_lines, request_wire, what_waits
-from smithers.cli.views.children import ChildRun, as_seen, child_wire, children
 from smithers.cli.views.codes import SHORT, code_of
-from smithers.cli.views.nodes import SYMBOLS, named, node_wire, told_error
 from smithers.cli.views.runs import run_details
-from smithers.cli.views.signals import Filter, event_wire, open_events, received, send_command
-from smithers.cli.views.usage import told_usage, total_usage, usage_wire
 from smithers.cli.watching import repeat
 from smithers.engine.frame import NodeRow
 from smithers.store.records import Run
+from smithers.views.approvals import pending
+from smithers.views.asking import (
+    due_times,
+    how_to_answer,
+    more_lines,
+    request_wire,
+    what_waits,
+)
+from smithers.views.children import ChildRun, as_seen, child_wire, children
+from smithers.views.nodes import SYMBOLS, named, node_wire, told_error
+from smithers.views.signals import Filter, event_wire, open_events, received, send_command
+from smithers.views.times import ago, local, now_ms
+from smithers.views.usage import told_usage, total_usage, usage_wire
 
 MOST_NODES = 200
 """Shown to a person; JSON has all."""

@@ -11,13 +11,13 @@ import typer
 from smithers.cli.options import FormOption, RunArgument
 from smithers.cli.output import Form
 from smithers.cli.session import Session, session
-from smithers.cli.status import FINAL
-from smithers.cli.times import local
 from smithers.cli.views.lines import line_wire
-from smithers.cli.views.nodes import find_node, named
 from smithers.cli.watching import poll
+from smithers.engine.state import FINAL
 from smithers.store.interface import Store
 from smithers.store.records import LogLine, Run
+from smithers.views.nodes import find_node, named
+from smithers.views.times import local
 
 PAGE = 1000
 

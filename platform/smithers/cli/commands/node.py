@@ -10,15 +10,15 @@ import typer
 from smithers.cli.options import FormOption, IntervalOption, IterationOption, WatchOption
 from smithers.cli.output import Form
 from smithers.cli.session import Session, session
-from smithers.cli.times import local, span
-from smithers.cli.views.attempts import Attempt, attempts_of
 from smithers.cli.views.lines import line_wire
-from smithers.cli.views.nodes import find_node, named, node_wire
-from smithers.cli.views.outputs import output_of
-from smithers.cli.views.usage import told_usage
 from smithers.cli.watching import repeat
 from smithers.engine.entry import Json
 from smithers.store.records import LogLine
+from smithers.views.attempts import Attempt, attempts_of
+from smithers.views.nodes import find_node, named, node_wire
+from smithers.views.outputs import output_of
+from smithers.views.times import local, span
+from smithers.views.usage import told_usage
 
 LINES = 20
 

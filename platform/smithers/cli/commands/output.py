@@ -9,8 +9,8 @@ import typer
 from smithers.cli.options import FormOption, IterationOption, RunArgument
 from smithers.cli.output import Form
 from smithers.cli.session import session
-from smithers.cli.views.nodes import find_node
-from smithers.cli.views.outputs import outputs_of, required_output
+from smithers.views.nodes import find_node
+from smithers.views.outputs import outputs_of, required_output
 
 
 def command(

@@ -10,8 +10,8 @@ from smithers.cli.deciding import ByOption
 from smithers.cli.options import FormOption, RunArgument
 from smithers.cli.output import Form
 from smithers.cli.pausing import pause_of, pause_run
-from smithers.cli.person import whoami
 from smithers.cli.session import session
+from smithers.worker.person import whoami
 
 
 def command(

@@ -10,12 +10,12 @@ from smithers.cli.commands.delete import YesOption, agreed, told
 from smithers.cli.options import FormOption
 from smithers.cli.output import Form
 from smithers.cli.session import Session, session
-from smithers.cli.times import ago, iso, now_ms, parse_span
 from smithers.engine.entry import Json
+from smithers.engine.state import FINAL
 from smithers.errors import InputError
-from smithers.store.appending import FINAL
 from smithers.store.deleting import Old, old_runs, prune
 from smithers.store.records import Deleted
+from smithers.views.times import ago, iso, now_ms, parse_span
 from smithers.worker.unused import Unused, remove_unused, unused
 
 

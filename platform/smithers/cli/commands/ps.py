@@ -13,14 +13,14 @@ from smithers.cli.options import FormOption, ShortIntervalOption, WatchOption
 from smithers.cli.output import Form
 from smithers.cli.searching import input_values, parse_moment, seen_runs
 from smithers.cli.session import Session, session
-from smithers.cli.times import ago, now_ms
-from smithers.cli.views.children import child_of
 from smithers.cli.views.codes import SHORT, held_digests
 from smithers.cli.views.runs import run_wire
 from smithers.cli.watching import repeat
 from smithers.engine.entry import Json
 from smithers.errors import InputError
 from smithers.store.records import Run, Search
+from smithers.views.children import child_of
+from smithers.views.times import ago, now_ms
 
 OPEN: Final = ("running", "waiting-approval", "waiting-timer", "waiting-event", "waiting-code", "paused")
 ALL: Final = (*OPEN, "finished", "failed", "cancelled")

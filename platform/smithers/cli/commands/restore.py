@@ -14,12 +14,12 @@ import typer
 
 from smithers.cli.options import FormOption
 from smithers.cli.output import Form, Out
-from smithers.cli.person import whoami
-from smithers.cli.views.workers import local_workers
 from smithers.errors import InputError, WrongState
 from smithers.project import Project, find_project
 from smithers.store import open_store
 from smithers.store.backup import Restored, fresh_epoch, restore, sqlite_file
+from smithers.worker.listening import local_workers
+from smithers.worker.person import whoami
 
 
 def command(

@@ -10,14 +10,14 @@ from smithers.cli.deciding import ByOption, one_node
 from smithers.cli.inputs import read_input
 from smithers.cli.options import FormOption, IterationOption, ResumeFlag
 from smithers.cli.output import Form
-from smithers.cli.person import whoami
 from smithers.cli.quiet import stdout_on_stderr
 from smithers.cli.retrying import retry
-from smithers.cli.ringing import carried_on, wake
 from smithers.cli.session import session
-from smithers.cli.views.nodes import find_node, named, shown_iteration
 from smithers.engine.entry import split_node_key
 from smithers.errors import InputError
+from smithers.views.nodes import find_node, named, shown_iteration
+from smithers.worker.person import whoami
+from smithers.worker.ringing import carried_on, wake
 
 MOST_NAMED = 8
 

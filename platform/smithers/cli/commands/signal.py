@@ -11,15 +11,15 @@ from smithers.cli.deciding import ByOption
 from smithers.cli.inputs import read_json
 from smithers.cli.options import FormOption, ResumeFlag
 from smithers.cli.output import Form
-from smithers.cli.person import whoami
-from smithers.cli.ringing import carried_on, wake
 from smithers.cli.session import Session, session
-from smithers.cli.times import iso
-from smithers.cli.views.nodes import named, shown_iteration
-from smithers.cli.views.signals import Delivered, deliver, open_events, told_event
 from smithers.engine.entry import Json
 from smithers.engine.inbox import Sent
 from smithers.errors import InputError
+from smithers.views.nodes import named, shown_iteration
+from smithers.views.signals import Delivered, deliver, open_events, told_event
+from smithers.views.times import iso
+from smithers.worker.person import whoami
+from smithers.worker.ringing import carried_on, wake
 
 
 def command(  # shape: parameters: one per option

@@ -12,8 +12,8 @@ import typer
 
 from smithers.cli.options import FormOption
 from smithers.cli.output import Form, Out
-from smithers.cli.views.workers import LocalWorker, local_workers
 from smithers.project import Project, find_project
+from smithers.worker.listening import LocalWorker, local_workers
 
 
 def command(

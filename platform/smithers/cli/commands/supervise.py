@@ -10,8 +10,8 @@ from smithers.cli.options import FormOption
 from smithers.cli.output import Form
 from smithers.cli.session import Session, session
 from smithers.cli.supervising import Limits, Look, look
-from smithers.cli.times import parse_span
 from smithers.cli.watching import repeat
+from smithers.views.times import parse_span
 
 
 def command(

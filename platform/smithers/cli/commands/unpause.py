@@ -10,9 +10,9 @@ from smithers.cli.deciding import ByOption
 from smithers.cli.options import FormOption, ResumeFlag, RunArgument
 from smithers.cli.output import Form
 from smithers.cli.pausing import unpause_run
-from smithers.cli.person import whoami
-from smithers.cli.ringing import carried_on, wake
 from smithers.cli.session import session
+from smithers.worker.person import whoami
+from smithers.worker.ringing import carried_on, wake
 
 
 def command(

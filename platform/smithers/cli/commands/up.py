@@ -8,15 +8,15 @@ import typer
 
 from smithers.cli.argv import LATEST
 from smithers.cli.deciding import ByOption
-from smithers.cli.guard import Order
 from smithers.cli.inputs import pairs, read_input
 from smithers.cli.options import FormOption, PriorityOption, given_options
 from smithers.cli.output import Form
-from smithers.cli.person import whoami
 from smithers.cli.up.hosting import host
 from smithers.cli.up.viewer import Policy
 from smithers.errors import InputError
 from smithers.project import Project, find_project
+from smithers.worker.order import Order
+from smithers.worker.person import whoami
 
 UNFINISHED = ("running", "waiting-approval", "waiting-timer", "waiting-event", "waiting-code", "paused", "failed")
 

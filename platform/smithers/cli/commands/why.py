@@ -8,7 +8,7 @@ from smithers.cli.session import session
 from smithers.cli.views.codes import code_of
 from smithers.cli.views.why import explain
 from smithers.cli.views.why_text import told
-from smithers.cli.views.workers import local_workers
+from smithers.worker.listening import local_workers
 
 
 def command(run: RunArgument = None, form: FormOption = Form.plain) -> int:

@@ -6,11 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from smithers.cli.guard import Order
 from smithers.cli.output import Form, Out
 from smithers.cli.quiet import stdout_on_stderr
-from smithers.cli.up.prepare import Prepared, prepare
 from smithers.project import Project
+from smithers.worker.order import Order
+from smithers.worker.prepare import Prepared, prepare
 
 
 def detached(project: Project, order: Order, form: Form) -> int:

@@ -10,8 +10,6 @@ from smithers.cli.output import Out, OutputClosed
 from smithers.cli.present import jsonable, told
 from smithers.cli.status import FINISHED, WAITING
 from smithers.cli.up.viewer import Outcome
-from smithers.cli.views.children import as_seen
-from smithers.cli.views.outputs import last_output, outputs_of
 from smithers.cli.views.runs import run_wire
 from smithers.cli.views.why import explain
 from smithers.cli.views.why_text import told_reason
@@ -20,6 +18,8 @@ from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.interface import Store
 from smithers.store.records import Run
+from smithers.views.children import as_seen
+from smithers.views.outputs import last_output, outputs_of
 
 
 def finish(out: Out, project: Project, outcome: Outcome) -> int:

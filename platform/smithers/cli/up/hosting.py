@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
-from smithers.cli.guard import Order
 from smithers.cli.output import Form, Out
-from smithers.cli.person import whoami
 from smithers.cli.up.finish import finish
 from smithers.cli.up.keys import Dialogue, in_foreground
 from smithers.cli.up.screen import Screen
 from smithers.cli.up.viewer import Policy, Viewer
 from smithers.project import Project
+from smithers.worker.order import Order
+from smithers.worker.person import whoami
 
 
 def host(project: Project, order: Order, form: Form, policy: Policy) -> int:

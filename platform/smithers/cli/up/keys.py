@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from smithers.cli.up.model import Seen
 from smithers.engine.answer import mode_of
+from smithers.views.model import Seen
 
 YES, NO, NEXT = "yY", "nN", "\t"
 ENTER: Final = ("\r", "\n")

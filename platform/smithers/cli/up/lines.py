@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from smithers.cli.output import OutputClosed, write
-from smithers.cli.times import clock, iso, now_ms, span
-from smithers.cli.up.model import RunModel, Seen
 from smithers.cli.up.screen import Screen
-from smithers.cli.views.asking import how_to_answer
-from smithers.cli.views.course import told_people
-from smithers.cli.views.nodes import named, told_error
-from smithers.cli.views.signals import send_command
 from smithers.engine.answer import mode_of
 from smithers.engine.chronicle import Event
 from smithers.engine.frame import NodeRow
+from smithers.views.asking import how_to_answer
+from smithers.views.course import told_people
+from smithers.views.model import RunModel, Seen
+from smithers.views.nodes import named, told_error
+from smithers.views.signals import send_command
+from smithers.views.times import clock, iso, now_ms, span
 
 
 class PlainScreen(Screen):

@@ -10,14 +10,14 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from smithers.cli.times import clock, now_ms, span
 from smithers.cli.up.keys import Dialogue
 from smithers.cli.up.lines import told
-from smithers.cli.up.model import RunModel, Seen
 from smithers.cli.up.screen import Screen
-from smithers.cli.views.nodes import COLOURS, SYMBOLS, named, told_error
 from smithers.engine.chronicle import Event
 from smithers.engine.turns import WAITING
+from smithers.views.model import RunModel, Seen
+from smithers.views.nodes import COLOURS, SYMBOLS, named, told_error
+from smithers.views.times import clock, now_ms, span
 
 FRAME_S = 0.08
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from smithers.cli.up.model import RunModel
 from smithers.engine.chronicle import Event
+from smithers.views.model import RunModel
 
 
 class Screen(ABC):

@@ -15,15 +15,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from smithers.cli.guard import Deaths, Order, begin
-from smithers.cli.person import whoami
+from smithers.cli.guard import Deaths, begin
 from smithers.cli.status import FAILED, TERMINATED, WAITING, exit_status
 from smithers.cli.up.keys import Dialogue, Keyboard, Reply
-from smithers.cli.up.model import CODE, RUNNING, RunModel
 from smithers.cli.up.screen import Screen
-from smithers.cli.views.approvals import decide
-from smithers.cli.views.children import seen_status, waits_for_people
-from smithers.cli.views.nodes import find_node, named
 from smithers.cli.views.why import code, due_facts
 from smithers.engine.answer import Answer
 from smithers.engine.chronicle import Event
@@ -33,6 +28,12 @@ from smithers.errors import SmithersError, StoreUnavailable
 from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.interface import Store
+from smithers.views.approvals import decide
+from smithers.views.children import seen_status, waits_for_people
+from smithers.views.model import CODE, RUNNING, RunModel
+from smithers.views.nodes import find_node, named
+from smithers.worker.order import Order
+from smithers.worker.person import whoami
 
 ACTIVE_S: Final = 0.03
 QUIET_S: Final = 0.15

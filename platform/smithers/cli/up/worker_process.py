@@ -20,14 +20,14 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
-from smithers.cli.guard import Order
 from smithers.cli.present import error_exit
 from smithers.cli.status import FAILED
-from smithers.cli.up.prepare import prepare
 from smithers.engine.entry import Json
 from smithers.errors import SmithersError
 from smithers.project import Project
 from smithers.worker import watchdog
+from smithers.worker.order import Order
+from smithers.worker.prepare import prepare
 
 if TYPE_CHECKING:
     from smithers.store.records import Run

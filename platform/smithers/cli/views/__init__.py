@@ -1,1 +1,1 @@
-"""What a run looks like to a person, as plain JSON values: shared by every surface."""
+"""Documents, lists and drawings that only commands make. What programs say, too, is in `smithers.views`."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from smithers.cli.times import offset
-from smithers.cli.views.nodes import named, told_error
 from smithers.engine.chronicle import Event
+from smithers.views.nodes import named, told_error
+from smithers.views.times import offset
 
 SYMBOLS: Final = {
     "NodeStarted": "→",

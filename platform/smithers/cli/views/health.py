@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from smithers.cli.times import ago, now_ms, span
-from smithers.cli.views.children import seen_status
 from smithers.cli.views.clocks import told_schedules
 from smithers.cli.views.codes import code_of
 from smithers.cli.views.parted import look_for_parted, reached
 from smithers.cli.views.why import due_facts
-from smithers.cli.views.workers import LocalWorker, local_workers
 from smithers.engine.entry import Json
 from smithers.engine.state import PAUSED
 from smithers.errors import RunNotFound, ServerError, SmithersError, StoreMissing
@@ -25,6 +22,9 @@ from smithers.store import open_store
 from smithers.store.interface import Store
 from smithers.store.records import Run, Schedule
 from smithers.temporal.server.places import Places
+from smithers.views.children import seen_status
+from smithers.views.times import ago, now_ms, span
+from smithers.worker.listening import LocalWorker, local_workers
 
 STUCK_MS: Final = 15_000
 """A worker acts upon a fact within milliseconds; twice the longest takeover is long enough to be sure."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from smithers.cli.times import iso
-from smithers.cli.views.nodes import shown_iteration
 from smithers.engine.entry import Json
 from smithers.store.records import LogLine
+from smithers.views.nodes import shown_iteration
+from smithers.views.times import iso
 
 
 def line_wire(position: int, line: LogLine) -> Json:

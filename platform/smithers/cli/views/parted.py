@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from smithers.cli.times import now_ms
 from smithers.errors import CommandNotFound, RunNotFound, ServerError
 from smithers.project import Project
 from smithers.store.interface import Store
 from smithers.store.records import Run
+from smithers.views.times import now_ms
 
 if TYPE_CHECKING:
     from smithers.temporal.drivers import Driver

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from smithers.cli.argv import LATEST
-from smithers.cli.times import iso
 from smithers.engine.entry import Json
 from smithers.errors import InputError, RunNotFound
 from smithers.store.interface import Store
 from smithers.store.records import Run, Search
 from smithers.temporal.priorities import NORMAL
+from smithers.views.times import iso
 
 MOST_NAMED: Final = 1000
 """Of the runs that begin alike."""

@@ -6,21 +6,22 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from smithers.cli.pausing import pause_of
-from smithers.cli.times import ago, iso, local, now_ms, span
-from smithers.cli.views.approvals import pending, told_decision
-from smithers.cli.views.asking import due_times, how_to_answer, more_lines, what_waits
-from smithers.cli.views.attempts import Attempt, attempts_of, node_entries
-from smithers.cli.views.children import as_seen, child_of
 from smithers.cli.views.codes import RunCode
-from smithers.cli.views.course import course_wire
-from smithers.cli.views.nodes import named, shown_iteration
-from smithers.cli.views.signals import event_wire, open_events, send_command, told_event
 from smithers.engine.entry import Entry, Json, node_key
 from smithers.engine.fold import UNPLANNED_KINDS
 from smithers.engine.frame import NodeRow
 from smithers.store.deciding import said
 from smithers.store.interface import Store
 from smithers.store.records import OpenCommandRow, Run
+from smithers.views.approvals import pending, told_decision
+from smithers.views.asking import due_times, how_to_answer, more_lines, what_waits
+from smithers.views.attempts import Attempt, attempts_of, node_entries
+from smithers.views.children import as_seen, child_of
+from smithers.views.course import course_wire
+from smithers.views.nodes import named, shown_iteration
+from smithers.views.rendering import render_failure, waits_for_code
+from smithers.views.signals import event_wire, open_events, send_command, told_event
+from smithers.views.times import ago, iso, local, now_ms, span
 
 MOST_NODES: Final = 50
 """Of the same kind; the rest is counted."""
@@ -222,10 +223,9 @@ def cancel_request(store: Store, run: Run) -> list[Reason]:
 
 def code(store: Store, run: Run) -> list[Reason]:
     """The run's code does not render: the last `render_failed` that no frame has followed."""
-    failed = [entry for entry in store.entries_by_key(run.run_id, "render_failed:") if entry.seq > run.planned]
-    if run.status != "waiting-code" and not failed:
+    if not waits_for_code(store, run):
         return []
-    entry = failed[-1] if failed else None
+    entry = render_failure(store, run)
     error: Json = (entry.data.get("error") or {}) if entry else {}
     text = f"The workflow file does not render: {error.get('code', '')} {error.get('message', '')}"
     text += told_where(text, str(error.get("where") or ""))

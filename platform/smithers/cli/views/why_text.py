@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from smithers.cli.times import now_ms, span
 from smithers.cli.views.why import Reason, Why
+from smithers.views.times import now_ms, span
 
 SYMBOLS: Final = {
     "task": "→",

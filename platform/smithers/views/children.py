@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from smithers.cli.views.approvals import pending
-from smithers.cli.views.asking import request_wire
-from smithers.cli.views.nodes import named, shown_iteration
-from smithers.cli.views.signals import event_wire, open_events
 from smithers.engine.entry import Json
 from smithers.engine.fold import UNPLANNED_KINDS
 from smithers.engine.state import PAUSED
 from smithers.store.interface import Store
 from smithers.store.records import OpenCommandRow, Run
+from smithers.views.approvals import pending
+from smithers.views.asking import request_wire
+from smithers.views.nodes import named, shown_iteration
+from smithers.views.signals import event_wire, open_events
 
 FOR_PEOPLE: Final = ("waiting-approval", "waiting-event", "waiting-code", PAUSED)
 """Statuses of a run that only people bring on. Of several that hold at once, the first one is said."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from smithers.cli.views.nodes import named
 from smithers.engine.entry import split_node_key
 from smithers.errors import RenderError
+from smithers.views.nodes import named
 
 if TYPE_CHECKING:
     from smithers.engine.diff import PlanDiff

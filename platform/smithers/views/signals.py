@@ -8,15 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from smithers.cli.status import FINAL
-from smithers.cli.times import ago, iso, now_ms
-from smithers.cli.views.nodes import shown_iteration
 from smithers.engine.entry import Entry, Json
 from smithers.engine.frame import NodeRow
 from smithers.engine.inbox import PREFIX, WAITING, Sent, open_waits, refusal
+from smithers.engine.state import FINAL
 from smithers.errors import WrongState
 from smithers.store.interface import Store
 from smithers.store.records import Append, Run
+from smithers.views.nodes import shown_iteration
+from smithers.views.times import ago, iso, now_ms
 
 ANY: Final = "*"
 """As a correlation id to look for: any, and none."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from smithers.cli.times import ago, iso, now_ms
 from smithers.engine.answer import listed
 from smithers.engine.entry import Entry, Json
 from smithers.engine.frame import NodeRow
 from smithers.engine.said import Said
+from smithers.views.times import ago, iso, now_ms
 
 
 def course_wire(row: NodeRow, said: Said) -> Json:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from smithers.cli.times import iso, now_ms, span
-from smithers.cli.views.asking import approval_wire, how_to_answer, title_of
-from smithers.cli.views.nodes import find_node, named
 from smithers.engine.answer import Answer
 from smithers.engine.entry import Entry, decided_key
 from smithers.engine.frame import NodeRow
@@ -15,6 +12,9 @@ from smithers.errors import InputError, WrongState
 from smithers.store import deciding
 from smithers.store.interface import Store
 from smithers.store.records import Run
+from smithers.views.asking import approval_wire, how_to_answer, title_of
+from smithers.views.nodes import find_node, named
+from smithers.views.times import iso, now_ms, span
 
 FINAL: Final = ("decided", "fired")
 """Kinds of entries that answer a question; a vote does not."""

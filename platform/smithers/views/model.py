@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from smithers.cli.status import FINAL
 from smithers.engine.chronicle import Event, Reader
 from smithers.engine.entry import Entry, Json, node_key
 from smithers.engine.frame import NodeRow
-from smithers.engine.state import PAUSED
+from smithers.engine.state import FINAL, PAUSED
 
 STATES = {
     "NodePending": "pending",

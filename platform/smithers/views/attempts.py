@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from smithers.cli.times import iso
-from smithers.cli.views.usage import usage_wire
 from smithers.engine.entry import Entry, Json, taken_from
 from smithers.store.interface import Store
+from smithers.views.times import iso
+from smithers.views.usage import usage_wire
 
 
 @dataclass(slots=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from smithers.cli.views.workers import has_bells
 from smithers.errors import ServerError
 from smithers.project import Project
+from smithers.worker.listening import has_bells
 
 
 def wake(project: Project, run_id: str) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from typing import Final
 
-from smithers.worker.spans import parse_span
+from smithers.errors import InputError
 
-__all__ = ["ago", "clock", "iso", "local", "now_ms", "offset", "parse_span", "span"]
+UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 def now_ms() -> int:
@@ -51,3 +52,16 @@ def offset(ms: int) -> str:
     """Time since the run's start as `+02:05.017` (cli.evfmt.line)."""
     ms = max(ms, 0)
     return f"+{ms // 60_000:02d}:{ms // 1000 % 60:02d}.{ms % 1000:03d}"
+
+
+def parse_span(text: str, option: str) -> int:
+    """Milliseconds of `90s`, `5m`, `2h`, `1d`; a bare number is seconds. Raises `InputError`."""
+    unit = next((unit for unit in UNITS if text.endswith(unit)), "")
+    number = text[: len(text) - len(unit)]
+    try:
+        value = float(number)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e9:
+        raise InputError(f"{option}={text!r} is not a duration: write for example 30s, 5m, 2h or 1d.", option=option)
+    return round(value * UNITS[unit or "s"])

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from smithers.cli.times import iso, local
-from smithers.cli.views.course import course_lines, course_wire
-from smithers.cli.views.nodes import named, shown_iteration
 from smithers.engine.answer import listed, mode_of
 from smithers.engine.entry import Json
 from smithers.engine.frame import NodeRow
@@ -15,6 +12,9 @@ from smithers.engine.said import Said
 from smithers.store.deciding import said
 from smithers.store.interface import Store
 from smithers.store.records import Run
+from smithers.views.course import course_lines, course_wire
+from smithers.views.nodes import named, shown_iteration
+from smithers.views.times import iso, local
 
 PREFIX: Final = "human:"
 

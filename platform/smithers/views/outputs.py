@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from smithers.cli.views.approvals import decision_of
-from smithers.cli.views.attempts import node_entries
 from smithers.engine.answer import output_of as decision_output
 from smithers.engine.entry import Json
 from smithers.engine.fold import given
@@ -14,6 +12,8 @@ from smithers.engine.frame import NodeRow
 from smithers.engine.subflows import PRODUCING
 from smithers.errors import WrongState
 from smithers.store.interface import Store
+from smithers.views.approvals import decision_of
+from smithers.views.attempts import node_entries
 
 MOST_OUTPUTS: Final = 1000
 """Of a run with more tasks only the last ones are printed; `output RUN NODE` prints any."""

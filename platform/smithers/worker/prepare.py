@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from smithers.cli.guard import Order
-from smithers.cli.status import FINAL
-from smithers.cli.views.children import children
-from smithers.cli.views.plan_text import told_difference
 from smithers.engine.entry import EndedRun, Fact, Json, OpenRun
+from smithers.engine.state import FINAL
 from smithers.errors import WorkflowFileError, WrongState
 from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.records import Append, Run
+from smithers.views.children import children
+from smithers.views.plan_text import told_difference
 from smithers.worker.kept import is_on_disk, keep
 from smithers.worker.new_run import Request, checked, create, with_defaults
+from smithers.worker.order import Order
 
 if TYPE_CHECKING:
     from smithers.store.interface import Store
@@ -70,7 +70,7 @@ def started(project: Project, order: Order) -> Prepared:
     store = open_store(project, create=True)
     try:
         run = create(store, request, code, input)
-        if run.status in ("finished", "failed", "cancelled"):
+        if run.status in FINAL:
             code = None
         elif run.digest != code.digest:
             code = code_of(store, run, replace(order, run_id=run.run_id)).code
