@@ -24,23 +24,23 @@ from pydantic_core import from_json, to_json
 
 from smithers.engine import nudges
 from smithers.engine.advance import Advance, Changes
-from smithers.engine.asks import expiry, label_of, request
+from smithers.engine.asks import expiry
 from smithers.engine.asks import timeout_ms as wait_ms
 from smithers.engine.blocks import failure_of
-from smithers.engine.budgets import charge_of, limits_of, per_task_ms, shown_usage
+from smithers.engine.budgets import charge_of, limits_of, per_task_ms
 from smithers.engine.caching import cache_of
 from smithers.engine.command import STOPPING, Command
 from smithers.engine.entry import Entry, Fact, Json, node_key, split_node_key
 from smithers.engine.failing import note_failing
-from smithers.engine.fit import schema_of
 from smithers.engine.fold import fold
 from smithers.engine.frame import NodeRow, Plan
-from smithers.engine.judge import judge, reason
+from smithers.engine.judge import judge
 from smithers.engine.mounts import DONE, FAILED, FINAL, Leaf
 from smithers.engine.parts import put_up_anew, render_dirty
 from smithers.engine.payload import payload, timeout_ms
 from smithers.engine.people import ask_of
 from smithers.engine.reads import validated
+from smithers.engine.rows import row
 from smithers.engine.slots import start_ready
 from smithers.engine.state import NodeMemory, State
 from smithers.engine.stuck import why_stuck
@@ -61,9 +61,8 @@ from smithers.errors import RenderError
 from smithers.flow.body import TaskBody
 from smithers.flow.event import WaitForEvent
 from smithers.flow.policy import duration, milliseconds
-from smithers.flow.subflow import Outcome, Subflow
+from smithers.flow.subflow import Subflow
 from smithers.flow.task import Task
-from smithers.flow.usage import Usage
 from smithers.flow.wait import Timer
 from smithers.flow.workflow import AnyWorkflow
 
@@ -553,52 +552,3 @@ def timer_command(timer: Timer, iteration: str, n: int) -> Command:
     assert timer.duration is not None
     span = duration(timer.duration, "duration")
     return Command(n, "timer", timer.id, iteration, delay_ms=max(1, milliseconds(span)))
-
-
-def row(
-    leaf: Leaf,
-    state: str,
-    memory: NodeMemory | None,
-    command: Command | None,
-    unfit: dict[str, str],
-    output: Json | None,
-) -> NodeRow:
-    element = leaf.element
-    attempt = 0 if memory is None else memory.attempt
-    detail: Json = {"output": element.output.__name__} if isinstance(element, Task) else {}
-    if isinstance(element, Outcome):
-        detail = {"output": element.subflow.output.__name__, "mode": "inline"}
-    asks = ask_of(leaf)
-    if element.meta:
-        detail["meta"] = dict(element.meta)
-    if asks is not None and state == "waiting-approval":
-        detail |= request(asks, memory) | ({"mode": "gate"} if isinstance(element, Task) else {})
-    if output is not None:
-        detail["value"] = output
-    if isinstance(element, WaitForEvent):
-        detail |= event_detail(element, state, memory, unfit)
-    if memory is not None and state == "failed":
-        detail["error"] = reason(element, memory)
-    queue = queue_around(leaf)
-    if queue is not None:
-        detail["queue"] = queue.name
-    if memory is not None and memory.usage is not None:
-        detail["usage"] = shown_usage(leaf, Usage(*memory.usage))
-    if memory is not None and memory.cached and state == "finished":
-        detail["cached"] = {"run": memory.cached}
-    if command is not None and command.kind not in STOPPING:
-        attempt = command.attempt
-    label = label_of(asks) if asks is not None else element.label
-    return NodeRow(element.id, leaf.scope.iteration, leaf.kind, state, attempt, label, leaf.ordinal, detail or None)
-
-
-def event_detail(element: WaitForEvent[Any], state: str, memory: NodeMemory | None, unfit: dict[str, str]) -> Json:
-    """What people and senders need to know of a wait; once it is over, which signal it has taken."""
-    found: Json = {"event": element.event, "correlation": element.correlation_id, "output": element.output.__name__}
-    if state == "waiting-event":
-        known = {} if memory is None else {str(seq): why for seq, why in memory.unfit.items()}
-        noted = [{"seq": int(seq), "why": why} for seq, why in {**known, **unfit}.items()]
-        found |= {"schema": schema_of(element.output), "on_timeout": element.on_timeout, "unfit": noted}
-    if state == "finished" and memory is not None:
-        found |= {"signal": memory.signal} if memory.signal else {"timeout": "continue"}
-    return found
