@@ -39,6 +39,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FINISHED
     except KeyboardInterrupt:
         return INTERRUPTED
+    finally:
+        let_go()
+
+
+def let_go() -> None:
+    """The SDK's native objects must go before the interpreter does: it may crash at exit otherwise, and then the exit
+    status is wrong."""
+    if "temporalio" in sys.modules:
+        import gc
+
+        gc.collect()
 
 
 def open_streams() -> None:
