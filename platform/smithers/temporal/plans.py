@@ -145,6 +145,7 @@ class Plans:
             if not entries:
                 return run.planner
             planner = run.planner
+            run.meet(entries)
             try:
                 self.render(run, lambda: planner.apply(entries))
             except (Outdated, RenderError):  # whether rendering really fails, a planner that starts anew finds out
@@ -256,6 +257,7 @@ class Plans:
     def landed(self, run: RunPlans, plan: Plan | None, new: Sequence[Fact], appended: Appended) -> Combined:
         if plan is None or not appended.planned or run.planner is None:
             run.planner = run.mine = None
+            run.company = appended.head
             return unplanned(new, appended)
         run.planner.stored(appended.entries, len(new))
         run.note(appended.entries, self.digest)

@@ -19,6 +19,8 @@ from smithers.temporal.order import Carried
 from smithers.temporal.running import Job
 
 FRAMES_KEPT: Final = 512
+COMPANY: Final = 2000
+"""Entries for which facts from elsewhere are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ class RunPlans:
     """Position of the last entry that asks for a plan."""
     offers: deque[Offer] = field(default_factory=deque["Offer"])
     """Ends of quick bodies that wait for whoever gets the lock next."""
+    company: int = 0
+    """Position of the last facts that came from elsewhere, as far as was seen."""
     failed: set[int] = field(default_factory=set[int])
     """Positions whose plan failed with the code at hand."""
     snapshot: int = 0
@@ -118,6 +122,12 @@ class RunPlans:
         """How many its planner remembers."""
         planner = self.planner
         return 0 if planner is None else len(planner.state.nodes)
+
+    @property
+    def has_company(self) -> bool:
+        """Whether others have written to this log lately: events, decisions, other processes."""
+        planner = self.planner
+        return self.company > 0 and (planner is None or planner.position - self.company < COMPANY)
 
     @property
     def waits_for_code(self) -> bool:
@@ -132,6 +142,10 @@ class RunPlans:
         """Takes a state for the log up to its position. What was open then, the store is asked."""
         self.snapshot, self.numbers, self.last_fact = state.position, state.commands, state.last_fact
         self.frames.append(Stored(state.planned, 0))
+
+    def meet(self, entries: Iterable[Entry]) -> None:
+        """Notes facts that came from elsewhere. Claims change no plan."""
+        self.company = max([self.company, *(entry.seq for entry in entries if entry.kind in UNPLANNED_KINDS)])
 
     def note(self, entries: Sequence[Entry], digest: str) -> None:
         for entry in entries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,9 +11,10 @@ from pydantic import BaseModel
 
 from smithers import Child, Context, Parallel, Sequence, Task, call, workflow
 from smithers.engine.command import Command
+from smithers.engine.inbox import Sent
 from smithers.engine.plan import Planner, is_same
 from smithers.errors import StaleEpoch
-from smithers.store.records import Append
+from smithers.store.records import Append, Appended
 from smithers.temporal.crowd import end_with_others
 from smithers.temporal.facts import claim, ended
 from smithers.temporal.order import Answer, Carried
@@ -146,3 +148,39 @@ def test_commands_that_differ_in_their_numbers_only_travel_as_one() -> None:
         (4, 8), (9, None), (10, None), (12, None), (13, None),
     ]  # fmt: skip
     assert Answer.read(wire).commands == commands
+
+
+def test_events_that_come_while_it_is_planned_cost_no_planner_once_they_are_known(yard: Yard) -> None:
+    yard.start(strands)
+    commands = [yard.store.command("r", command.n)[0].command for command in yard.fetch().commands]
+    plans = yard.codes[CODE]
+    for command in commands:
+        begin(yard, command)
+
+    def planner_after(command: Command) -> Planner | None:
+        fact = ended(command, {"outcome": "finished", "output": {"n": 1}, "ms": 0})
+        assert end_with_others(plans, "r", None, fact, command.n, 1).outcome == "stored"
+        return plans.of("r").planner
+
+    first = planner_after(commands[0])
+    send(yard, 1)
+    second = planner_after(commands[1])
+    assert second is first
+    assert plans.of("r").has_company
+
+    append, command = yard.store.append, commands[2]
+
+    def raced(request: Append) -> Appended:
+        """Another event arrives at the worst moment."""
+        if request.facts and request.facts[0].kind == "ended":
+            send(yard, 2, append)
+        return append(request)
+
+    yard.store.append = raced
+    assert planner_after(command) is first
+    assert [entry.data["covers"] for entry in yard.entries("frame")][-1] > yard.entries("signal")[-1].seq
+
+
+def send(yard: Yard, cause: int, append: Callable[[Append], Appended] | None = None) -> None:
+    fact = Sent("news", {"n": cause}, None, "ann", cause).fact
+    assert (append or yard.store.append)(Append("r", (fact,))).outcomes == ("stored",)
