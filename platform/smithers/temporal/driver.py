@@ -61,7 +61,14 @@ from typing import Any, Final, NoReturn
 
 from temporalio import workflow
 from temporalio.common import RawValue, RetryPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, WorkflowAlreadyStartedError
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ChildWorkflowError,
+    TimeoutType,
+    WorkflowAlreadyStartedError,
+)
+from temporalio.exceptions import TimeoutError as Late
 from temporalio.workflow import ActivityCancellationType, ParentClosePolicy
 
 from smithers.engine.command import ENDING
@@ -97,15 +104,21 @@ LAST_CALL: Final = 30_000
 """Events. The server ends a run at 51,200."""
 SIGNAL_BYTES: Final = 256 * 1024
 LOOK_AGAIN_S: Final = (30.0, 900.0)
+AT_ONCE: Final = timedelta(milliseconds=100)
+CROWDED: Final = timedelta(seconds=30)
+"""For so long nothing is tried on our own worker whose slots were taken."""
 
 
-async def step(order: Order, activity_id: str, *, queue: str = "", longest: timedelta = PLAIN) -> Answer:
+async def step(
+    order: Order, activity_id: str, *, queue: str = "", longest: timedelta = PLAIN, to_start: timedelta | None = None
+) -> Answer:
     """One activity. Raises `ActivityError` when it ended without an answer."""
     wire = await workflow.execute_activity(
         STEP,
         order.wire(),
         task_queue=queue or None,
         activity_id=activity_id,
+        schedule_to_start_timeout=to_start,
         start_to_close_timeout=longest,
         heartbeat_timeout=HEARTBEAT,
         retry_policy=RETRY,
@@ -156,6 +169,7 @@ class Driver:
         self.queue = ""
         """Of the run's code."""
         self.light = light_queue(workflow.info().task_queue)
+        self.crowded_until = workflow.info().start_time
         self.at_home = True
         """Whether the workers of our own queue hold the code, as far as we have seen."""
         self.done = ""
@@ -226,7 +240,7 @@ class Driver:
         self.unanswered, self.signals = [], []
         self.fetching, self.onward = True, order.alone
         self.fetches += 1
-        fetch = asyncio.create_task(step(order, f"fetch-{self.fetches}", queue=self.light))
+        fetch = asyncio.create_task(self.light_step(order, f"fetch-{self.fetches}"))
         fetch.add_done_callback(partial(self.fetched, order))
 
     def fetched(self, order: Order, fetch: asyncio.Task[Answer]) -> None:
@@ -359,8 +373,22 @@ class Driver:
         if is_child:
             return await self.carry_out_child(order)
         if command.kind == "timer":
-            return await step(order, f"step-{command.n}", queue=self.light)
+            return await self.light_step(order, f"step-{command.n}")
         return await self.carry_out_task(order)
+
+    async def light_step(self, order: Order, activity_id: str) -> Answer:
+        """A step without a task, on our own worker if that has a slot: then Temporal hands it over with the answer to
+        the workflow task, and nobody has to be found. Where long bodies hold all slots, in a slot kept for such steps.
+        """
+        if workflow.now() >= self.crowded_until:
+            try:
+                return await step(order, activity_id, to_start=AT_ONCE)
+            except ActivityError as error:
+                if not is_late(error):
+                    raise
+            self.crowded_until = workflow.now() + CROWDED
+            activity_id = f"{activity_id}-light"
+        return await step(order, activity_id, queue=self.light)
 
     async def carry_out_task(self, order: Order) -> Answer:
         if self.at_home:
@@ -466,6 +494,12 @@ class LongTask:
             settle = Order(order.run, FETCH, order.epoch, order.since, settle=(order.n,), child=True)
             answer = await step(settle, "settle", queue=light_queue(workflow.info().task_queue))
         return answer.wire()
+
+
+def is_late(error: ActivityError) -> bool:
+    """Whether nobody was there to begin the activity in time."""
+    cause = error.cause
+    return isinstance(cause, Late) and cause.type == TimeoutType.SCHEDULE_TO_START
 
 
 def signal_value(args: Sequence[RawValue]) -> object:

@@ -188,7 +188,8 @@ def driver_queue(project: str) -> str:
 
 
 def light_queue(drivers: str) -> str:
-    """Beside the drivers' queue: steps without a task, in slots of their own, so that none waits behind a long body."""
+    """Beside the drivers' queue: steps without a task, in slots of their own, so that none waits behind a long body.
+    The driver takes to it where its own worker has no slot."""
     return f"{drivers}-light"
 
 
