@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from smithers.engine.command import ENDING, Command
-from smithers.engine.entry import Entry, Fact, Json
+from smithers.engine.entry import Entry, Fact, Json, split_node_key
 from smithers.engine.frame import Plan
 from smithers.engine.plan import Outdated, Planner
 from smithers.engine.state import FINAL
@@ -29,7 +29,7 @@ from smithers.flow.body import TaskBody
 from smithers.store.habit import habitual
 from smithers.store.interface import Store
 from smithers.store.records import Append, Appended, PlanWrite, Told
-from smithers.temporal.run_plans import RunPlans
+from smithers.temporal.run_plans import ASKED, RunPlans
 from smithers.temporal.running import Job, Superseded
 from smithers.temporal.snapshots import Snapshots
 from smithers.temporal.task_body import Code, by_value, workflow_of
@@ -178,6 +178,8 @@ class Plans:
         options: Json = known.options if known is not None else entries[0].data.get("options") or {}
         workflow = workflow_of(self.code, options)
         run.planner = self.render(run, lambda: Planner.build(workflow, run.run_id, entries, known))
+        nodes = run.planner.state.nodes
+        run.waits.update(split_node_key(key) for key, memory in nodes.items() if memory.shown in ASKED)
         return run.planner
 
     def render(self, run: RunPlans, call: Callable[[], T]) -> T:
@@ -261,6 +263,7 @@ class Plans:
             return unplanned(new, appended)
         run.planner.stored(appended.entries, len(new))
         run.note(appended.entries, self.digest)
+        run.watch(plan.nodes)
         self.keep(run, run.planner, appended)
         facts = appended.entries[: len(new)]  # a plan is stored only if all of them were
         claimed = appended.outcomes[len(new) :] == ("stored",)
@@ -302,6 +305,7 @@ class Plans:
             onward.claimed = appended.outcomes == ("stored",)
         if appended.planned:
             planner.stored(appended.entries)
+            run.watch(plan.nodes)
             if planner.position >= appended.entries[-1].seq:
                 run.note(appended.entries, self.digest)
                 self.keep(run, planner, appended)

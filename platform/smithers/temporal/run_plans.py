@@ -12,13 +12,14 @@ from typing import Final
 from smithers.engine.command import Command
 from smithers.engine.entry import Entry, Fact, Json
 from smithers.engine.fold import UNPLANNED_KINDS
-from smithers.engine.frame import Plan
+from smithers.engine.frame import NodeRow, Plan
 from smithers.engine.plan import Planner
 from smithers.engine.state import State
 from smithers.temporal.order import Carried
 from smithers.temporal.running import Job
 
 FRAMES_KEPT: Final = 512
+ASKED: Final = ("waiting-approval", "waiting-event")
 COMPANY: Final = 2000
 """Entries for which facts from elsewhere are remembered."""
 
@@ -112,6 +113,8 @@ class RunPlans:
     """Ends of quick bodies that wait for whoever gets the lock next."""
     company: int = 0
     """Position of the last facts that came from elsewhere, as far as was seen."""
+    waits: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    """Nodes, with their iterations, that wait for people or events."""
     failed: set[int] = field(default_factory=set[int])
     """Positions whose plan failed with the code at hand."""
     snapshot: int = 0
@@ -125,9 +128,9 @@ class RunPlans:
 
     @property
     def has_company(self) -> bool:
-        """Whether others have written to this log lately: events, decisions, other processes."""
+        """Whether others may be writing to this log: somebody is asked, or others have written lately."""
         planner = self.planner
-        return self.company > 0 and (planner is None or planner.position - self.company < COMPANY)
+        return bool(self.waits) or (self.company > 0 and (planner is None or planner.position - self.company < COMPANY))
 
     @property
     def waits_for_code(self) -> bool:
@@ -142,6 +145,12 @@ class RunPlans:
         """Takes a state for the log up to its position. What was open then, the store is asked."""
         self.snapshot, self.numbers, self.last_fact = state.position, state.commands, state.last_fact
         self.frames.append(Stored(state.planned, 0))
+
+    def watch(self, rows: Iterable[NodeRow]) -> None:
+        """Notes what a stored frame shows of waits."""
+        for row in rows:
+            change = self.waits.add if row.state in ASKED else self.waits.discard
+            change((row.node, row.iteration))
 
     def meet(self, entries: Iterable[Entry]) -> None:
         """Notes facts that came from elsewhere. Claims change no plan."""
@@ -200,6 +209,7 @@ class RunPlans:
         self.commands.clear()
         self.claims.clear()
         self.frames.clear()
+        self.waits.clear()
 
 
 def carried(plan: Plan, owner: int, at_ms: int) -> tuple[Carried, ...]:

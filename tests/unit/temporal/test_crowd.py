@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from pydantic import BaseModel
 
-from smithers import Child, Context, Parallel, Sequence, Task, call, workflow
+from smithers import Approval, Child, Context, Parallel, Sequence, Task, call, workflow
 from smithers.engine.command import Command
 from smithers.engine.inbox import Sent
 from smithers.engine.plan import Planner, is_same
@@ -179,6 +179,26 @@ def test_events_that_come_while_it_is_planned_cost_no_planner_once_they_are_know
     yard.store.append = raced
     assert planner_after(command) is first
     assert [entry.data["covers"] for entry in yard.entries("frame")][-1] > yard.entries("signal")[-1].seq
+
+
+@workflow
+def strands_beside_a_question(ctx: Context[dict[str, int]]) -> Child:
+    return Parallel[Approval("ok", title="Fine?"), strands.function(ctx)]
+
+
+def test_who_may_be_answered_at_any_moment_has_company_until_then(yard: Yard) -> None:
+    yard.start(strands_beside_a_question)
+    yard.fetch()
+    plans = yard.codes[CODE]
+    assert plans.of("r").has_company
+    plans.of("r").forget()
+    with plans.locked("r", None) as run:
+        plans.rebuilt(run)
+    assert plans.of("r").waits == {("ok", "")}
+
+    yard.decide("ok", approved=True)
+    yard.fetch()
+    assert plans.of("r").waits == set()
 
 
 def send(yard: Yard, cause: int, append: Callable[[Append], Appended] | None = None) -> None:
