@@ -140,7 +140,11 @@ def is_installed(place: Path) -> bool:
 
 def is_unchanged(source: Path, entry: str, files: Mapping[str, bytes]) -> bool:
     """Whether the files around a workflow file are these, and there are no other prompts. Imports nothing."""
-    base = source.parents[entry.count("/")]
+    source = source.resolve()  # as it is when a digest is made
+    above, depth = source.parents, entry.count("/")
+    if depth >= len(above):
+        return False
+    base = above[depth]
     prompts = {file.relative_to(base).as_posix() for file in prompt_files(source.parent)}
     try:
         return prompts <= files.keys() and all((base / name).read_bytes() == data for name, data in files.items())

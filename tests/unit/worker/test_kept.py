@@ -107,12 +107,15 @@ def test_a_copy_that_was_changed_is_put_right(project: Path) -> None:
     assert json.loads(process(project, LOAD, folder, digest))[1] == "near old far old late old"
 
 
-def test_the_store_says_whether_the_files_are_still_the_code(project: Path) -> None:
+def test_the_store_says_whether_the_files_are_still_the_code(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     digest = process(project, KEEP)
     store = open_store(f"sqlite:///{project.parent / 'store.db'}", create=False)
     source = project / "flows" / "flow.py"
 
     assert kept.is_on_disk(store.sources(digest), source)
+    assert not kept.is_on_disk(store.sources(digest), Path("/flow.py"))
+    monkeypatch.chdir(source.parent)
+    assert kept.is_on_disk(store.sources(digest), Path("flow.py"))
     (project / "src" / "library" / "late.py").unlink()
     assert not kept.is_on_disk(store.sources(digest), source)
     store.close()
