@@ -19,7 +19,7 @@ from smithers.flow.usage import Usage
 
 Started = tuple[int, str, str, str, int, int]
 """A command as a frame records it: number, kind, node, iteration, attempt, target."""
-VERSION: Final = 10
+VERSION: Final = 11
 """Of this fold: snapshots made by another one are not used."""
 UNPLANNED_KINDS: Final[frozenset[Kind]] = frozenset(
     {
@@ -306,8 +306,8 @@ def fired(state: State, data: Json) -> None:
     memory = state.memory(node_key(data["node"], data["iteration"]))
     if memory.waits is not None:
         memory.expired = state.position
-        return
-    produce(state, node_key(data["node"], data["iteration"]), {})
+    elif not memory.outcome:  # else an event came first, in a plan whose frame stands behind this
+        produce(state, node_key(data["node"], data["iteration"]), {})
 
 
 def settled(state: State, data: Json) -> None:

@@ -20,8 +20,12 @@ from smithers import (
     WaitForEvent,
     Workflow,
     call,
+    workflow,
 )
 from smithers.engine.check import graph
+from smithers.engine.entry import Entry
+from smithers.engine.inbox import Sent
+from smithers.engine.plan import Planner
 from smithers.errors import InvalidElement, InvalidInput, WrongState
 from smithers.testing import InMemoryRun, simulate
 from tests.unit.engine.by_hand import start
@@ -541,3 +545,28 @@ def test_a_timer_and_an_event_in_parallel_wait_for_the_event(begin: Any) -> None
     assert run.status == "waiting-event"
     run.signal("deployed", Deploy(sha="a"))
     assert run.status == "waiting-timer"
+
+
+@workflow
+def waits_for_a_while(ctx: Context[Any]) -> Child:
+    return WaitForEvent("news", event="go", output=Out, timeout="1h", on_timeout="continue")
+
+
+def test_a_deadline_that_falls_due_while_an_event_is_planned_changes_nothing() -> None:
+    run = InMemoryRun(waits_for_a_while)
+    log = list(run.log)
+    event, n = Sent("go", {"n": 1}, None, "ann", 1).fact, log[-1].data["commands"][0][0]
+    log.append(Entry(len(log) + 1, event.kind, event.key, event.data, 0))
+    warm = Planner.build(waits_for_a_while, run.run_id, log)
+    plan = warm.plan()
+    assert plan is not None
+    about = {"n": n, "node": "news", "iteration": ""}
+    between = [
+        Entry(len(log) + 1, "fired", f"fired:{n}", about, 0),
+        Entry(len(log) + 2, "frame", plan.key, plan.frame, 0),
+    ]
+
+    warm.stored(between)
+
+    cold = Planner.build(waits_for_a_while, run.run_id, [*log, *between])
+    assert warm.state.nodes["news:"].output == cold.state.nodes["news:"].output == {"n": 1}
