@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from smithers import Child, Context, RetryPolicy, Subflow, Task, TaskContext, Workflow, call
 from smithers.engine.entry import Json, node_key
 from smithers.engine.fold import UNPLANNED_KINDS, fold
+from smithers.engine.frame import NodeRow
 from smithers.engine.inbox import Sent
 from smithers.engine.state import State
 from smithers.errors import NonRetryable
@@ -180,6 +181,10 @@ def with_context(inner: Callable[..., Any], body: Callable[..., Any]) -> Callabl
     return body
 
 
+def questions(run: Really) -> list[NodeRow]:
+    return [row for row in run.store.nodes(run.run_id) if row.state == "waiting-approval"]
+
+
 @dataclass
 class TemporalMode:
     """A project on a real server, for as many runs as wanted."""
@@ -225,12 +230,12 @@ class TemporalMode:
         sent: set[str] = set()
         while run.status not in FINAL:
             self.send(worker, run, payloads, sent)
-            waiting = [row for row in run.store.nodes(run.run_id) if row.state == "waiting-approval"]
+            waiting = questions(run)
             # what people approve so often is about to be answered for them
             asked = [row for row in waiting if not habitual(run.store, run.run_id, [row])]
             answered = [row for row in asked if row.node in people]
             self.answer_below(worker, run.store, run.run_id, "", people)
-            if not answered and asked == waiting and self.only_people_can_go_on(run):
+            if not answered and asked == waiting and self.only_people_can_go_on(run) and questions(run) == waiting:
                 return
             for row in answered:
                 if decide(run.store, run.run_id, row, answer_of(row, next_words[row.node])) is not None:
