@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from smithers.engine.command import Command
 from smithers.engine.entry import Json
 from smithers.engine.state import NodeMemory
 from smithers.flow.approval import Approval, ApprovalRanking, ApprovalSelection, Decision
@@ -188,8 +187,3 @@ def timeout_ms(element: Ask) -> int:
 
 def span_ms(span: Duration | None) -> int:
     return 0 if span is None else milliseconds(duration(span, "span"))
-
-
-def expiry(element: Ask, iteration: str, ask: int, n: int) -> Command:
-    """The timer that ends the wait. Its attempt says which ask it belongs to, and tells it from a `Timer`."""
-    return Command(n, "timer", element.id, iteration, attempt=ask, delay_ms=max(1, timeout_ms(element)))

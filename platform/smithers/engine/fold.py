@@ -214,11 +214,13 @@ def fail(state: State, key: str, error: Json) -> None:
         memory.failures += 1
 
 
+def more(known: list[int] | None, usage: Usage) -> list[int]:
+    total = usage + Usage(*known or ())
+    return [total.input_tokens, total.output_tokens, total.nano_usd]
+
+
 def use(state: State, memory: NodeMemory, usage: Usage) -> None:
-    total = usage + Usage(*memory.usage or ())
-    memory.usage = [total.input_tokens, total.output_tokens, total.nano_usd]
-    everything = usage + Usage(*state.used or ())
-    state.used = [everything.input_tokens, everything.output_tokens, everything.nano_usd]
+    memory.usage, state.used = more(memory.usage, usage), more(state.used, usage)
     for scope in memory.charge[0] if memory.charge else ():
         tokens, nano = state.spent.get(scope, (0, 0))
         state.spent[scope] = [tokens + usage.tokens, nano + usage.nano_usd]

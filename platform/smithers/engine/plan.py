@@ -24,8 +24,6 @@ from pydantic_core import from_json, to_json
 
 from smithers.engine import nudges
 from smithers.engine.advance import Advance, Changes
-from smithers.engine.asks import expiry
-from smithers.engine.asks import timeout_ms as wait_ms
 from smithers.engine.blocks import failure_of
 from smithers.engine.budgets import charge_of, limits_of, per_task_ms
 from smithers.engine.caching import cache_of
@@ -42,6 +40,7 @@ from smithers.engine.people import ask_of
 from smithers.engine.reads import validated
 from smithers.engine.rows import row
 from smithers.engine.slots import start_ready
+from smithers.engine.state import FINAL as OVER
 from smithers.engine.state import NodeMemory, State
 from smithers.engine.stuck import why_stuck
 from smithers.engine.subflows import checked, child_payload
@@ -262,19 +261,15 @@ class Planner:
         status, error = self.outcome(started)
         starts = sorted([*started, *changes.timers], key=lambda leaf: leaf.order)
         changes.leaves.update((leaf.key, leaf) for leaf in starts)
-        waits = sorted(
-            {leaf.key: leaf for leaf in changes.asked if self.is_to_arm(leaf)}.values(), key=lambda w: w.order
-        )
         disarmed = [n for n in state.clocks if not self.is_armed(n)]
         numbers = count(state.commands + 1)
         commands = [replace(cancel, n=next(numbers)) for cancel in cancels]
         commands += [self.command(leaf, next(numbers)) for leaf in starts]
         shown, rows = self.rows({node_key(c.node, c.iteration): c for c in commands})
         commands += [Command(next(numbers), "cancel", *self.waited(n), target=n) for n in disarmed]
-        commands += [self.expiry(leaf, next(numbers)) for leaf in waits]
-        commands += [replace(nudge, n=next(numbers)) for nudge in self.follow_ups()]
+        commands += [replace(timer, n=next(numbers)) for timer in self.question_timers()]
         closed += disarmed
-        if status in ("finished", "failed", "cancelled"):
+        if status in OVER:
             kind = "fail" if status == "failed" else "complete"
             commands.append(Command(next(numbers), kind, payload={"status": status}))
         delta: Json = {
@@ -291,7 +286,7 @@ class Planner:
         extra |= {"charges": charges, "refused": changes.refused, "exceeded": changes.exceeded}
         extra |= {"waits": self.waits(), "events": changes.events, "unfit": changes.unfit}
         extra["error"] = error
-        if status not in ("finished", "failed", "cancelled"):
+        if status not in OVER:
             extra["failing"] = note_failing(self.advance)
         extra |= {"delays": {str(c.n): [c.delay_ms, c.due_ms] for c in commands if c.delay_ms or c.due_ms}}
         delta.update({name: value for name, value in extra.items() if value})
@@ -347,14 +342,6 @@ class Planner:
         gone = {*self.advance.changes.withdrawn, *self.tree.orphans()}
         return any(not self.state.nodes[key].cancelling for key in self.state.by_command.values() if key not in gone)
 
-    def is_to_arm(self, leaf: Leaf) -> bool:
-        """Whether a leaf asks, for a time, and no timer says yet when that is over."""
-        ask = ask_of(leaf)
-        if ask is None or not leaf.attached or not leaf.waiting or not wait_ms(ask):
-            return False
-        memory = self.state.nodes.get(leaf.key)
-        return memory is None or memory.expiry == 0 or not self.is_armed(memory.expiry)
-
     def is_armed(self, n: int) -> bool:
         """Whether the timer still belongs to a question that is asked now."""
         key, asked, which = self.state.clocks[n]
@@ -368,21 +355,16 @@ class Planner:
     def waited(self, n: int) -> tuple[str, str]:
         return split_node_key(self.state.clocks[n][0])
 
-    def expiry(self, leaf: Leaf, n: int) -> Command:
-        ask, memory = ask_of(leaf), self.state.nodes.get(leaf.key)
-        assert ask is not None
-        return expiry(ask, leaf.scope.iteration, 1 if memory is None else memory.ask, n)
-
-    def follow_ups(self) -> list[Command]:
-        """Timers of questions that are asked and not followed up yet, in the order of the tree; without numbers."""
+    def question_timers(self) -> list[Command]:
+        """Those that questions need and have not got, without numbers: first all that end waits, then what follows
+        questions up, each in the order of the tree."""
         asking = {leaf.key: leaf for leaf in self.advance.changes.asked if leaf.attached and leaf.waiting}
         found: list[Command] = []
         for leaf in sorted(asking.values(), key=lambda leaf: leaf.order):
             ask = ask_of(leaf)
-            if ask is not None and ask.is_followed_up:
-                memory = self.state.nodes.get(leaf.key)
-                found += nudges.missing(ask, leaf.scope.iteration, memory, self.is_armed)
-        return found
+            if ask is not None:
+                found += nudges.missing(ask, leaf.scope.iteration, self.state.nodes.get(leaf.key), self.is_armed)
+        return sorted(found, key=nudges.is_nudge)
 
     def cancellations(self) -> tuple[list[Command], list[int]]:
         """Commands that stop what is in flight and no longer wanted, and numbers that are over without an answer."""
@@ -433,7 +415,7 @@ class Planner:
         limit = shortest(timeout_ms(element), per_task_ms(leaf, "fail"))
         long = element.isolated or limit > LONG_MS
         body = payload(element, outputs_of(self.tree, leaf)) | cache_of(self.tree, leaf, element) | limits_of(leaf)
-        body |= of_body(leaf, memory)
+        body |= of_body(queue, memory)
         kind = "child" if long else "run"
         return Command(
             n,

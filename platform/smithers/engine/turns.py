@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 WAITING: Final = "waiting-queue"
 NORMAL: Final = 3
-"""Of the priorities 1 to 5."""
+"""Of the priorities 1 to 5: the middle one, which is Temporal's own default."""
 KEEPS: Final = (WAITING, "running", "cancelling")
 """States of nodes that want a turn, or have one."""
 
@@ -72,9 +72,8 @@ def ticket(queue: Queue, state: State) -> Json:
     return {"queue": queue.name, "limit": limit_of(queue, state), "priority": priority}
 
 
-def of_body(leaf: Leaf, memory: NodeMemory | None) -> Json:
-    """What the command that begins the task says, so that its end gives the slot back."""
-    queue = queue_around(leaf)
+def of_body(queue: Queue | None, memory: NodeMemory | None) -> Json:
+    """What the command that begins a task of this queue says, so that its end gives the slot back."""
     if queue is None and not has_turn(memory):
         return {}
     return {"queue": queue.name if queue is not None else ""}

@@ -14,10 +14,9 @@ from hashlib import sha256
 from typing import Final
 
 from smithers.engine.entry import Json
+from smithers.engine.turns import NORMAL
 from smithers.store.records import Run
 
-NORMAL: Final = 3
-"""Temporal's own default, in the middle of 1 to 5."""
 LONGEST_KEY: Final = 64
 """Bytes of a fairness key that the server takes."""
 SHARES: Final = "shares"

@@ -24,6 +24,7 @@ from smithers.engine.plan import Planner
 from smithers.engine.rerun import Reset, reset_of
 from smithers.engine.ruling import WAITING, Ruling, delegate, rule, withdraw
 from smithers.engine.said import Said, collected
+from smithers.engine.state import FINAL
 from smithers.engine.subflows import child_id
 from smithers.errors import WrongState
 from smithers.flow.workflow import AnyWorkflow
@@ -75,7 +76,7 @@ class InMemoryRun:
 
     @property
     def is_over(self) -> bool:
-        return self.status in ("finished", "failed", "cancelled")
+        return self.status in FINAL
 
     @property
     def work(self) -> list[Command]:

@@ -6,10 +6,10 @@ from typing import Final
 
 from smithers.cli.argv import LATEST
 from smithers.engine.entry import Json
+from smithers.engine.turns import NORMAL
 from smithers.errors import InputError, RunNotFound
 from smithers.store.interface import Store
 from smithers.store.records import Run, Search
-from smithers.temporal.priorities import NORMAL
 from smithers.views.times import iso
 
 MOST_NAMED: Final = 1000
