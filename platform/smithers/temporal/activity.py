@@ -17,7 +17,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from smithers.errors import StoreUnavailable
 from smithers.temporal.job import Outcome, StepJob
-from smithers.temporal.order import STEP, Answer, Order
+from smithers.temporal.order import FETCH, STEP, Answer, Order
 from smithers.temporal.workshop import Delivery, HandOver, Workshop
 
 log = logging.getLogger(__name__)
@@ -43,12 +43,16 @@ class StepActivity:
     worker: str
     """Identity of this process."""
     stopping: Callable[[], bool]
+    on_fetch: Callable[[str], None]
+    """Told of runs whose driver fetches."""
     on_end: Callable[[str], None]
     """Told of runs whose end a step has answered with."""
 
     @activity.defn(name=STEP)
     async def step(self, wire: Any) -> Any:  # not `Json`: the SDK would walk through the value to check it
         order, info = Order.read(wire), activity.info()
+        if order.n == FETCH:
+            self.on_fetch(order.run)
         key = self.pulse.begin(order, info.task_token, activity.heartbeat)
         try:
             answered = await self.carried_out(order, info.attempt)

@@ -19,6 +19,7 @@ from smithers.temporal.activity import Pulse, StepActivity
 from smithers.temporal.driver import Driver, LongTask
 from smithers.temporal.order import code_queue, driver_queue, light_queue, plan_queue
 from smithers.temporal.scheduled import Scheduled, ScheduledActivities, Starter, schedule_queue
+from smithers.temporal.sticky import STICKY
 from smithers.temporal.workshop import Workshop
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 UNSANDBOXED: Final = UnsandboxedWorkflowRunner()
 """Nothing in our workflows is an author's."""
-STICKY: Final = timedelta(seconds=1)
-"""How long a driver's next event waits for the process that has it in memory."""
 LEEWAY_S: Final = 3.0
 """Between asking bodies to stop and leaving them behind."""
 LAST_WORDS_S: Final = 1.0
@@ -57,6 +56,7 @@ class Serving:
     pulse: Pulse
     identity: str
     settings: Slots
+    on_fetch: Callable[[str], None]
     stopping: Callable[[], bool]
     ended: asyncio.Event
     """Set when a worker has ended by itself."""
@@ -90,7 +90,7 @@ class Serving:
         self._run(plan_queue(queue), self.settings.light_slots)
 
     def _run(self, queue: str, slots: int, **more: Any) -> None:
-        steps = StepActivity(self.shop, self.pulse, self.identity, self.stopping, self._ending.append)
+        steps = StepActivity(self.shop, self.pulse, self.identity, self.stopping, self.on_fetch, self._ending.append)
         self._add(queue, slots, [steps.step], **more)
 
     def _add(self, queue: str, slots: int, activities: list[Callable[..., Any]], **more: Any) -> None:

@@ -26,6 +26,7 @@ from smithers.temporal.plans import Plans
 from smithers.temporal.running import BodyTable
 from smithers.temporal.spool import Spool
 from smithers.temporal.takeover import Ledger, take_over
+from smithers.temporal.unheard import Unheard
 from smithers.temporal.watch import Watch
 from smithers.temporal.workshop import Workshop
 from smithers.worker.bodies import LocalBodies
@@ -90,6 +91,7 @@ class EmbeddedWorker:
         self._watch = Watch(self.shop)
         self._serving: Serving | None = None
         self._client: Client | None = None
+        self._unheard = Unheard()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._draining = threading.Event()
@@ -224,7 +226,17 @@ class EmbeddedWorker:
         address = server.address
         self._client = client = await connect(self.project, address, identity=self.identity)
         ended = asyncio.Event()
-        serving = Serving(client, self.shop, self._pulse, self.identity, self.settings, self._draining.is_set, ended)
+        unheard = self._unheard = Unheard()
+        serving = Serving(
+            client,
+            self.shop,
+            self._pulse,
+            self.identity,
+            self.settings,
+            unheard.heard,
+            self._draining.is_set,
+            ended,
+        )
         bell = Bell(self.project, self._ring)
         sweeper = Sweeper(self.project, self.store, client, self._ring, self.on_open_runs)
         pulse = asyncio.create_task(self._pulse.run())
@@ -286,7 +298,8 @@ class EmbeddedWorker:
 
         if self._client is None:
             raise TemporalUnavailable("The worker is not connected.")
-        await ringing.ring(self._client, self.project.name, run)
+        async with self._unheard.place(run.run_id):
+            await ringing.ring(self._client, self.project.name, run)
 
     def _prepare(self, code: LoadedCode) -> None:
         queue = code_queue(self.project.name, code.digest)
