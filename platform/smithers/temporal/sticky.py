@@ -19,6 +19,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -35,7 +36,7 @@ LOOKS: Final = 16
 RECENT: Final = 50
 """Events at the end of a history."""
 POLLERS: Final = 4
-QUIET_S: Final = 0.5
+QUIET_S: Final = 2.0
 """A queue from which nothing has come for so long is empty."""
 POLL: Final = timedelta(seconds=5)
 """The server refuses to be asked for much less."""
@@ -79,12 +80,20 @@ def is_waiting(described: DescribeWorkflowExecutionResponse) -> bool:
     return described.pending_workflow_task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
 
 
-def empty_soon(client: Client, owners: Sequence[str], drivers: Sequence[str], idle: Sequence[str]) -> None:
+def empty_soon(
+    client: Client, owners: Sequence[str], drivers: Sequence[str], idle: Sequence[str], over: ExitStack
+) -> None:
     """Hands on what waits for dead processes, the `owners`, and then resets the `idle` drivers, while others work.
 
-    `drivers` are workflow ids of which some were driven by the owners, the likeliest first.
+    `drivers` are workflow ids of which some were driven by the owners, the likeliest first. `over` is left at the end,
+    or by what kept us from getting there.
     """
-    task = asyncio.create_task(_empty_all(client, owners, drivers, idle))
+
+    async def go() -> None:
+        with over:
+            await _empty_all(client, owners, drivers, idle)
+
+    task = asyncio.create_task(go())
     _background.add(task)
     task.add_done_callback(_background.discard)
 

@@ -48,7 +48,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Collection, Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from mmap import mmap
 from pathlib import Path
@@ -156,7 +156,10 @@ def read_slot(slot: bytes) -> Held | None:
 
 @contextmanager
 def dead_ledgers(project: Project) -> Generator[list[Path]]:
-    """Ledgers of processes that are gone for certain, locked for the time being and removed at the end."""
+    """Ledgers of processes that are gone for certain, locked for the time being and removed at the end.
+
+    They stay, for the next one to take over, if this process dies before, or does not get to the end.
+    """
     locked: list[tuple[int, Path]] = []
     try:
         for path in sorted(ledgers(project).glob("*")):
@@ -195,7 +198,8 @@ async def take_over(project: Project, client: Client, open_runs: Sequence[str]) 
     """Hands on what dead processes of this machine had in hand. Returns how many steps that were."""
     if not any(ledgers(project).glob("*")):
         return 0
-    with dead_ledgers(project) as paths:
+    with ExitStack() as over:
+        paths = over.enter_context(dead_ledgers(project))
         if not paths:
             return 0
         held = [step for path in paths for step in read_ledger(path)]
@@ -211,7 +215,7 @@ async def take_over(project: Project, client: Client, open_runs: Sequence[str]) 
         dead = {path.name for path in paths}
         unnoted = await each(workflows, lambda workflow_id: hand_on_unnoted(client, workflow_id, dead))
         idle = [run for run in open_runs if run not in known]
-        sticky.empty_soon(client, sorted(dead), [*waiting, *known, *idle], idle)
+        sticky.empty_soon(client, sorted(dead), [*waiting, *known, *idle], idle, over.pop_all())
     count = len(noted) + sum(unnoted)
     log.info("took over %d steps of %d dead workers", count, len(paths))
     return count

@@ -86,6 +86,11 @@ def test_a_step_that_its_dead_worker_had_not_noted_is_handed_on(place: Place) ->
             return second.attempt
 
     assert asyncio.run(go()) == 2
+    assert dead_ledgers(place) == [dead], "it did not get to the end: that is for the next one"
+
+
+def dead_ledgers(place: Place) -> list[str]:
+    return [path.name for path in ledgers(place.project).iterdir()]
 
 
 def note_another_step_of(place: Place, run_id: str, dead: str) -> None:
@@ -130,6 +135,9 @@ def test_a_signal_that_waits_for_a_dead_process_is_given_to_another(place: Place
         async with Worker(client, task_queue=f"{name}-driver", workflows=[OneSignal]):
             await takeover.take_over(place.project, client, [name])
             told = await handle.result()
+            async with asyncio.timeout(30):
+                while dead_ledgers(place):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
         handed_on = await happened(client, name, EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED)
         return told, handed_on, await happened(client, name, EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT)
 
