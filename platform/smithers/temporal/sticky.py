@@ -25,7 +25,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
-    from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse, PollWorkflowTaskQueueResponse
+    from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueResponse
     from temporalio.client import Client
 
 log = logging.getLogger(__name__)
@@ -71,13 +71,6 @@ async def reset(client: Client, workflow_id: str) -> None:
     execution = WorkflowExecution(workflow_id=workflow_id)
     request = ResetStickyTaskQueueRequest(namespace=client.namespace, execution=execution)
     await client.workflow_service.reset_sticky_task_queue(request)
-
-
-def is_waiting(described: DescribeWorkflowExecutionResponse) -> bool:
-    """Whether a workflow task has been given to a queue, and nobody has taken it."""
-    from temporalio.api.enums.v1 import PendingWorkflowTaskState
-
-    return described.pending_workflow_task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
 
 
 def empty_soon(

@@ -72,16 +72,6 @@ NO_SLOT: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
-    """The workflows that carry out a run: its driver, and tasks in workflows of their own."""
-
-    run_id: str
-    children: Sequence[str]
-    waits: bool
-    """The driver has a workflow task that nobody has taken."""
-
-
-@dataclass(frozen=True, slots=True)
 class Held:
     """A step that a process had in hand."""
 
@@ -204,13 +194,10 @@ async def take_over(project: Project, client: Client, open_runs: Sequence[str]) 
             return 0
         held = [step for path in paths for step in read_ledger(path)]
         known = list(dict.fromkeys(step.run_id for step in held))
-        families = await each(known, lambda run_id: family_of(client, run_id))
-        workflows = [workflow for family in families for workflow in (family.run_id, *family.children)]
-        waiting = [family.run_id for family in families if family.waits]
-        await each(
-            [workflow for workflow in workflows if workflow not in waiting],
-            lambda workflow_id: sticky.reset(client, workflow_id),
-        )
+        families = await each(known, lambda run_id: with_children(client, run_id))
+        workflows = [workflow for family in families for workflow in family]
+        waiting = [found for found in await each(workflows, lambda one: if_waiting(client, one)) if found]
+        await each([one for one in workflows if one not in waiting], lambda one: sticky.reset(client, one))
         noted = await each(held, lambda step: hand_on(client, step))
         dead = {path.name for path in paths}
         unnoted = await each(workflows, lambda workflow_id: hand_on_unnoted(client, workflow_id, dead))
@@ -221,10 +208,19 @@ async def take_over(project: Project, client: Client, open_runs: Sequence[str]) 
     return count
 
 
-async def family_of(client: Client, run_id: str) -> Family:
-    described = (await client.get_workflow_handle(run_id).describe()).raw_description
-    children = [child.workflow_id for child in described.pending_children]
-    return Family(run_id, children, sticky.is_waiting(described))
+async def with_children(client: Client, run_id: str) -> list[str]:
+    """Ids of the workflows that carry out a run: its driver, and tasks in workflows of their own."""
+    described = await client.get_workflow_handle(run_id).describe()
+    return [run_id, *(child.workflow_id for child in described.raw_description.pending_children)]
+
+
+async def if_waiting(client: Client, workflow_id: str) -> str:
+    """The workflow's id, if it has a workflow task that nobody has taken yet."""
+    from temporalio.api.enums.v1 import PendingWorkflowTaskState
+
+    described = (await client.get_workflow_handle(workflow_id).describe()).raw_description
+    waiting = PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
+    return workflow_id if described.pending_workflow_task.state == waiting else ""
 
 
 async def hand_on(client: Client, step: Held) -> None:
