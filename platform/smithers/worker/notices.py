@@ -23,6 +23,7 @@ from typing import Final
 
 from smithers.engine.entry import Json
 from smithers.engine.frame import NodeRow
+from smithers.engine.state import ASKED
 from smithers.project import Project
 from smithers.store.deciding import said
 from smithers.store.interface import Store
@@ -31,7 +32,6 @@ from smithers.store.records import Run
 log = logging.getLogger(__name__)
 LIMIT_S: Final = 10.0
 FAILED_LOOKED_AT: Final = 20
-WAITING: Final = ("waiting-approval", "waiting-event")
 
 
 @dataclass(slots=True, eq=False)
@@ -57,7 +57,7 @@ class Notices:
                 for node in self.store.nodes(run.run_id):
                     if node.state == "waiting-approval":
                         yield from self.of_question(run, node)
-            if self.events and run.status in WAITING:
+            if self.events and run.status in ASKED:
                 yield from self.awaited(run)
         for run in self.store.runs(statuses=("failed",), limit=FAILED_LOOKED_AT):
             yield f"{run.run_id}:{run.epoch}:failed", notice_of("failed", run, {"error": run.error or {}})

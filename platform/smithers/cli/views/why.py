@@ -22,6 +22,7 @@ from smithers.views.nodes import named, shown_iteration
 from smithers.views.rendering import render_failure, waits_for_code
 from smithers.views.signals import event_wire, open_events, send_command, told_event
 from smithers.views.times import ago, iso, local, now_ms, span
+from smithers.views.turns import place_in
 
 MOST_NODES: Final = 50
 """Of the same kind; the rest is counted."""
@@ -330,12 +331,10 @@ def turn(store: Store, run: Run, row: OpenCommandRow) -> Reason:
     """A task that waits for its turn in a queue that runs share: who is before it, and who has a slot."""
     place = row.command.node, row.command.iteration
     queue = (store.command(run.run_id, row.command.n)[0].command.payload or {}).get("queue", "")
-    tickets = store.tickets(queue)
-    mine = next((one for one in tickets if (one.run_id, one.node, one.iteration) == (run.run_id, *place)), None)
-    holders = [one for one in tickets if one.held]
-    before = 0 if mine is None else tickets.index(mine) - len(holders)
-    most = min((one.limit for one in tickets), default=1)
-    text = f"{named(*place)} waits for its turn in queue {queue!r}, of which {most} may run: {before} before it."
+    stands = place_in(store, queue, run.run_id, *place)
+    holders, before = stands.holders, len(stands.before)
+    may = "1 may run at a time" if stands.limit == 1 else f"{stands.limit} may run at the same time"
+    text = f"{named(*place)} waits for its turn in queue {queue!r}, of which {may}: {before} before it."
     text += "".join(
         f"\n{named(one.node, one.iteration)} of run {one.run_id} has a slot." for one in holders[:MOST_NODES]
     )
@@ -343,11 +342,11 @@ def turn(store: Store, run: Run, row: OpenCommandRow) -> Reason:
     return Reason(
         "turn",
         text,
-        mine.since_ms if mine is not None else 0,
+        stands.since_ms,
         "a task of the queue ends",
         f"smithers why {holders[0].run_id}" if holders else "",
         *place,
-        {"queue": queue, "limit": most, "before": before, "holders": held},
+        {"queue": queue, "limit": stands.limit, "before": before, "holders": held},
     )
 
 
