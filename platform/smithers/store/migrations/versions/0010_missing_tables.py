@@ -1,8 +1,8 @@
 """Tables that stores lack whose schema says they have them. Frozen.
 
-0005, 0006 and 0008 came into use in different builds at the same time, each as the next one after 0003. A store that was
-made by the build with 0008 alone has no table for outputs that other runs may take, nor one for sources; one that was
-made by the build with 0006 and 0008 lacks the first. Both say 0008, as complete ones do.
+0005, 0006 and 0008 came into use in different builds at the same time, each as the next one after 0003. A store that
+was made by the build with 0008 alone has no table for outputs that other runs may take, nor one for sources; one that
+was made by the build with 0006 and 0008 lacks the first. Both say 0008, as complete ones do.
 """
 
 from __future__ import annotations
