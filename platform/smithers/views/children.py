@@ -52,7 +52,7 @@ def child_wire(store: Store, child: ChildRun) -> Json:
         "nodeId": parent["node"],
         "iteration": shown_iteration(parent["iteration"]),
         "workflow": run.workflow,
-        "status": run.status,
+        "status": seen_status(store, run),
         "error": run.error,
         "pendingApprovals": asked,
         "pendingEvents": [event_wire(row) for row in open_events(store.nodes(run.run_id))],

@@ -104,7 +104,7 @@ def show(here: Session, run: Run, most: int) -> None:
 
 def told_child(here: Session, child: ChildRun) -> list[str]:
     """A run below, and what it asks people."""
-    run, indent = child.run, "  " * (child.depth - 1)
+    run, indent = as_seen(here.store, child.run), "  " * (child.depth - 1)
     lines = [f"{indent}{SYMBOLS.get(run.status, '→')} {child.node}: run {run.run_id} ({run.workflow}) is {run.status}"]
     for row in pending(here.store, run.run_id):
         lines += [f"{indent}    {what_waits(row)}", f"{indent}    {how_to_answer(run.run_id, row)}"]
