@@ -66,6 +66,7 @@ def request(element: Ask, memory: NodeMemory | None) -> Json:
         "allowed_users": list(element.allowed_users or ()),
         "allowed_scopes": list(element.allowed_scopes or ()),
         "timeout_ms": timeout_ms(element),
+        "on_timeout": element.on_timeout if element.timeout is not None else "",
         "remind_after_ms": span_ms(element.remind_after),
         "reminders": element.reminders if element.remind_after is not None else 0,
         "escalate_after_ms": span_ms(element.escalate_after),
