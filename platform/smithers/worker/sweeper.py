@@ -52,8 +52,8 @@ OLD_MS: Final = 5000
 """Younger trouble is probably being dealt with."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 3.0, 300.0
 CLOSED_LOOKED_AT: Final = 50
-LAST_TOLD_S: Final = 5.0
-"""How long a worker that ends goes on to tell people what is new."""
+LAST_TOLD_S: Final = 3.0
+"""How long a worker that ends goes on to tell people what is new. Its bodies are drained after that."""
 PRUNE_EVERY_S: Final = 600.0
 PRUNED_AT_ONCE: Final = 20
 IN_FLIGHT: Final = ("run", "child", "subflow", "timer")

@@ -14,7 +14,7 @@ from smithers.cli.up.keys import Dialogue
 from smithers.cli.up.lines import told
 from smithers.cli.up.screen import Screen
 from smithers.engine.chronicle import Event
-from smithers.engine.state import QUEUED
+from smithers.engine.state import ASKED, QUEUED
 from smithers.views.model import RunModel, Seen
 from smithers.views.nodes import COLOURS, SYMBOLS, named, told_error
 from smithers.views.times import clock, now_ms, span
@@ -23,7 +23,7 @@ FRAME_S = 0.08
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 SAID = ("WorkerDied", "RenderFailed", "NodeFailed", "RunCancelRequested", "WorkflowReloaded")
 """Events that stay on the screen as lines above the picture; the rest is in it."""
-ACTIVE = ("running", "cancelling", "waiting-approval", "waiting-event", "waiting-queue", "waiting-timer", "ready")
+ACTIVE = ("running", "cancelling", *ASKED, QUEUED, "waiting-timer", "ready")
 
 
 class LiveScreen(Screen):
