@@ -261,9 +261,9 @@ class TemporalMode:
         record = run.record
         if record.status != "waiting-approval":
             return False
-        timers = any(row.command.kind == "timer" for row in run.store.open_commands(run.run_id))
+        coming = any(row.command.kind in ("timer", "turn") for row in run.store.open_commands(run.run_id))
         later = run.store.entries(run.run_id, after=record.planned)
-        return not timers and not any(entry.kind in UNPLANNED_KINDS for entry in later)
+        return not coming and not any(entry.kind in UNPLANNED_KINDS for entry in later)
 
     def send(
         self, worker: EmbeddedWorker, run: Really, payloads: Mapping[str, Iterator[Any]], answered: set[str]

@@ -1,11 +1,12 @@
 """Records a store as the code of a commit writes it, for the tests of upgrades.
 
-    python -m tests.upgrades.record COMMIT
+    python -m tests.upgrades.record COMMIT [NAME]
 
 Three runs of `kept.py` are in it: `closed` has finished (its text is long enough for a blob), `asking` waits for an
 approval, `burst` was killed with its worker while the second of its tasks ran. Where the schema has a cache of outputs,
 there is one of `cached.py`, too: `caching` waits for an approval, and has left an output for other runs. The commit's
-own code makes them, by its own command line; the file is named after the schema that it has.
+own code makes them, by its own command line; the file is named after the schema that it has. With a NAME it is one of
+those that lack tables which their schema has, and goes to `stores/lacking`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ VERSIONS = Path("platform", "smithers", "store", "migrations", "versions")
 TEXT = "smithers " * 40_000
 
 
-def main(commit: str) -> None:
+def main(commit: str, name: str = "") -> None:
     with tempfile.TemporaryDirectory(prefix="sm-") as folder:
         code, project = Path(folder) / "code", Path(folder) / "project"
         for made in (code, project):
@@ -45,7 +46,7 @@ def main(commit: str) -> None:
             record(code, project)
         finally:
             end_all(project)
-        keep(project / ".smithers" / "smithers.db")
+        keep(project / ".smithers" / "smithers.db", name)
 
 
 def record(code: Path, project: Path) -> None:
@@ -84,16 +85,17 @@ def end_all(project: Path) -> None:
                 os.kill(int(process.name), signal.SIGKILL)
 
 
-def keep(path: Path) -> None:
+def keep(path: Path, name: str) -> None:
     """As one file, without what the database has cut away."""
     connection = sqlite3.connect(path)
     (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     small = path.with_name("small.db")
     connection.execute("VACUUM INTO ?", (str(small),))
     connection.close()
-    STORES.mkdir(exist_ok=True)
-    (STORES / f"{revision}.db.gz").write_bytes(gzip.compress(small.read_bytes(), mtime=0))
+    kept = STORES / "lacking" / f"{name}.db.gz" if name else STORES / f"{revision}.db.gz"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_bytes(gzip.compress(small.read_bytes(), mtime=0))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:3])

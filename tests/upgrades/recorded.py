@@ -13,6 +13,8 @@ from smithers.store import migrate
 
 STORES = Path(__file__).parent / "stores"
 REVISIONS = sorted(path.name.partition(".")[0] for path in STORES.glob("*.db.gz"))
+LACKING = {"lacking/cache": ("task_cache",), "lacking/cache-and-sources": ("task_cache", "sources")}
+"""Stores of schema 0008 that lack tables which it has, as some builds have made them."""
 
 
 def unpack(revision: str, path: Path) -> None:
@@ -23,8 +25,10 @@ def unpack(revision: str, path: Path) -> None:
 def rebuild(revision: str, scratch: Path, url: str) -> None:
     """Fills an empty PostgreSQL database with the tables of that revision, and these with the recorded rows."""
     unpack(revision, scratch)
-    migrate.upgrade(url, to=revision)
+    migrate.upgrade(url, to="0008" if revision in LACKING else revision)
     with closing(sqlite3.connect(scratch)) as source, psycopg.connect(url) as target:
+        for table in LACKING.get(revision, ()):
+            target.execute(f"DROP TABLE {table}".encode())
         tables = [name for (name,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         for table in tables:
             copy(source, target, table)

@@ -12,11 +12,11 @@ import pytest
 from smithers.store import ddl, open_store
 from tests.acceptance.cli.running import Shell
 from tests.servers.postgres import postgres, postgres_url
-from tests.upgrades.recorded import REVISIONS, rebuild, unpack
+from tests.upgrades.recorded import LACKING, REVISIONS, rebuild, unpack
 
 __all__ = ["postgres", "postgres_url"]
 
-CACHED = ["0005", "0008"]
+CACHED = ["0005", "0008", "0009"]
 """Those with a run of `cached.py`. 0006 came into use before 0005 did."""
 SOURCES = [revision for revision in REVISIONS if revision >= "0006"]
 """Those that keep the sources of what runs."""
@@ -75,10 +75,10 @@ def takes_what_was_kept(shell: Shell, env: dict[str, str]) -> None:
 
 def test_the_stores_of_every_schema_that_was_used_are_here() -> None:
     """One that is missing is recorded with the code of a commit that has it, see `record.py`."""
-    assert REVISIONS[:6] == ["0001", "0002", "0003", "0005", "0006", "0008"]
+    assert REVISIONS[:7] == ["0001", "0002", "0003", "0005", "0006", "0008", "0009"]
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.parametrize("revision", [*REVISIONS, *LACKING])
 def test_an_upgraded_store_has_what_a_fresh_one_has(tmp_path: Path, revision: str) -> None:
     unpack(revision, tmp_path / "old.db")
     for name in ("old", "fresh"):
@@ -193,6 +193,40 @@ def test_an_upgrade_that_cannot_keep_a_copy_changes_nothing(shell: Shell) -> Non
     assert refused.status != 0
     assert "must be upgraded from schema 0001, and cannot be copied" in refused.err
     assert schema(database(shell)) == "0001"
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("name", LACKING)
+def test_a_store_that_lacks_tables_is_mended_under_its_waiting_runs(shell: Shell, name: str) -> None:
+    unpack(name, database(shell))
+    with closing(sqlite3.connect(database(shell))) as connection:
+        there = {table for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert schema(database(shell)) == "0008"
+    assert there.isdisjoint(LACKING[name])
+
+    goes_on(shell, name, {})
+
+    assert schema(database(shell)) == ddl.REVISIONS[-1]
+    leaves_and_takes(shell, {})
+
+
+def leaves_and_takes(shell: Shell, env: dict[str, str]) -> None:
+    """Outputs are kept for other runs from now on, and taken."""
+    for run in ("leaving", "taking"):
+        words = ("up", "cached.py", "--no-wait", "--run-id", run, "--input", f'{{"run": "{run}"}}')
+        assert shell.call(*words, env=env).status == 3
+    assert [line for line in ran(shell) if line.startswith(("leaving:", "taking:"))] == ["leaving:c0"]
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("name", LACKING)
+def test_a_store_in_postgresql_that_lacks_tables_is_mended(shell: Shell, name: str, postgres_url: str) -> None:
+    rebuild(name, shell.root / "scratch.db", postgres_url)
+    (shell.root / ".smithers").mkdir()
+
+    env = {"SMITHERS_DATABASE_URL": postgres_url}
+    goes_on(shell, name, env)
+    leaves_and_takes(shell, env)
 
 
 @pytest.mark.timeout(240)

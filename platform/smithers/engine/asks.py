@@ -8,7 +8,7 @@ own validators) is looked at by the plan that follows, which asks once more.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -34,6 +34,8 @@ def gate(task: Task[Any]) -> Approval:
         title=task.label or task.id,
         label=task.label,
         meta=task.meta,
+        timeout=task.approval_timeout,
+        on_timeout=task.on_approval_timeout,
         remind_after=task.remind_after,
         reminders=task.reminders,
         escalate_after=task.escalate_after,
@@ -46,7 +48,15 @@ def is_gated(element: object, memory: NodeMemory | None) -> bool:
     """Whether a task must still be approved before it begins."""
     if not isinstance(element, Task) or not element.needs_approval:
         return False
-    return memory is None or memory.decision is None or not memory.decision["approved"]
+    task = cast("Task[Any]", element)
+    return memory is None or memory.decision is None or judge_gate(task, memory.decision) != "finished"
+
+
+def judge_gate(task: Task[Any], decision: Json) -> str:
+    """What a decision makes of the task that it is asked for: `finished`, and it begins; skipped or failed."""
+    if decision["approved"]:
+        return "finished"
+    return OUTCOMES[task.on_approval_timeout] if decision.get("expired") else "failed"
 
 
 def request(element: Ask, memory: NodeMemory | None) -> Json:
@@ -56,6 +66,7 @@ def request(element: Ask, memory: NodeMemory | None) -> Json:
         "allowed_users": list(element.allowed_users or ()),
         "allowed_scopes": list(element.allowed_scopes or ()),
         "timeout_ms": timeout_ms(element),
+        "on_timeout": element.on_timeout if element.timeout is not None else "",
         "remind_after_ms": span_ms(element.remind_after),
         "reminders": element.reminders if element.remind_after is not None else 0,
         "escalate_after_ms": span_ms(element.escalate_after),

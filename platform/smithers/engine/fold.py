@@ -128,6 +128,8 @@ def start_command(state: State, command: Started) -> None:
         memory.timer, memory.child = kind == "timer", kind == "subflow"
         memory.returned, memory.goes_on = None, 0
         memory.turn = TURN_WANTED if kind == "turn" else memory.turn
+        if memory.decision is not None and memory.decision.get("expired"):
+            memory.decision = {**memory.decision, "approved": True}  # its author lets it begin then
         state.by_command[n] = key
 
 

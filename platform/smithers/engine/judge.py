@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from smithers.engine.asks import Ask, gate, is_gated, judge_ask, why_failed
+from smithers.engine.asks import Ask, gate, is_gated, judge_ask, judge_gate, why_failed
 from smithers.engine.entry import Json
 from smithers.engine.mounts import LeafElement
 from smithers.engine.state import NodeMemory
@@ -30,8 +30,8 @@ def judge(element: LeafElement, memory: NodeMemory | None) -> str:
         return memory.outcome
     if memory.decision is not None and isinstance(element, (Approval, HumanTask)):
         return judge_decision(element, memory)
-    if memory.decision is not None and is_gated(element, memory):
-        return "failed"
+    if memory.decision is not None and isinstance(element, Task) and is_gated(element, memory):
+        return judge_gate(element, memory.decision)
     if memory.outcome:
         return memory.outcome
     if memory.n and memory.waits is None:

@@ -41,12 +41,12 @@ from smithers.engine.reads import validated
 from smithers.engine.rows import row
 from smithers.engine.slots import start_ready
 from smithers.engine.state import FINAL as OVER
-from smithers.engine.state import NodeMemory, State
+from smithers.engine.state import QUEUED, NodeMemory, State
 from smithers.engine.stuck import why_stuck
 from smithers.engine.subflows import checked, child_payload
 from smithers.engine.tree import Tree
 from smithers.engine.turns import (
-    WAITING,
+    asks_for_turn,
     check_limits,
     has_turn,
     left,
@@ -310,20 +310,30 @@ class Planner:
     def outcome(self, started: list[Leaf]) -> tuple[str, Json | None]:
         """The run's status from here on, and why it failed."""
         state, root = self.state, self.tree.root
-        if any(self.is_at_work(state.nodes[key]) for key in state.by_command.values()) or self.is_queued():
+        if any(self.is_at_work(state.nodes[key]) for key in state.by_command.values()):
             return "running", None
-        if state.cancelled is not None and not root.held:
-            return "cancelled", None
-        if root.status == DONE:
-            return "finished", None
-        if root.status == FAILED and not root.held:
-            return "failed", failure_of(root)
-        if started:
+        queued = self.is_queued()
+        if not queued:
+            if state.cancelled is not None and not root.held:
+                return "cancelled", None
+            if root.status == DONE:
+                return "finished", None
+            if root.status == FAILED and not root.held:
+                return "failed", failure_of(root)
+        if any(not asks_for_turn(leaf, state.nodes.get(leaf.key)) for leaf in started):
             return "running", None
+        return self.waits_for(is_queued=queued or bool(started))
+
+    def waits_for(self, *, is_queued: bool) -> tuple[str, Json | None]:
+        """The status of a run in which nothing is at work: people first, then turns in queues, then timers. Where there
+        is none of them, why it has nothing to do."""
+        state = self.state
         waiting = [leaf for leaf in self.tree.leaves.values() if leaf.waiting]
         if waiting:
             for_events = all(isinstance(leaf.element, WaitForEvent) for leaf in waiting)
             return "waiting-event" if for_events else "waiting-approval", None
+        if is_queued:
+            return QUEUED, None
         if self.advance.changes.timers or self.is_timed():
             return "waiting-timer", None
         return ("failed" if state.cancelled is None else "cancelled"), why_stuck(self.tree)
@@ -410,7 +420,7 @@ class Planner:
             about = child_payload(element, state, memory, input)
             return Command(n, "subflow", id, iteration, attempt, delay_ms=delay, payload=about)
         queue = queue_around(leaf)
-        if queue is not None and not has_turn(memory):
+        if queue is not None and asks_for_turn(leaf, memory):
             return Command(n, "turn", id, iteration, attempt, payload=ticket(queue, state))
         limit = shortest(timeout_ms(element), per_task_ms(leaf, "fail"))
         long = element.isolated or limit > LONG_MS
@@ -472,7 +482,7 @@ class Planner:
         cancelling = (command is not None and command.kind in STOPPING) or (memory is not None and memory.cancelling)
         verdict = judge(leaf.element, memory)
         if queues_up(leaf, memory, command):
-            return WAITING
+            return QUEUED
         if verdict == "running" and cancelling:
             return "unmounted" if timer else "cancelling"
         if isinstance(leaf.element, WaitForEvent) and leaf.waiting:

@@ -12,6 +12,13 @@ PAUSED: Final = "paused"
 """Status of a run in which nothing begins and nothing is planned until somebody unpauses or cancels it."""
 FINAL: Final = frozenset({"finished", "failed", "cancelled"})
 """Statuses of a run that has ended."""
+ASKED: Final = ("waiting-approval", "waiting-event")
+"""Of a node: it waits for what somebody outside says or sends. Of a run: nothing is at work, and some node does."""
+QUEUED: Final = "waiting-queue"
+"""Of a node: it waits for its turn in a queue that runs share. Of a run: nothing is at work, nobody is asked, and some
+node does."""
+OPEN_STATUSES: Final = ("running", *ASKED, QUEUED, "waiting-timer", "waiting-code", PAUSED)
+"""Statuses of a run that has not ended."""
 OPEN_STATES: Final = (
     "pending",
     "running",

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from smithers.engine.entry import Json
 from smithers.engine.mounts import Leaf
-from smithers.engine.state import TURN_GIVEN, TURN_WANTED, NodeMemory, State
+from smithers.engine.state import QUEUED, TURN_GIVEN, TURN_WANTED, NodeMemory, State
 from smithers.errors import RenderError
 from smithers.flow.queue import Queue
 from smithers.flow.subflow import Subflow
@@ -30,10 +30,9 @@ from smithers.flow.where import show
 if TYPE_CHECKING:
     from smithers.engine.tree import Tree
 
-WAITING: Final = "waiting-queue"
 NORMAL: Final = 3
 """Of the priorities 1 to 5: the middle one, which is Temporal's own default."""
-KEEPS: Final = (WAITING, "running", "cancelling")
+KEEPS: Final = (QUEUED, "running", "cancelling")
 """States of nodes that want a turn, or have one."""
 
 
@@ -50,6 +49,11 @@ def queue_around(leaf: Leaf) -> Queue | None:
 def has_turn(memory: NodeMemory | None) -> bool:
     """Whether its turn has come, and it has not begun."""
     return memory is not None and memory.turn == TURN_GIVEN and not memory.n
+
+
+def asks_for_turn(leaf: Leaf, memory: NodeMemory | None) -> bool:
+    """Whether a task that may begin has to wait for its turn first."""
+    return queue_around(leaf) is not None and not has_turn(memory)
 
 
 def waits_for_turn(memory: NodeMemory | None) -> bool:

@@ -220,6 +220,6 @@ def check_again(approval: Approval, what: str) -> None:
         raise invalid(f"{what}: retries={retries} is about failures, but no answer fails it: leave it out.")
 
 
-def check_timeout(timeout: Duration, what: str) -> None:
-    if not duration(timeout, f"{what}: timeout"):
-        raise invalid(f"{what}: timeout={timeout!r} leaves no time to answer.")
+def check_timeout(timeout: Duration, what: str, name: str = "timeout") -> None:
+    if not duration(timeout, f"{what}: {name}"):
+        raise invalid(f"{what}: {name}={timeout!r} leaves no time to answer.")

@@ -12,6 +12,14 @@ from smithers.flow.policy import UNLIMITED, Duration, duration
 from smithers.flow.where import invalid
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """When nobody is asked any more, and the property that says so."""
+
+    after: timedelta
+    name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked(Element):
     """What `Approval`, `HumanTask` and a `Task` with `needs_approval` share.
@@ -32,19 +40,20 @@ class Asked(Element):
     escalate_to_scopes: Sequence[str] | None = None
     """Who has one of these scopes may decide from then on, too."""
 
-    def check_asking(self, what: str, timeout: Duration | None = None) -> None:
-        """Raises `InvalidElement` for times and people that contradict each other, or the time the question lasts."""
+    def check_asking(self, what: str, timeout: Duration | None = None, name: str = "timeout") -> None:
+        """Raises `InvalidElement` for times and people that contradict each other, or the time the question lasts;
+        `name` is that of the property that says how long it lasts."""
         reminders: Any = self.reminders
         if isinstance(reminders, bool) or not isinstance(reminders, int) or (reminders < 1 and reminders != UNLIMITED):
             raise invalid(f"{what}: reminders={reminders!r}: give how often, 1 or more, or UNLIMITED.")
-        end = None if timeout is None else duration(timeout, f"{what}: timeout")
+        end = None if timeout is None else End(duration(timeout, f"{what}: {name}"), name)
         if self.remind_after is not None:
             check_reminders(self.remind_after, max(1, reminders), what, end)
         elif reminders != 1:
             raise invalid(f"{what}: reminders={reminders} needs remind_after: say after how long.")
         self.check_escalation(what, end)
 
-    def check_escalation(self, what: str, end: timedelta | None) -> None:
+    def check_escalation(self, what: str, end: End | None) -> None:
         check_people(self.escalate_to, f"{what}: escalate_to")
         check_people(self.escalate_to_scopes, f"{what}: escalate_to_scopes")
         named = self.escalate_to is not None or self.escalate_to_scopes is not None
@@ -56,10 +65,10 @@ class Asked(Element):
         if not named:
             raise invalid(f"{what}: escalate_after needs escalate_to or escalate_to_scopes: say who may decide then.")
         span = time_to(self.escalate_after, f"{what}: escalate_after")
-        if end is not None and span >= end:
+        if end is not None and span >= end.after:
             raise invalid(
-                f"{what}: escalate_after={self.escalate_after!r} never comes: nobody is asked any more after timeout, "
-                f"{end}."
+                f"{what}: escalate_after={self.escalate_after!r} never comes: nobody is asked any more after "
+                f"{end.name}, {end.after}."
             )
 
     @property
@@ -69,13 +78,13 @@ class Asked(Element):
         return self.reminders != 1 or any(one is not None for one in given)
 
 
-def check_reminders(after: Duration, count: int, what: str, end: timedelta | None) -> None:
+def check_reminders(after: Duration, count: int, what: str, end: End | None) -> None:
     last = time_to(after, f"{what}: remind_after") * count
-    if end is not None and last >= end:
+    if end is not None and last >= end.after:
         which = "the reminder" if count == 1 else f"the last of {count} reminders"
         raise invalid(
-            f"{what}: {which} would come after {last}, but nobody is asked any more after timeout, {end}: remind "
-            "earlier, or less often."
+            f"{what}: {which} would come after {last}, but nobody is asked any more after {end.name}, {end.after}: "
+            "remind earlier, or less often."
         )
 
 

@@ -21,6 +21,8 @@ def ApprovalGate(  # noqa: N802  reads as an element  # shape: parameters: the r
     summary: str = "",
     metadata: Mapping[str, Any] | None = None,
     on_deny: OnDeny = "fail",
+    allowed_users: Sequence[str] | None = None,
+    allowed_scopes: Sequence[str] | None = None,
     timeout: Duration | None = None,
     on_timeout: OnTimeout = "fail",
     retries: int = 0,
@@ -34,7 +36,8 @@ def ApprovalGate(  # noqa: N802  reads as an element  # shape: parameters: the r
 ) -> Approval | Task[Decision]:
     """An approval if `when` holds; else a task that approves at once (components-approval-gate).
 
-    Its output is a `Decision` on either path. The condition is looked at whenever the part around it renders.
+    Its output is a `Decision` on either path. The condition is looked at whenever the part around it renders. What is
+    said of people and times means what it does for an `Approval`, and is refused on either path where that refuses it.
     """
     asks = Approval(
         id,
@@ -42,6 +45,8 @@ def ApprovalGate(  # noqa: N802  reads as an element  # shape: parameters: the r
         summary=summary,
         metadata=metadata or {},
         on_deny=on_deny,
+        allowed_users=allowed_users,
+        allowed_scopes=allowed_scopes,
         timeout=timeout,
         on_timeout=on_timeout,
         retries=retries,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, Literal, TypeVar, cast, get_args
 
 from pydantic import BaseModel
 
+from smithers.flow.approval import check_timeout, check_word
 from smithers.flow.asked import Asked
 from smithers.flow.budget import Estimate
 from smithers.flow.cache import CachePolicy
@@ -19,6 +20,7 @@ from smithers.flow.where import invalid
 
 M = TypeVar("M", bound=BaseModel)
 RETRIES: Final = 3
+OnGateTimeout = Literal["fail", "skip", "approve"]
 Body = Callable[..., M | Awaitable[M]] | Call[M] | M
 
 
@@ -47,6 +49,10 @@ class Task(Asked, Generic[M]):
     skip_if: bool = False
     needs_approval: bool = False
     """Wait until a person approves, then begin; a denial fails the task. For a decision to branch on, an `Approval`."""
+    approval_timeout: Duration | None = None
+    """With `needs_approval`: for each time it is asked; a durable timer. `timeout` counts from when it begins."""
+    on_approval_timeout: OnGateTimeout = "fail"
+    """What becomes of it when nobody has answered in time; `approve`: it begins, as if it had been approved."""
     async_: bool = False
     """With `needs_approval`: what comes after it may go on until it is done; who depends on it or reads its output does
     not."""
@@ -77,8 +83,7 @@ class Task(Asked, Generic[M]):
             raise invalid(f"{what}: timeout={self.timeout!r} leaves no time at all: give more, or None for no limit.")
         if self.async_ and not self.needs_approval:
             raise invalid(f"{what}: async_ is about waiting for a person: it needs needs_approval=True.")
-        if self.is_followed_up:
-            check_asking(self, what)
+        check_asking(self, what)
         check_upstream(self.depends_on, self.needs, what)
         if self.deps:
             check_deps(self.deps, what)
@@ -137,11 +142,23 @@ def check_retries(task: Task[Any], what: str) -> None:
 
 
 def check_asking(task: Task[Any], what: str) -> None:
+    """The times and people of the question that comes before a task."""
+    if task.approval_timeout is None and task.on_approval_timeout == "fail" and not task.is_followed_up:
+        return
+    check_word(task.on_approval_timeout, get_args(OnGateTimeout), f"{what}: on_approval_timeout")
     if not task.needs_approval:
         raise invalid(
-            f"{what}: reminders and escalation are about waiting for a person: needs_approval=True is missing."
+            f"{what}: approval_timeout, reminders and escalation are about waiting for a person: needs_approval=True "
+            "is missing."
         )
-    task.check_asking(what)
+    if task.approval_timeout is not None:
+        check_timeout(task.approval_timeout, what, "approval_timeout")
+    elif task.on_approval_timeout != "fail":
+        raise invalid(
+            f"{what}: on_approval_timeout={task.on_approval_timeout!r} never comes: say after how long with "
+            "approval_timeout."
+        )
+    task.check_asking(what, task.approval_timeout, "approval_timeout")
 
 
 def check_deps(deps: Mapping[str, object], what: str) -> None:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-REVISIONS = ("0001", "0002", "0003", "0005", "0006", "0008", "0009")
+REVISIONS = ("0001", "0002", "0003", "0005", "0006", "0008", "0009", "0010")
 """Oldest first; the last one is what this code needs."""
 
 SQLITE = (

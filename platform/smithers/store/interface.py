@@ -111,6 +111,10 @@ class Store(ABC):
         """By ordinal, then iteration."""
 
     @abstractmethod
+    def asked(self, run_id: str) -> list[NodeRow]:
+        """Those that wait for what somebody says or sends, in the same order; none where there is no such run."""
+
+    @abstractmethod
     def node(self, run_id: str, node: str, iteration: str | None = None) -> NodeRow:
         """The latest iteration by default. Raises `NodeNotFound`, which names the nearest ids."""
 

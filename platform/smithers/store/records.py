@@ -97,8 +97,8 @@ class Run:
     run_id: str
     workflow: str
     status: str
-    """running, waiting-approval, waiting-timer, waiting-event, waiting-code, paused, finished, failed,
-    cancelled."""
+    """running, waiting-approval, waiting-event, waiting-queue, waiting-timer, waiting-code, paused, finished,
+    failed, cancelled."""
     epoch: int
     head: int
     """Position of the last entry."""

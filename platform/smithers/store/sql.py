@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from smithers.engine.state import ASKED
+
 PER_RUN = 2**32
 """How many entries, and commands, a run may have: `id` is `run * PER_RUN + seq`, see `schema.py`."""
 _RUN_ID = "(SELECT id FROM runs WHERE run_id = ?)"
@@ -112,6 +114,7 @@ _NODE = (
     f"WHERE run = {_RUN_ID}"
 )
 NODES = f"{_NODE} ORDER BY ordinal"
+ASKED_NODES = f"{_NODE} AND state IN ({', '.join(repr(state) for state in ASKED)}) ORDER BY ordinal"
 NODE = f"{_NODE} AND node = ? AND iteration = ?"
 NODE_ITERATIONS = f"SELECT iteration FROM nodes WHERE run = {_RUN_ID} AND node = ?"
 NODE_IDS = f"SELECT DISTINCT node FROM nodes WHERE run = {_RUN_ID} LIMIT 10000"

@@ -250,7 +250,14 @@ class SqlStore(Store):
             rows = connection.execute(sql.NODES, (run_id,)).fetchall()
             return [read.node(connection, row) for row in _or_run_not_found(connection, run_id, rows)]
 
-        return sorted(self._database.read(work), key=lambda node: (node.ordinal, read.path(node.iteration)))
+        return _as_the_tree_reads(self._database.read(work))
+
+    def asked(self, run_id: str) -> list[NodeRow]:
+        def work(connection: Connection) -> list[NodeRow]:
+            rows = connection.execute(sql.ASKED_NODES, (run_id,)).fetchall()
+            return [read.node(connection, row) for row in rows]
+
+        return _as_the_tree_reads(self._database.read(work))
 
     def node(self, run_id: str, node: str, iteration: str | None = None) -> NodeRow:
         def work(connection: Connection) -> NodeRow:
@@ -410,6 +417,10 @@ class SqlStore(Store):
         except RunNotFound:
             # Raised anew with the nearest ids: the search for them has no place under the write lock.
             raise self._database.read(lambda connection: _run_not_found(connection, run_id)) from None
+
+
+def _as_the_tree_reads(nodes: list[NodeRow]) -> list[NodeRow]:
+    return sorted(nodes, key=lambda node: (node.ordinal, read.path(node.iteration)))
 
 
 def _cached_by(workflow: str, node: str) -> tuple[list[str], tuple[str, ...]]:

@@ -14,12 +14,11 @@ from smithers.engine.entry import Entry, Fact, Json
 from smithers.engine.fold import UNPLANNED_KINDS
 from smithers.engine.frame import NodeRow, Plan
 from smithers.engine.plan import Planner
-from smithers.engine.state import State
+from smithers.engine.state import ASKED, State
 from smithers.temporal.order import Carried
 from smithers.temporal.running import Job
 
 FRAMES_KEPT: Final = 512
-ASKED: Final = ("waiting-approval", "waiting-event")
 COMPANY: Final = 2000
 """Entries for which facts from elsewhere are remembered."""
 

@@ -22,7 +22,7 @@ FINAL: Final = ("decided", "fired")
 
 def pending(store: Store, run_id: str) -> list[NodeRow]:
     """Approvals that nobody has answered. A node keeps its state until somebody has planned for the answer."""
-    waiting = [row for row in store.nodes(run_id) if row.state == WAITING]
+    waiting = [row for row in store.asked(run_id) if row.state == WAITING]
     if not waiting:
         return []
     answered = {entry.key for entry in store.entries_by_key(run_id, "decided:")}

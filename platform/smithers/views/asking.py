@@ -8,11 +8,11 @@ from smithers.engine.answer import listed, mode_of
 from smithers.engine.entry import Json
 from smithers.engine.frame import NodeRow
 from smithers.engine.nudges import is_nudge
-from smithers.engine.said import Said
+from smithers.engine.said import Said, by_now
 from smithers.store.deciding import said
 from smithers.store.interface import Store
 from smithers.store.records import Run
-from smithers.views.course import course_lines, course_wire
+from smithers.views.course import course_lines, course_wire, told_people
 from smithers.views.nodes import named, shown_iteration
 from smithers.views.times import iso, local
 
@@ -56,6 +56,7 @@ MORE: Final = {
     "allowed_scopes": "allowedScopes",
     "max_attempts": "maxAttempts",
     "complaint": "complaint",
+    "on_timeout": "onTimeout",
 }
 
 
@@ -76,10 +77,10 @@ def how_to_answer(run_id: str, row: NodeRow) -> str:
 
 
 def blank(detail: Json) -> str:
-    """A form with nothing filled in: the fields that must be there."""
+    """A form with nothing filled in: the fields that must be there; all of them where none must."""
     schema: Json = detail.get("schema") or {}
     properties: Json = schema.get("properties") or {}
-    names = [name for name in properties if name in (schema.get("required") or ())]
+    names = [name for name in properties if name in (schema.get("required") or ())] or list(properties)
     return "{" + ", ".join(f'"{name}": ...' for name in names) + "}"
 
 
@@ -102,18 +103,41 @@ def more_lines(store: Store, run: Run, row: NodeRow, due_ms: int = 0) -> list[st
     if detail.get("complaint"):
         human = detail.get("mode") == "human"
         lines.append(f"{'the last answer did not fit' if human else 'it is asked again'}: {detail['complaint']}")
-    quorum, course = int(detail.get("quorum") or 1), said(store, run.run_id, row)
+    course = said(store, run.run_id, row)
+    lines += [*who_may(row, course), *course_lines(course)]
+    return [*lines, told_end(due_ms, detail.get("on_timeout"))] if due_ms else lines
+
+
+THEN: Final = {
+    "fail": "it fails",
+    "skip": "it is skipped",
+    "continue": "it goes on without",
+    "deny": "it counts as denied",
+    "approve": "it counts as approved",
+    "default": "what its author has given counts",
+}
+
+
+def told_end(due_ms: int, on_timeout: str | None) -> str:
+    """`until 2027-01-31 09:00:00 (then it fails)`."""
+    then = f" (then {THEN[on_timeout]})" if on_timeout in THEN else ""
+    return f"until {local(due_ms)}{then}"
+
+
+def who_may(row: NodeRow, course: Said) -> list[str]:
+    """Lines about who may answer by now, and how many must."""
+    detail = row.detail or {}
+    lines: list[str] = []
+    quorum = int(detail.get("quorum") or 1)
     if quorum > 1:
         votes = [str(vote["by"]) for vote in course.votes]
         so_far = f": {listed(votes)} did" if votes else ""
         lines.append(f"{quorum} people must approve, {len(votes)} so far{so_far}")
-    for name, what in (("allowed_users", "for"), ("allowed_scopes", "needs the scope")):
-        if detail.get(name):
-            lines.append(f"{what} {listed(detail[name], 'or')}")
-    lines += course_lines(course)
-    if due_ms:
-        lines.append(f"until {local(due_ms)}")
-    return lines
+    users, scopes = detail.get("allowed_users") or (), detail.get("allowed_scopes") or ()
+    if users and not scopes:
+        return [*lines, f"for {told_people(by_now(row, course)['allowed_users'], course.later[1])}"]
+    lines += [f"for {listed(users, 'or')}"] if users else []
+    return lines + ([f"needs the scope {listed(scopes, 'or')}"] if scopes else [])
 
 
 def due_times(store: Store, run_id: str) -> dict[tuple[str, str], int]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from smithers.engine.entry import Json
 from smithers.engine.fold import UNPLANNED_KINDS
-from smithers.engine.state import PAUSED
+from smithers.engine.state import ASKED, PAUSED, QUEUED
 from smithers.store.interface import Store
 from smithers.store.records import OpenCommandRow, Run
 from smithers.views.approvals import pending
@@ -16,10 +16,10 @@ from smithers.views.asking import request_wire
 from smithers.views.nodes import named, shown_iteration
 from smithers.views.signals import event_wire, open_events
 
-FOR_PEOPLE: Final = ("waiting-approval", "waiting-event", "waiting-code", PAUSED)
+FOR_PEOPLE: Final = (*ASKED, "waiting-code", PAUSED)
 """Statuses of a run that only people bring on. Of several that hold at once, the first one is said."""
-WAITS: Final = (*FOR_PEOPLE, "waiting-timer")
-AT_WORK: Final = ("run", "child", "subflow", "timer")
+WAITS: Final = (*FOR_PEOPLE, QUEUED, "waiting-timer")
+AT_WORK: Final = ("run", "child", "subflow", "timer", "turn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def child_wire(store: Store, child: ChildRun) -> Json:
         "nodeId": parent["node"],
         "iteration": shown_iteration(parent["iteration"]),
         "workflow": run.workflow,
-        "status": run.status,
+        "status": seen_status(store, run),
         "error": run.error,
         "pendingApprovals": asked,
         "pendingEvents": [event_wire(row) for row in open_events(store.nodes(run.run_id))],
@@ -71,6 +71,8 @@ def at_work(store: Store, run: Run) -> list[OpenCommandRow]:
     return [row for row in store.open_commands(run.run_id) if row.command.kind in AT_WORK]
 
 
+IDLE: Final = {PAUSED: ("timer", "turn"), "waiting-code": ("turn",)}
+"""Kinds of commands that bring a run of such a status no further."""
 MENDS: Final = ("follow", "resumed", "redriven")
 """Facts that have code rendered again which did not render."""
 
@@ -88,7 +90,8 @@ def waits_for_people(store: Store, run: Run) -> bool:
     ends a pause."""
     if is_due(store, run):
         return False
-    rows = [row for row in at_work(store, run) if row.command.kind != "timer" or run.status != PAUSED]
+    idle = IDLE.get(run.status, ())
+    rows = [row for row in at_work(store, run) if row.command.kind not in idle]
     if any(row.command.kind != "subflow" for row in rows):
         return False
     below = [child_of(store, run.run_id, row) for row in rows]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from smithers.engine.chronicle import Event, Reader
 from smithers.engine.entry import Entry, Json, node_key
 from smithers.engine.frame import NodeRow
-from smithers.engine.state import FINAL, PAUSED
+from smithers.engine.state import ASKED, FINAL, PAUSED, QUEUED
 
 STATES = {
     "NodePending": "pending",
@@ -94,7 +94,7 @@ class RunModel:
             self.status = RUNNING if entry.kind in ("unpaused", "cancel") else PAUSED
         elif entry.kind == "render_failed":
             self.status, self.code_error = CODE, entry.data.get("error") or {}
-        elif entry.kind in ("resumed", "redriven", "follow", "decided", "fired", "signal", "amended"):
+        elif entry.kind in ("resumed", "redriven", "follow", "decided", "fired", "signal", "amended", "admitted"):
             self.status = RUNNING
 
     def follow_node(self, event: Event) -> None:
@@ -144,6 +144,4 @@ class RunModel:
             return not self.in_state(RUNNING)
         if any(seen.due_ms for seen in self.in_state("waiting-event")):
             return False
-        return self.status in ("waiting-approval", "waiting-event") and not self.in_state(
-            "waiting-timer", "waiting-queue", RUNNING
-        )
+        return self.status in ASKED and not self.in_state("waiting-timer", QUEUED, RUNNING)

@@ -11,7 +11,7 @@ rings
     - drivers of runs that the store does not know (it was restored, or they were deleted): they end then
 A ring without need costs one fetch; each run is rung ever more rarely as long as nothing changes.
 
-It also hands on the work of dead processes (`temporal/takeover.py`), tells people that a run waits for them, and
+It also hands on the work of dead processes (`temporal/takeover.py`), tells people of questions and failures, and
 deletes runs that ended longer ago than the project's `retention` says and copies of code that none needs any more.
 """
 
@@ -52,6 +52,8 @@ OLD_MS: Final = 5000
 """Younger trouble is probably being dealt with."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 3.0, 300.0
 CLOSED_LOOKED_AT: Final = 50
+LAST_TOLD_S: Final = 3.0
+"""How long a worker that ends goes on to tell people what is new. Its bodies are drained after that."""
 PRUNE_EVERY_S: Final = 600.0
 PRUNED_AT_ONCE: Final = 20
 IN_FLIGHT: Final = ("run", "child", "subflow", "timer")
@@ -98,9 +100,19 @@ class Sweeper:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+        await asyncio.to_thread(self.tell_before_it_ends)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def tell_before_it_ends(self) -> None:
+        """Who leaves because a run waits for a person only, as `up` does, is often the only one who could tell."""
+        if not self.notices.is_wanted or not self.is_ours():
+            return
+        try:
+            self.notices.look(self.store.due_runs(), LAST_TOLD_S)
+        except SmithersError as error:  # the store is away: the next worker tells
+            log.warning("people were not told: %s", error)
 
     async def _run(self) -> None:
         while True:

@@ -160,6 +160,51 @@ def test_people_are_reminded_and_others_decide_after_a_while(shell: Shell) -> No
     assert (again.status, again.error["code"]) == (4, "ALREADY_DECIDED")
 
 
+BESIDE = """\
+import time
+from pathlib import Path
+from pydantic import BaseModel
+from smithers import Approval, Context, Parallel, Task, workflow
+
+class Text(BaseModel):
+    text: str = ""
+
+def wait() -> Text:
+    while not Path("go").exists():
+        time.sleep(0.02)
+    return Text()
+
+@workflow
+def beside(ctx: Context[None]):
+    return Parallel[Approval("ship", title="Ship it?"), Task("long", output=Text)[wait]]
+"""
+
+
+def test_people_hear_of_a_question_while_other_tasks_run(shell: Shell) -> None:
+    shell.write("beside.py", BESIDE)
+    shell.write("smithers.toml", "[notices]\ncommand = 'cat >> told; echo >> told'\n")
+    shell.call("up", "beside.py", "--detach", "--run-id", "r1")
+    told = shell.root / "told"
+
+    shell.until(lambda: told.exists() and told.read_text().endswith("\n"), "somebody is told")
+
+    assert (shell.status("r1"), told.read_text().count('"what": "waiting"')) == ("running", 1)
+    assert "long; asks ship" in shell.call("ps").out
+    shell.write("go", "")
+    shell.call("approve", "r1", "ship")
+    shell.until(lambda: shell.status("r1") == "finished", "it goes on")
+    assert told.read_text().count('"what": "waiting"') == 1
+
+
+def test_people_hear_of_a_question_that_up_leaves_at_once(shell: Shell) -> None:
+    shell.write("flow.py", FLOW)
+    shell.write("smithers.toml", "[notices]\ncommand = 'cat >> told; echo >> told'\n")
+
+    for words in (("up", "flow.py", "--run-id", "r1"), ("up", "--resume", "r1")):
+        assert shell.call(*words).status == 3
+        assert (shell.root / "told").read_text().count('"what": "waiting"') == 1
+
+
 @pytest.mark.feature("hitl.crash", "approvals.no-memory-wait")
 def test_everything_may_be_killed_while_a_person_is_asked(shell: Shell) -> None:
     shell.write("flow.py", FLOW)

@@ -213,7 +213,7 @@ def test_a_timer_is_waited_for_unless_told_not_to(shell: Shell):
 
     left = shell.call("up", "flow.py", "--no-wait", "--run-id", "r1")
     assert left.status == 3
-    assert "nap fires in" in left.err
+    assert "nap waits for a time: it fires in" in left.err
     assert shell.call("up", "--resume", "r1").json == {"text": "up"}
 
 

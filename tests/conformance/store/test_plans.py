@@ -235,3 +235,12 @@ def test_a_node_that_left_the_tree_changes_its_state_only(run: Maker) -> None:
 
     row = run.store.node(run.id, "build")
     assert (row.state, row.kind, row.label, row.ordinal) == ("unmounted", "task", "Build", 2**50)
+
+
+def test_nodes_that_wait_for_somebody_are_found_in_the_order_of_the_tree(run: Maker) -> None:
+    states = {"late": "waiting-event", "build": "running", "first": "waiting-approval", "nap": "waiting-timer"}
+    order = {"late": 3, "build": 1, "first": 2, "nap": 4}
+    run.plan(nodes=tuple(node(name, state, ordinal=order[name]) for name, state in states.items()))
+
+    assert [one.node for one in run.store.asked(run.id)] == ["first", "late"]
+    assert run.store.asked("no-such-run") == []

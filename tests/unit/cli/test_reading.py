@@ -176,7 +176,7 @@ def test_why_says_when_a_timer_fires(stage: Stage):
 
     reasons = {reason["kind"]: reason for reason in stage.call("why", "--json").json["reasons"]}
 
-    assert "sleep fires in 5" in reasons["timer"]["text"]
+    assert "sleep waits for a time: it fires in 5" in reasons["timer"]["text"]
 
 
 def test_why_says_that_code_does_not_render_and_how_to_go_on(stage: Stage):

@@ -140,6 +140,26 @@ def test_what_a_grandchild_waits_for_is_seen_at_the_top(stage: Stage) -> None:
     assert len(stage.call("human", "inbox", "--json").json["requests"]) == 1
 
 
+def test_supervise_says_of_a_run_what_its_child_waits_for(stage: Stage) -> None:
+    stage.start(above_asking, "above")
+    begin(stage, "above", "part", asking)
+
+    found = {run["runId"]: run["status"] for run in stage.call("supervise", "-n", "--all", "--json").json["runs"]}
+
+    assert found == {"above": "waiting-approval", "above.part.1": "waiting-approval"}
+    assert "above (above-asking): waiting-approval, unchanged" in stage.call("supervise", "-n", "--all").out
+
+
+def test_a_child_is_inspected_with_what_its_own_child_waits_for(stage: Stage) -> None:
+    stage.start(top, "top")
+    begin(stage, begin(stage, "top", "middle", above_asking), "part", asking)
+
+    below = stage.call("inspect", "top", "--json").json["children"]
+
+    assert [child["status"] for child in below] == ["waiting-approval", "waiting-approval"]
+    assert "middle: run top.middle.1 (above-asking) is waiting-approval" in stage.call("inspect", "top").out
+
+
 def test_a_search_for_statuses_goes_by_what_people_see(stage: Stage) -> None:
     for number in range(4):
         stage.start(above_asking, f"plain-{number}")

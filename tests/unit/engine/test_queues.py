@@ -22,6 +22,7 @@ from smithers import (
     Timer,
     TokenBudget,
     TryCatchFinally,
+    WaitForEvent,
     Workflow,
 )
 from smithers.engine.check import preflight
@@ -62,15 +63,40 @@ def finish(run: InMemoryRun, node: str, **more: Any) -> None:
 
 def test_a_task_begins_when_its_turn_comes(rebuild: bool) -> None:
     run = start(Sequence[task("a", "q"), task("b")], rebuild, taken=1)
-    assert (states(run), begun(run), run.status) == ({"a": "waiting-queue", "b": "pending"}, [], "running")
+    assert (states(run), begun(run), run.status) == ({"a": "waiting-queue", "b": "pending"}, [], "waiting-queue")
     assert run.nodes["a:"].detail == {"output": "Out", "queue": "q"}
 
     run.free("q")
 
-    assert (states(run)["a"], begun(run)) == ("running", ["a"])
+    assert (states(run)["a"], begun(run), run.status) == ("running", ["a"], "running")
     finish(run, "a")
     finish(run, "b")
     assert run.status == "finished"
+
+
+@pytest.mark.parametrize(
+    ("beside", "status"),
+    [
+        (Task("x", output=Out)[Out()], "running"),
+        (Approval("x"), "waiting-approval"),
+        (WaitForEvent("x", event="e", output=Out), "waiting-event"),
+        (Timer("x", duration="1h"), "waiting-queue"),
+    ],
+    ids=["task", "approval", "event", "timer"],
+)
+def test_a_run_waits_for_people_first_and_then_for_its_turn(beside: Any, status: str, rebuild: bool) -> None:
+    run = start(Parallel[task("a", "q"), beside], rebuild, taken=1)
+    assert (states(run)["a"], run.status) == ("waiting-queue", status)
+
+    run.free("q")
+
+    assert run.status == "running"
+
+
+def test_a_run_that_is_over_for_its_author_waits_no_more(rebuild: bool) -> None:
+    run = start(Race[task("a", "q"), task("b")], rebuild, taken=1)
+    finish(run, "b")
+    assert (run.status, states(run)["a"]) == ("finished", "cancelled")
 
 
 def test_at_most_the_limit_of_them_run_and_they_go_in_their_order(rebuild: bool) -> None:
@@ -205,7 +231,7 @@ def test_a_cleanup_takes_its_turn_in_a_run_that_is_cancelled(rebuild: bool) -> N
     run.taken["q"] = 1
     run.cancel()
     run.cancelled(next(n for n, c in run.open.items() if c.kind == "run"))
-    assert (run.status, states(run)["sweep"]) == ("running", "waiting-queue")
+    assert (run.status, states(run)["sweep"]) == ("waiting-queue", "waiting-queue")
     run.free("q")
     finish(run, "sweep")
     assert run.status == "cancelled"
@@ -232,7 +258,7 @@ def test_a_node_that_is_run_again_takes_a_turn_with_what_came_after_it(rebuild: 
 
 def test_one_that_waits_is_not_over(rebuild: bool) -> None:
     run = start(Parallel[task("a", "q"), Timer("t", duration="1h")], rebuild, taken=1)
-    assert run.status == "running"
+    assert run.status == "waiting-queue"
     with pytest.raises(WrongState, match="waiting-queue"):
         run.retry("a")
 

@@ -128,6 +128,9 @@ class Grower:
             "estimate": Estimate(tokens=dice.choice([0, 0, 3, 12, 50]), cost_usd=dice.choice([0, 0, 0.07])),
         }
         props |= self.followed_up() if props["needs_approval"] else {}
+        if props["needs_approval"] and crc32(f"{id} in time".encode()) % 2:
+            late = ("fail", "skip", "approve")[crc32(f"{id} late".encode()) % 3]
+            props |= {"approval_timeout": "1h", "on_approval_timeout": late}
         props["async_"] = props["needs_approval"] and dice.random() < 0.5
         props["queue"] = (Queue("narrow"), Queue("wide", 2), None, None)[crc32(id.encode()) % 4]
         if known and dice.random() < 0.2:

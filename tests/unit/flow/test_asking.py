@@ -15,6 +15,10 @@ class Out(BaseModel):
     n: int = 0
 
 
+def gated(**props: Any) -> Task[Out]:
+    return Task("a", output=Out, needs_approval=True, **props)
+
+
 LATE: Any = {"timeout": "1h", "on_timeout": "default"}
 
 
@@ -72,6 +76,26 @@ LATE: Any = {"timeout": "1h", "on_timeout": "default"}
         (lambda: ApprovalGate("a", when=True, reminders=2), "reminders=2 needs remind_after"),
         (lambda: Task("a", output=Out, remind_after="1h"), "needs_approval=True is missing"),
         (lambda: Task("a", output=Out, needs_approval=True, escalate_after="1h"), "say who may decide then"),
+        (lambda: Task("a", output=Out, approval_timeout="1h"), "needs_approval=True is missing"),
+        (lambda: Task("a", output=Out, on_approval_timeout="skip"), "needs_approval=True is missing"),
+        (lambda: gated(on_approval_timeout="approve"), "on_approval_timeout='approve' never comes"),
+        (lambda: gated(approval_timeout="1h", on_approval_timeout="deny"), "use fail, skip or approve"),
+        (lambda: gated(approval_timeout="0s"), "approval_timeout='0s' leaves no time"),
+        (lambda: gated(approval_timeout="soon"), "approval_timeout='soon' is not a duration"),
+        (
+            lambda: gated(approval_timeout="1h", remind_after="1h"),
+            "the reminder would come after 1:00:00, but nobody is asked any more after approval_timeout, 1:00:00",
+        ),
+        (
+            lambda: gated(approval_timeout="1h", escalate_after="2h", escalate_to=["boss"]),
+            "escalate_after='2h' never comes: nobody is asked any more after approval_timeout",
+        ),
+        (lambda: ApprovalGate("a", when=True, allowed_users="ann"), "give a list of names"),
+        (lambda: ApprovalGate("a", when=False, allowed_scopes=[]), "nobody may decide"),
+        (
+            lambda: ApprovalGate("a", when=False, allowed_users=["ann"], escalate_after="1h", escalate_to=["ann"]),
+            "everybody in escalate_to is in allowed_users already",
+        ),
         (lambda: AutoApprove(after=0), "AutoApprove(after=0)"),
         (lambda: HumanTask("a", output=int, prompt="?"), "is not a pydantic model class"),  # type: ignore[type-var]
         (lambda: HumanTask("a", output=Out, prompt=" "), "say in words"),

@@ -127,7 +127,7 @@ def test_values_that_make_no_sense_are_refused(write: Any, says: str) -> None:
     assert __file__ in refused.value.message
 
 
-GATE_HAS_NOT = ("mode", "async_", "depends_on", "needs", "allowed_users", "allowed_scopes", "label", "meta", "cache")
+GATE_HAS_NOT = ("mode", "async_", "depends_on", "needs", "label", "meta", "cache")
 
 
 @pytest.mark.feature("approvalgate.no-mode")

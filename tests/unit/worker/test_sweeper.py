@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from smithers import Approval, Child, Context, Sequence, Task, WaitForEvent, call, workflow
+from smithers import Approval, Child, Context, Parallel, Sequence, Task, WaitForEvent, call, workflow
 from smithers.engine.answer import Answer
 from smithers.engine.command import ESCALATION
 from smithers.engine.entry import Fact
@@ -159,6 +159,125 @@ def test_people_are_told_once(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> No
     lines = told.read_text().split("\n")
     assert len([line for line in lines if line]) == 1
     assert '"node": "ok"' in lines[0]
+
+
+@pytest.fixture
+def told(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file to which notices go, a line each."""
+    path = yard.folder / "told"
+    monkeypatch.setenv("SMITHERS_NOTICE_COMMAND", f"cat >> {path}; echo >> {path}")
+    (yard.folder / ".smithers").mkdir()
+    return path
+
+
+def lines_of(told: Path) -> list[Any]:
+    return [json.loads(line) for line in told.read_text().splitlines() if line] if told.exists() else []
+
+
+@workflow
+def asks_beside(ctx: Context[Any]) -> Child:
+    return Parallel[
+        Sequence[Task("a", output=Out)[call(work)], Approval("second", title="Fine?")],
+        Approval("first", title="Now?"),
+        WaitForEvent("deploy", event="deployed", output=Out),
+    ]
+
+
+def test_people_hear_of_each_question_when_it_is_asked_whatever_else_the_run_does(
+    yard: Yard, told: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMITHERS_NOTICE_EVENTS", "true")
+    yard.start(asks_beside)
+    yard.fetch()
+    tells = teller(yard)
+    tells.look(yard.store.due_runs())
+
+    assert [(one["what"], one["node"], one["status"]) for one in lines_of(told)] == [
+        ("waiting", "first", "running"),
+        ("waiting-event", "deploy", "running"),
+    ]
+    yard.step(1)
+    for who in (tells, tells, teller(yard)):
+        who.look(yard.store.due_runs())
+    assert [one["node"] for one in lines_of(told)][2:] == ["second"], "once, whoever tells"
+
+
+def test_people_hear_of_a_question_in_a_run_that_was_paused_meanwhile(yard: Yard, told: Path) -> None:
+    yard.start(asks_beside)
+    yard.fetch()
+    yard.store.append(Append("r", (Fact("paused", "paused:1", {}),)))
+
+    teller(yard).look(yard.store.due_runs())
+
+    assert [(one["node"], one["status"]) for one in lines_of(told)] == [("first", "paused")]
+
+
+def test_nobody_hears_of_a_question_that_was_answered_before(yard: Yard, told: Path) -> None:
+    yard.start(asks_beside)
+    yard.fetch()
+    yard.decide("first", approved=True)
+
+    teller(yard).look(yard.store.due_runs())
+
+    assert lines_of(told) == []
+
+
+def test_a_run_in_which_nothing_has_happened_is_not_read_again(
+    yard: Yard, told: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yard.start(asks_beside)
+    yard.fetch()
+    tells = teller(yard)
+    tells.look(yard.store.due_runs())
+    read: list[str] = []
+    asked = type(yard.store).asked
+    monkeypatch.setattr(type(yard.store), "asked", lambda store, run: [read.append(run), *asked(store, run)][1:])
+
+    tells.look(yard.store.due_runs())
+    assert read == []
+    yard.step(1)
+    tells.look(yard.store.due_runs())
+
+    assert read == ["r"]
+
+
+def test_a_worker_that_ends_tells_what_is_new(yard: Yard, told: Path) -> None:
+    yard.start(asks_beside)
+    yard.fetch()
+
+    async def begin_and_end() -> None:
+        sweeper = Sweeper(Project(yard.folder), yard.store, Temporal(), print, print)  # type: ignore[arg-type]
+        sweeper.start()
+        await sweeper.stop()
+
+    for _ in range(2):
+        asyncio.run(begin_and_end())
+
+    assert [one["node"] for one in lines_of(told)] == ["first"]
+
+
+def test_a_worker_that_ends_leaves_the_telling_to_another_one(yard: Yard, told: Path) -> None:
+    yard.start(asks_beside)
+    yard.fetch()
+    sweepers = [Sweeper(Project(yard.folder), yard.store, Temporal(), print, print) for _ in range(2)]  # type: ignore[arg-type]
+    assert sweepers[0].is_ours()
+
+    asyncio.run(sweepers[1].stop())
+    assert lines_of(told) == []
+    asyncio.run(sweepers[0].stop())
+    assert [one["node"] for one in lines_of(told)] == ["first"]
+
+
+def test_a_notice_that_takes_too_long_is_left_to_the_next_look(yard: Yard, told: Path) -> None:
+    yard.start(asks_beside)
+    yard.fetch()
+    tells = teller(yard)
+
+    tells.look(yard.store.due_runs(), limit_s=0)
+    assert lines_of(told) == []
+    tells.look(yard.store.due_runs())
+
+    assert [one["node"] for one in lines_of(told)] == ["first"]
 
 
 @workflow

@@ -19,7 +19,7 @@ from smithers.store.deciding import said
 from smithers.store.interface import Store
 from smithers.store.records import Run
 from smithers.views.approvals import pending
-from smithers.views.asking import due_times, how_to_answer, inbox_wire, request_id
+from smithers.views.asking import due_times, how_to_answer, inbox_wire, request_id, who_may
 from smithers.views.children import children
 from smithers.views.course import course_lines
 from smithers.views.times import ago, now_ms, span
@@ -54,7 +54,7 @@ def show(here: Session, run: str | None, workflow: str | None) -> None:
     if not waiting:
         here.out.line("Nothing waits for a person.")
         return
-    head = ("REQUEST", "WORKFLOW", "KIND", "ASKED", "LEFT", "")
+    head = ("REQUEST", "WORKFLOW", "KIND", "ASKED", "LEFT", "WHAT")
     here.out.lines(table(head, [cells(*about[:3], now, about[3]) for about in waiting]))
     here.out.line()
     here.out.lines([how_to_answer(found.run_id, row) for found, row, *_ in waiting])
@@ -80,5 +80,5 @@ def cells(run: Run, row: NodeRow, due_ms: int, now: int, course: Said) -> tuple[
     left = span(max(0, due_ms - now)) if due_ms else ""
     words = str((row.detail or {}).get("prompt") or row.label)
     first = words.splitlines()[0] if words else ""
-    told = "; ".join(part for part in (first[:80], *course_lines(course)) if part)
+    told = "; ".join(part for part in (first[:80], *who_may(row, course), *course_lines(course)) if part)
     return request_id(run.run_id, row), run.workflow, mode_of(row.detail), ago(row.first_ms, now), left, told

@@ -14,17 +14,13 @@ from smithers.cli.pausing import pause_of
 from smithers.cli.session import Session, session
 from smithers.cli.views.codes import SHORT, code_of
 from smithers.cli.views.runs import run_details
+from smithers.cli.views.why import waits_of
+from smithers.cli.views.why_text import told_reason
 from smithers.cli.watching import repeat
 from smithers.engine.frame import NodeRow
 from smithers.store.records import Run
 from smithers.views.approvals import pending
-from smithers.views.asking import (
-    due_times,
-    how_to_answer,
-    more_lines,
-    request_wire,
-    what_waits,
-)
+from smithers.views.asking import how_to_answer, request_wire, what_waits
 from smithers.views.children import ChildRun, as_seen, child_wire, children
 from smithers.views.nodes import SYMBOLS, named, node_wire, told_error
 from smithers.views.signals import Filter, event_wire, open_events, received, send_command
@@ -85,16 +81,8 @@ def show(here: Session, run: Run, most: int) -> None:
         here.out.lines(rows(nodes[-most:]))
         if most and len(nodes) > most:
             here.out.note(f"... and {len(nodes) - most} nodes before these: --all.")
-    due = due_times(here.store, run.run_id) if waiting else {}
-    for row in waiting:
-        here.out.line(f"\n⏸ {what_waits(row)}")
-        here.out.lines(
-            [f"  {line}" for line in more_lines(here.store, run, row, due.get((row.node, row.iteration), 0))]
-        )
-        here.out.line(f"  {how_to_answer(run.run_id, row)}")
-    for row in open_events(nodes):
-        here.out.line(f"\n⏸ {named(row.node, row.iteration)} waits for an event")
-        here.out.line(f"  {send_command(run.run_id, row.detail)}")
+    for reason in waits_of(here.store, run):
+        here.out.lines(["", *told_reason(reason)])
     for child in children(here.store, run.run_id):
         here.out.lines(told_child(here, child))
     if run.error:
@@ -104,7 +92,7 @@ def show(here: Session, run: Run, most: int) -> None:
 
 def told_child(here: Session, child: ChildRun) -> list[str]:
     """A run below, and what it asks people."""
-    run, indent = child.run, "  " * (child.depth - 1)
+    run, indent = as_seen(here.store, child.run), "  " * (child.depth - 1)
     lines = [f"{indent}{SYMBOLS.get(run.status, '→')} {child.node}: run {run.run_id} ({run.workflow}) is {run.status}"]
     for row in pending(here.store, run.run_id):
         lines += [f"{indent}    {what_waits(row)}", f"{indent}    {how_to_answer(run.run_id, row)}"]

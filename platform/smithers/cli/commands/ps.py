@@ -15,15 +15,15 @@ from smithers.cli.searching import input_values, parse_moment, seen_runs
 from smithers.cli.session import Session, session
 from smithers.cli.views.codes import SHORT, held_digests
 from smithers.cli.views.runs import run_wire
+from smithers.cli.views.steps import Step, step_of
 from smithers.cli.watching import repeat
 from smithers.engine.entry import Json
+from smithers.engine.state import OPEN_STATUSES
 from smithers.errors import InputError
 from smithers.store.records import Run, Search
-from smithers.views.children import child_of
 from smithers.views.times import ago, now_ms
 
-OPEN: Final = ("running", "waiting-approval", "waiting-timer", "waiting-event", "waiting-code", "paused")
-ALL: Final = (*OPEN, "finished", "failed", "cancelled")
+ALL: Final = (*OPEN_STATUSES, "finished", "failed", "cancelled")
 
 
 def command(  # shape: parameters: one per option
@@ -86,7 +86,7 @@ def known(statuses: list[str]) -> tuple[str, ...]:
 def show(here: Session, search: Search) -> None:
     runs = seen_runs(here.store, replace(search, limit=search.limit + 1))
     more, runs = len(runs) > search.limit, runs[: search.limit]
-    steps = {run.run_id: step(here, run) for run in runs}
+    steps = {run.run_id: step_of(here.store, run) for run in runs}
     if here.out.is_json:
         held = held_digests(here.project)
         found = [wire(run, steps[run.run_id]) | code_wire(run, held) for run in runs]
@@ -103,26 +103,8 @@ def show(here: Session, search: Search) -> None:
         here.out.note(f"... and older ones: --before {runs[-1].run_id}, --limit {search.limit * 5}, or --all.")
 
 
-def step(here: Session, run: Run) -> str:
-    """What an open run is at: its first open command, with that of its child run; or else what it waits for."""
-    if run.status not in OPEN:
-        return ""
-    kinds = ("run", "child", "subflow")
-    at_work = [row for row in here.store.open_commands(run.run_id) if row.command.kind in kinds]
-    if at_work:
-        below = child_of(here.store, run.run_id, at_work[0]) if at_work[0].command.kind == "subflow" else None
-        path = [at_work[0].command.node, *([step(here, below)] if below is not None else [])]
-        return counted(" > ".join(filter(None, path)), len(at_work))
-    waiting = [row.node for row in here.store.nodes(run.run_id) if row.state.startswith("waiting")]
-    return counted(waiting[0], len(waiting)) if waiting else ""
-
-
-def counted(first: str, all_of_them: int) -> str:
-    return first + (f" +{all_of_them - 1}" if all_of_them > 1 else "")
-
-
-def wire(run: Run, at: str) -> Json:
-    return run_wire(run) | {"step": at or None}
+def wire(run: Run, at: Step) -> Json:
+    return run_wire(run) | {"step": at.path or None, "waitsFor": at.detail or None, "asks": list(at.asked)}
 
 
 def code_wire(run: Run, held: frozenset[str]) -> Json:
@@ -135,12 +117,13 @@ def codes(here: Session, runs: list[Run]) -> dict[str, str]:
         return {}
     held = held_digests(here.project)
     return {
-        run.run_id: run.digest[:SHORT] + ("" if run.status not in OPEN or run.digest in held else " (not held)")
+        run.run_id: run.digest[:SHORT]
+        + ("" if run.status not in OPEN_STATUSES or run.digest in held else " (not held)")
         for run in runs
     }
 
 
-def rows(runs: list[Run], steps: dict[str, str], codes: dict[str, str]) -> list[str]:
+def rows(runs: list[Run], steps: dict[str, Step], codes: dict[str, str]) -> list[str]:
     now = now_ms()
     tagged, nested = any(run.tags for run in runs), any(run.parent for run in runs)
     return table(
@@ -162,7 +145,7 @@ def rows(runs: list[Run], steps: dict[str, str], codes: dict[str, str]) -> list[
                 state_cell(run.status),
                 ago(run.created_ms, now),
                 ago(run.updated_ms, now),
-                steps[run.run_id],
+                steps[run.run_id].told,
                 *((codes[run.run_id],) if codes else ()),
                 *((run.parent["run"] if run.parent else "",) if nested else ()),
                 *((" ".join(f"{name}={value}" for name, value in run.tags.items()),) if tagged else ()),

@@ -13,12 +13,13 @@ from smithers.cli.options import FormOption, PriorityOption, given_options
 from smithers.cli.output import Form
 from smithers.cli.up.hosting import host
 from smithers.cli.up.viewer import Policy
+from smithers.engine.state import OPEN_STATUSES
 from smithers.errors import InputError
 from smithers.project import Project, find_project
 from smithers.worker.order import Order
 from smithers.worker.person import whoami
 
-UNFINISHED = ("running", "waiting-approval", "waiting-timer", "waiting-event", "waiting-code", "paused", "failed")
+UNFINISHED = (*OPEN_STATUSES, "failed")
 
 
 def command(  # shape: parameters: one per option

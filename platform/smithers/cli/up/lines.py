@@ -156,6 +156,12 @@ def awaited(model: RunModel, _event: Event, seen: Seen) -> str:
     )
 
 
+def queued(model: RunModel, _event: Event, seen: Seen) -> str:
+    name = (seen.detail or {}).get("queue")
+    queue = f"queue {name!r}" if name else "a queue"
+    return f"⧗ {named(seen.node, seen.iteration)} waits for its turn in {queue} — smithers why {model.run_id}"
+
+
 def plain(before: str, after: str = "") -> Line:
     return lambda _model, event, _seen: f"{before}{named(event.node, event.iteration)}{after}"
 
@@ -181,7 +187,7 @@ NODE_LINES: Final[dict[str, Line]] = {
     "AnswerRefused": refused,
     "NodeWaitingTimer": timed,
     "NodeWaitingEvent": awaited,
-    "NodeWaitingQueue": plain("⧗ ", " waits for its turn in a queue"),
+    "NodeWaitingQueue": queued,
     "TimerFired": plain("✓ ", " fired"),
     "WorkerDied": plain("✗ the worker process died while it ran "),
     "RetryTaskStarted": plain("↻ ", " is to run again"),

@@ -23,7 +23,7 @@ from smithers.cli.views.why import code, due_facts
 from smithers.engine.answer import Answer
 from smithers.engine.chronicle import Event
 from smithers.engine.entry import Json
-from smithers.engine.state import PAUSED
+from smithers.engine.state import PAUSED, QUEUED
 from smithers.errors import SmithersError, StoreUnavailable
 from smithers.project import Project
 from smithers.store import open_store
@@ -275,13 +275,18 @@ class Viewer:
         return None
 
     def should_leave(self, model: RunModel) -> bool:
-        if self.policy.leaves_timer and (model.status.startswith("waiting") or self.waits_below(model)):
+        if self.policy.leaves_timer and (self.is_left_waiting(model) or self.waits_below(model)):
             return True
         if not self.policy.leaves_person:
             return False
         waits_for_person = model.waits_for_person and self.dialogue is None
         waits_for_person = waits_for_person or self.waits_below(model)
         return waits_for_person or model.status == CODE or self.still_does_not_render(model)
+
+    def is_left_waiting(self, model: RunModel) -> bool:
+        """Whether it waits. A turn in a queue is given in a moment where a slot is free: that is no wait."""
+        settled = not model.in_state(QUEUED) or time.monotonic() - self.news_s > SETTLED_S
+        return model.status.startswith("waiting") and settled
 
     def waits_below(self, model: RunModel) -> bool:
         """Nothing goes on but a run that this one has started, and that waits: for people, or for whatever we leave."""

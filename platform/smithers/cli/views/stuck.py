@@ -42,6 +42,7 @@ class Finding:
     """How one open run stands."""
 
     run: Run
+    """As people see it: with the status of what its child runs wait for."""
     stuck: Why
     unplanned: int
     """Facts that no frame covers."""
@@ -94,7 +95,7 @@ def look_at(store: Store, run: Run, driven: set[str] | None, *, has_worker: bool
     stuck = why_ring(store, run, is_driven=is_driven, old_ms=old_ms)
     why = explain(store, run, has_worker=has_worker)
     missing = "missing-workflow" if stuck and not Path(run.source).exists() else ""
-    return Finding(run, stuck, len(due_facts(store, run)), tuple(dead_claims(store, run)), why.reasons, missing)
+    return Finding(why.run, stuck, len(due_facts(store, run)), tuple(dead_claims(store, run)), why.reasons, missing)
 
 
 def dead_claims(store: Store, run: Run) -> list[DeadClaim]:

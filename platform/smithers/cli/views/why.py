@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from smithers.cli.pausing import pause_of
 from smithers.cli.views.codes import RunCode
+from smithers.engine.answer import listed
 from smithers.engine.entry import Entry, Json, node_key
 from smithers.engine.fold import UNPLANNED_KINDS
 from smithers.engine.frame import NodeRow
@@ -14,7 +16,7 @@ from smithers.store.deciding import said
 from smithers.store.interface import Store
 from smithers.store.records import OpenCommandRow, Run
 from smithers.views.approvals import pending, told_decision
-from smithers.views.asking import due_times, how_to_answer, more_lines, what_waits
+from smithers.views.asking import due_times, how_to_answer, more_lines, told_end, what_waits
 from smithers.views.attempts import Attempt, attempts_of, node_entries
 from smithers.views.children import as_seen, child_of
 from smithers.views.course import course_wire
@@ -22,6 +24,7 @@ from smithers.views.nodes import named, shown_iteration
 from smithers.views.rendering import render_failure, waits_for_code
 from smithers.views.signals import event_wire, open_events, send_command, told_event
 from smithers.views.times import ago, iso, local, now_ms, span
+from smithers.views.turns import place_in
 
 MOST_NODES: Final = 50
 """Of the same kind; the rest is counted."""
@@ -108,6 +111,14 @@ def open_run(store: Store, run: Run, has_worker: bool, held: RunCode | None) -> 
     return Why(as_seen(store, run), summary(reasons), tuple(reasons), held)
 
 
+OWN_WAITS: Final = ("timer", "turn")
+
+
+def waits_of(store: Store, run: Run) -> list[Reason]:
+    """What nodes of the run itself wait for: people, events, their turn, a time."""
+    return [*people(store, run), *events(store, run), *(one for one in work(store, run) if one.kind in OWN_WAITS)]
+
+
 def old_code(run: Run, held: RunCode | None) -> list[Reason]:
     """The run is pinned to code that the file does not hold any more, and nobody here hosts it."""
     if held is None or held.standing != "kept":
@@ -128,22 +139,23 @@ def old_code(run: Run, held: RunCode | None) -> list[Reason]:
 def summary(reasons: list[Reason]) -> str:
     kinds = {reason.kind for reason in reasons}
     waits = [name for kind, name in WAITS.items() if kind in kinds]
+    if waits and "task" in kinds:
+        return f"It is running: tasks are at work. It waits for {listed(waits)}, too."
     if waits:
-        return f"It waits for {' and '.join(waits)}."
+        return f"It waits for {listed(waits)}."
     if "subflow" in kinds and "task" not in kinds:
         return "It waits for a run that it has started."
     if "task" in kinds:
         return "It is running: tasks are at work."
-    if "turn" in kinds:
-        return "It waits for its turn in a queue."
     return "It is running, and its next step is due."
 
 
 WAITS: Final = {
     "pause": "somebody to unpause it",
     "approval": "a person",
-    "timer": "a time",
     "event": "an event",
+    "turn": "its turn in a queue",
+    "timer": "a time",
     "code": "a workflow file that renders",
     "worker": "a worker",
     "old-code": "a worker with its code",
@@ -272,7 +284,7 @@ def events(store: Store, run: Run) -> list[Reason]:
 
 def event(run: Run, row: NodeRow, due_ms: int) -> Reason:
     detail = row.detail or {}
-    until = f", until {local(due_ms)} (then: {detail.get('on_timeout')})" if due_ms else ""
+    until = f", {told_end(due_ms, detail.get('on_timeout'))}" if due_ms else ""
     unfit = [f"\nsignal {one['seq']} does not fit {detail.get('output')}: {one['why']}" for one in detail["unfit"]]
     return Reason(
         "event",
@@ -288,7 +300,9 @@ def event(run: Run, row: NodeRow, due_ms: int) -> Reason:
 
 def work(store: Store, run: Run) -> list[Reason]:
     """What is in flight: tasks whose body has begun, tasks that wait for a worker or for their backoff, timers."""
-    waits = {node_key(row.node, row.iteration) for row in open_events(store.nodes(run.run_id))}
+    nodes = store.nodes(run.run_id)
+    waits = {node_key(row.node, row.iteration) for row in open_events(nodes)}
+    begun = {(row.node, row.iteration): row.first_ms for row in nodes if row.state == "waiting-timer"}
     kinds = ("run", "child", "subflow", "timer", "turn")
     open_rows = [row for row in store.open_commands(run.run_id) if row.command.kind in kinds]
     open_rows = [row for row in open_rows if node_key(row.command.node, row.command.iteration) not in waits]
@@ -300,7 +314,7 @@ def work(store: Store, run: Run) -> list[Reason]:
         elif row.command.kind == "turn":
             found.append(turn(store, run, row))
         else:
-            found.append(timer(row) if row.command.kind == "timer" else task(store, run, row))
+            found.append(timer(row, begun) if row.command.kind == "timer" else task(store, run, row))
     if len(open_rows) > MOST_NODES:
         found.append(Reason("more", f"... and {len(open_rows) - MOST_NODES} more."))
     return found
@@ -330,12 +344,11 @@ def turn(store: Store, run: Run, row: OpenCommandRow) -> Reason:
     """A task that waits for its turn in a queue that runs share: who is before it, and who has a slot."""
     place = row.command.node, row.command.iteration
     queue = (store.command(run.run_id, row.command.n)[0].command.payload or {}).get("queue", "")
-    tickets = store.tickets(queue)
-    mine = next((one for one in tickets if (one.run_id, one.node, one.iteration) == (run.run_id, *place)), None)
-    holders = [one for one in tickets if one.held]
-    before = 0 if mine is None else tickets.index(mine) - len(holders)
-    most = min((one.limit for one in tickets), default=1)
-    text = f"{named(*place)} waits for its turn in queue {queue!r}, of which {most} may run: {before} before it."
+    stands = place_in(store, queue, run.run_id, *place)
+    holders, before = stands.holders, len(stands.before)
+    may = "1 may run at a time" if stands.limit == 1 else f"{stands.limit} may run at the same time"
+    text = f"{named(*place)} waits for its turn in queue {queue!r}, of which {may}: "
+    text += f"{before} before it." if before else "it is next."
     text += "".join(
         f"\n{named(one.node, one.iteration)} of run {one.run_id} has a slot." for one in holders[:MOST_NODES]
     )
@@ -343,22 +356,22 @@ def turn(store: Store, run: Run, row: OpenCommandRow) -> Reason:
     return Reason(
         "turn",
         text,
-        mine.since_ms if mine is not None else 0,
+        stands.since_ms,
         "a task of the queue ends",
         f"smithers why {holders[0].run_id}" if holders else "",
         *place,
-        {"queue": queue, "limit": most, "before": before, "holders": held},
+        {"queue": queue, "limit": stands.limit, "before": before, "holders": held},
     )
 
 
-def timer(row: OpenCommandRow) -> Reason:
+def timer(row: OpenCommandRow, begun: Mapping[tuple[str, str], int]) -> Reason:
+    """A time that is waited for, since the node was told to: nobody need do anything."""
     due = row.command.due_ms
     left = due - now_ms()
     when = f"fires in {span(left)}, at {local(due)}" if left > 0 else f"was due {span(-left)} ago, at {local(due)}"
-    name = named(row.command.node, row.command.iteration)
-    return Reason(
-        "timer", f"{name} {when}.", node=row.command.node, iteration=row.command.iteration, data={"firesAt": iso(due)}
-    )
+    place = row.command.node, row.command.iteration
+    text = f"{named(*place)} waits for a time: it {when}."
+    return Reason("timer", text, begun.get(place, 0), "its time comes", "", *place, {"firesAt": iso(due)})
 
 
 def task(store: Store, run: Run, row: OpenCommandRow) -> Reason:

@@ -13,6 +13,7 @@ SYMBOLS: Final = {
     "subflow": "→",
     "backoff": "↻",
     "timer": "⏱",
+    "turn": "⧗",
     "failure": "✗",
     "code": "✗",
     "old-code": "!",
