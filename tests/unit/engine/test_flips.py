@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from smithers import Child, Context, Parallel, Sequence, Task, Timer, Workflow
 from smithers.testing import InMemoryRun
-from tests.unit.engine.by_hand import number
+from tests.unit.engine.by_hand import at_work, number
 
 
 class Out(BaseModel):
@@ -135,3 +135,27 @@ def test_a_resumed_run_sets_the_timers_anew_that_its_failure_has_withdrawn(rebui
     run.fire(number(run, "t"))
 
     assert run.status == "finished"
+
+
+def both_read(ctx: Context[Any]) -> Child:
+    """A part and the part that it shows both read a task that will never have an output."""
+
+    def inner() -> Child:
+        return ctx.output_maybe(Out, "never") or task("inside")
+
+    def outer() -> Child:
+        return ctx.output_maybe(Out, "never") or [inner, task("beside")]
+
+    return Sequence[Parallel[Sequence[task("first"), task("never", skip_if=True)], outer], task("after")]
+
+
+@pytest.mark.feature("parallel.barrier")
+def test_a_part_that_has_left_with_the_part_around_it_is_not_counted_any_more(rebuild: bool) -> None:
+    run = InMemoryRun(Workflow("flips", both_read, None), rebuild=rebuild)
+
+    finish(run, "first")
+    finish(run, "inside")
+    assert at_work(run) == ["beside"]
+
+    finish(run, "beside")
+    assert at_work(run) == ["after"]
