@@ -28,6 +28,15 @@ Noticed = Literal["marked", "unmarked", "nobody"]
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a change."""
+
+    noticed: Noticed
+    test: str = ""
+    """The first that turned red, with its error in short."""
+
+
+@dataclass(frozen=True, slots=True)
 class Behaviours:
     """What the marked tests show, and how."""
 
@@ -53,8 +62,8 @@ class Copy:
             target.write_bytes((root / path).read_bytes())
             target.chmod((root / path).stat().st_mode)
 
-    def pytest(self, *words: str) -> int:
-        """The exit status."""
+    def pytest(self, *words: str) -> tuple[int, str]:
+        """The exit status, and which test turned red."""
         paths = os.pathsep.join(str(self.folder / name) for name in SHIPPED)
         given = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", *words]
@@ -63,27 +72,33 @@ class Copy:
                 command, cwd=self.folder, env=given, capture_output=True, text=True, timeout=TRIAL_S, check=False
             )
         except subprocess.TimeoutExpired:
-            return RED[0]
-        return done.returncode
+            return RED[0], f"all of them took more than {TRIAL_S} s"
+        red = (line for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR ")))
+        return done.returncode, next(red, "").partition(" ")[2]
 
     def listen(self, file: Path) -> Behaviours:
         """Runs every marked test once, and notes what it carries out."""
-        status = self.pytest(*PLUGIN, str(file), "--lines", "--timeout", "300", *TESTS)
+        status, red = self.pytest(*PLUGIN, str(file), "--lines", "--timeout", "300", *TESTS)
         if status:
-            raise SystemExit(f"the marked tests do not pass as they are (pytest ended with {status})")
+            raise SystemExit(f"the marked tests do not pass as they are (pytest ended with {status}): {red}")
         return Behaviours.read(file)
 
-    def noticed_by(self, change: Change, tests: Sequence[str]) -> Noticed:
+    def noticed_by(self, change: Change, tests: Sequence[str]) -> Verdict:
         """Who turns red: one of these tests, or, if none does, any other quick one of that package."""
         file = self.folder / change.path
         data = file.read_bytes()
         file.write_bytes(change.apply(data))
+        others = self.folder / "tests" / "unit" / change.path.split("/")[2]
+        unmarked = ("-k", "not temporal and not postgres", str(others))
+        turns: dict[Noticed, Sequence[str]] = {"marked": tests}
+        if others.is_dir():
+            turns["unmarked"] = unmarked
         try:
-            if self.pytest("--timeout", str(TEST_S), *tests) in RED:
-                return "marked"
-            others = self.folder / "tests" / "unit" / change.path.split("/")[2]
-            unmarked = ("--timeout", str(TEST_S), "-k", "not temporal and not postgres", str(others))
-            return "unmarked" if others.is_dir() and self.pytest(*unmarked) in RED else "nobody"
+            for who, words in turns.items():
+                status, test = self.pytest("--timeout", str(TEST_S), *words)
+                if status in RED:
+                    return Verdict(who, test)
+            return Verdict("nobody")
         finally:
             file.write_bytes(data)
 

@@ -24,7 +24,7 @@ from smithers import (
     Workflow,
     call,
 )
-from smithers.engine.check import graph
+from smithers.engine.preview import preview
 from smithers.errors import AnswerRefused, WrongState
 from smithers.testing import Answer, simulate
 from tests.unit.engine.asking import Out, task, work
@@ -440,7 +440,7 @@ def test_a_denied_task_is_asked_for_again_when_its_run_is_resumed(rebuild: bool)
 def test_a_gate_is_a_flag_of_its_task_and_is_asked_for_by_its_label() -> None:
     tree = task("deploy", needs_approval=True, label="Deploy to all")
 
-    shown = graph(Workflow("gated", lambda ctx: tree, None), {})["children"]
+    shown = preview(Workflow("gated", lambda ctx: tree, None), {})["children"]
     row = start(tree).waiting[0]
 
     assert [(node["kind"], node["id"], node["needs_approval"]) for node in shown] == [("task", "deploy", True)]

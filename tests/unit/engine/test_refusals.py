@@ -130,6 +130,14 @@ def test_functions_that_share_an_unchanging_variable_are_fine() -> None:
     assert len(preflight(workflow(name="fine")(make), {}).commands) == 3
 
 
+@pytest.mark.feature("run.opt.maxconcurrency")
+@pytest.mark.parametrize(("options", "begun"), [({"max_in_flight": 2}, 2), ({}, 3), (None, 3)])
+def test_the_first_frame_is_checked_with_the_options_of_the_run(options: dict[str, Any] | None, begun: int) -> None:
+    wide = workflow(name="wide")(lambda ctx: Parallel[(task(f"t{i}") for i in range(3))])
+
+    assert len(preflight(wide, {}, options).commands) == begun
+
+
 @pytest.mark.feature("author.ids.stable")
 def test_an_id_that_changes_at_every_render_is_refused() -> None:
     numbers = count()

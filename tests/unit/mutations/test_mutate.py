@@ -92,7 +92,11 @@ def test_a_change_is_noticed_in_a_copy_or_not(root: Path, copy: Copy) -> None:
     """The plugin is not part of the small tree, so what is carried out is given here."""
     trials = list(Choice(root, Behaviours(ROWS, LINES, ()), {}).trials(2, 3))
 
-    noticed = {trial.row: copy.noticed_by(trial.change, trial.tests) for trial in trials}
+    verdicts = {trial.row: copy.noticed_by(trial.change, trial.tests) for trial in trials}
 
-    assert noticed == {"sums.larger": "marked", "sums.log": "unmarked"}
+    assert {row: verdict.noticed for row, verdict in verdicts.items()} == {
+        "sums.larger": "marked",
+        "sums.log": "unmarked",
+    }
+    assert verdicts["sums.log"].test.startswith("tests/unit/engine/test_sums.py::test_that_is_not_marked - ")
     assert (root / PATH).read_text() == (copy.folder / PATH).read_text() == FILES[PATH]
