@@ -152,6 +152,7 @@ def test_why_names_the_command_that_unblocks(waiting: Stage):
 
     assert [reason["kind"] for reason in reasons] == ["approval"]
     assert reasons[0]["command"] == "smithers approve abc1 publish"
+    assert "smithers approve abc1 publish" in waiting.call("why").out
 
 
 def test_why_of_a_failed_run_shows_the_stored_error_with_its_node(waiting: Stage):
@@ -295,7 +296,7 @@ def test_output_of_a_node_in_a_loop_is_that_of_the_latest_pass(stage: Stage):
     assert stage.call("output").json == {"review": {"text": "second"}}
 
 
-@pytest.mark.feature("cli.node.show", "cli.node.run-id", "cli.node.attempts")
+@pytest.mark.feature("cli.node.show", "cli.node.run-id")
 def test_node_shows_attempts_error_and_lines(waiting: Stage):
     waiting.store.write_log_lines([LogLine("old1", "build", "", 1, 1, "stdout", "compiling")])
 
@@ -304,6 +305,18 @@ def test_node_shows_attempts_error_and_lines(waiting: Stage):
     assert document["state"] == "failed"
     assert [attempt["error"]["message"] for attempt in document["attempts"]] == ["the disk is full\nreally"]
     assert [line["text"] for line in document["lines"]] == ["compiling"]
+
+
+@pytest.mark.feature("cli.node.attempts")
+def test_node_shows_the_last_attempt_or_on_request_all_with_their_workers(waiting: Stage):
+    waiting.call("retry-task", "abc1", "build")
+    waiting.plan("abc1")
+    waiting.end("abc1", "build", {"text": "again"})
+
+    last, every = waiting.call("node", "build"), waiting.call("node", "build", "--attempts")
+
+    assert ("attempt 1" in last.out, "attempt 2" in last.out, "by me@1" in last.out) == (False, True, False)
+    assert ("attempt 1" in every.out, "attempt 2" in every.out, every.out.count("by me@1")) == (True, True, 2)
 
 
 @pytest.mark.feature("err.NODE_NOT_FOUND")

@@ -19,7 +19,7 @@ def waiting(stage: Stage) -> Stage:
     return stage
 
 
-@pytest.mark.feature("cli.retrytask.run-id", "cli.retrytask.node-id", "cli.retrytask.clear", "tt.retrytask")
+@pytest.mark.feature("cli.retrytask.run-id", "cli.retrytask.node-id", "cli.retrytask.clear")
 @pytest.mark.parametrize(
     "words", [("r1", "build"), ("-r", "r1", "-n", "build"), ("--run-id", "r1", "build"), ("r1", "--node-id", "build")]
 )
@@ -37,6 +37,7 @@ def test_a_finished_task_runs_again_with_what_began_after_it(waiting: Stage, wor
     assert waiting.store.run("r1").status == "waiting-approval"
 
 
+@pytest.mark.feature("cli.retrytask.deps")
 def test_a_person_is_told_what_runs_again(waiting: Stage) -> None:
     assert "build of r1 is to run again, and with it publish" in waiting.call("retry-task", "r1", "build").out
 

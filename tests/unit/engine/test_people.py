@@ -498,6 +498,23 @@ def test_the_log_says_who_and_when_and_the_output_who() -> None:
     assert run.output(Decision, "ship") == Decision(approved=True, note="fine", decided_by="ann", decided_at=None)
 
 
+@pytest.mark.feature("approval.pause", "approval.mode.approve", "approval.decision.shape")
+@pytest.mark.parametrize("said", [True, False])
+def test_a_run_waits_at_an_approval_until_somebody_says_yes_or_no(run: Any, said: bool) -> None:
+    tree = Sequence[Approval("ship", title="?", on_deny="continue"), task("after")]
+
+    waiting, ended = run(tree), run(tree, decisions={"ship": said})
+
+    assert (waiting.status, waiting.state("ship"), waiting.started) == ("waiting-approval", "waiting-approval", [])
+    assert (ended.status, ended.started) == ("finished", ["after"])
+    assert ended.output(Decision, "ship").model_dump() == {
+        "approved": said,
+        "note": None,
+        "decided_by": "tester",
+        "decided_at": None,
+    }
+
+
 @pytest.mark.feature("hitl.multi-step", "approvals.request-pure", "approvals.first-class")
 def test_each_step_asks_with_what_is_known_then() -> None:
     def make(ctx: Context[Any]) -> Child:

@@ -259,7 +259,7 @@ def test_a_read_without_iteration_means_this_pass_inside_a_loop_and_the_latest_o
 
 
 @pytest.mark.feature("props.approval.ondeny.fail", "approvals.deny.fail")
-@pytest.mark.feature("approval.pause", "approval.decision.shape", "approval.onDeny.fail", "approval.onDeny.continue")
+@pytest.mark.feature("approval.onDeny.fail", "approval.onDeny.continue")
 @pytest.mark.parametrize(
     ("on_deny", "status", "after"), [("fail", "failed", 0), ("continue", "finished", 1), ("skip", "finished", 1)]
 )

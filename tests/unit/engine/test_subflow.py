@@ -299,7 +299,6 @@ def test_a_run_that_starts_itself_without_end_fails(rebuild: bool) -> None:
 
 
 @MODES
-@pytest.mark.feature("subflow.lineage")
 def test_people_are_seen_to_be_asked_below(mode: str, rebuild: bool) -> None:
     tree = Subflow("part", workflow=asking, output=Out, mode=mode)  # type: ignore[arg-type]
 

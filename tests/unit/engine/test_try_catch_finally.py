@@ -301,9 +301,10 @@ def test_a_resumed_run_whose_cleanup_failed_goes_on_with_the_cleanup(rebuild: bo
     assert run.status == "finished"
 
 
-@pytest.mark.feature("trycatch.id")
+@pytest.mark.feature("trycatch.id", "saga.id")
 def test_a_block_without_an_id_is_named_after_the_first_node_in_it() -> None:
     assert TryCatchFinally(catch=task("c"))[Sequence[task("first")]].name == "first:trycatchfinally"
+    assert Saga[SagaStep("s")[task("first")]].name == "s:saga"
     with pytest.raises(InvalidElement, match=r"begins with a function, so it needs an id .*test_try_catch_finally"):
         TryCatchFinally(catch=task("c"))[lambda: task("a")]
 

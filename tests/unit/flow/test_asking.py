@@ -18,7 +18,7 @@ class Out(BaseModel):
 LATE: Any = {"timeout": "1h", "on_timeout": "default"}
 
 
-@pytest.mark.feature("approval.options", "approval.mode.approve")
+@pytest.mark.feature("approval.options")
 @pytest.mark.parametrize(
     ("write", "message"),
     [
