@@ -304,6 +304,7 @@ def test_node_shows_attempts_error_and_lines(waiting: Stage):
 
     assert document["state"] == "failed"
     assert [attempt["error"]["message"] for attempt in document["attempts"]] == ["the disk is full\nreally"]
+    assert [(attempt["cached"], attempt["cachedFrom"]) for attempt in document["attempts"]] == [(False, None)]
     assert [line["text"] for line in document["lines"]] == ["compiling"]
 
 
