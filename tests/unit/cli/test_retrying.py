@@ -8,7 +8,7 @@ from smithers.cli.retrying import retry
 from smithers.engine.entry import Fact
 from smithers.errors import WrongState
 from smithers.store.records import Append, Appended
-from tests.unit.cli.flows import release
+from tests.unit.cli.flows import polish, release
 from tests.unit.cli.stage import Stage
 
 
@@ -46,6 +46,23 @@ def test_a_person_is_told_what_runs_again(waiting: Stage) -> None:
 def test_alone(waiting: Stage) -> None:
     assert waiting.call("retry-task", "r1", "build", "--no-deps", "--json").json["resetNodes"] == ["build"]
     assert waiting.call("approve", "r1", "publish").status == 0
+
+
+@pytest.mark.feature("cli.retrytask.iteration")
+@pytest.mark.parametrize(("words", "reset"), [((), ["1"]), (("--iteration", "0"), ["0", "1"])])
+def test_of_a_loop_the_pass_that_was_named_runs_again_or_the_latest(
+    stage: Stage, words: tuple[str, ...], reset: list[str]
+) -> None:
+    stage.start(polish, "r1")
+    stage.end("r1", "review")
+    stage.end("r1", "review", error="no")
+
+    answer = stage.call("retry-task", "r1", "review", *words, "--json")
+
+    assert (answer.status, answer.json["iteration"]) == (0, reset[0])
+    assert answer.json["resetNodes"] == [f"review #{one}" for one in reset]
+    stage.plan("r1")
+    assert stage.command("r1", "review").iteration == reset[0]
 
 
 @pytest.mark.feature("cli.retrytask.events", "tt.retrytask.events")
