@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import Any, Final
 
 from scripts.mutations.choosing import Choice, Trial, equivalents
-from scripts.mutations.trials import Behaviours, Copy, Verdict, digest
+from scripts.mutations.trials import Behaviours, Copy, Verdict, digest, listened_to
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 KEPT: Final = ROOT / "build" / "mutations"
@@ -29,15 +29,20 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def behaviours_of(tree: str, copy: Copy) -> Behaviours:
-    file = KEPT / f"{tree}.json"
-    if file.is_file():
-        return Behaviours.read(file)
-    say("running the marked tests once, to see what each carries out")
-    fresh = file.with_suffix(".new")
-    found = copy.listen(fresh)
-    fresh.replace(file)
-    return found
+def behaviours_of(copy: Copy) -> Behaviours:
+    """What was heard of files with tests is kept for as long as nothing they depend on has changed."""
+    heard, keys = KEPT / "heard", listened_to(ROOT)
+    heard.mkdir(exist_ok=True)
+    files = {path: heard / f"{key}.json" for path, key in keys.items()}
+    missing = [path for path, file in files.items() if not file.is_file()]
+    if missing:
+        say(f"running the marked tests of {len(missing)} files once, to see what each carries out")
+        found = copy.listen(missing)
+        for path in missing:
+            found.of(path).write(files[path])
+    for old in set(heard.iterdir()) - set(files.values()):
+        old.unlink()
+    return Behaviours.together(map(Behaviours.read, files.values()))
 
 
 class Trials:
@@ -96,7 +101,7 @@ def main(words: Sequence[str]) -> int:
     tree, counts = digest(ROOT), Counter[str]()
     with tempfile.TemporaryDirectory(prefix="mutate-", ignore_cleanup_errors=True) as name:
         copies = [Copy(ROOT, Path(name).resolve() / str(number)) for number in range(given.jobs)]
-        choice = Choice(copies[0].folder, behaviours_of(tree, copies[0]), equivalents())
+        choice = Choice(copies[0].folder, behaviours_of(copies[0]), equivalents())
         trials, chosen = Trials(tree, copies), list(choice.trials(given.count, given.seed))
         sources = {trial.change.path: (copies[0].folder / trial.change.path).read_bytes() for trial in chosen}
         with ThreadPoolExecutor(given.jobs) as pool:

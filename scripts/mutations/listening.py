@@ -93,7 +93,6 @@ class Listener:
         self.root = f"{config.rootpath}/"
         self.rows: dict[str, list[str]] = {}
         self.lines: dict[str, dict[str, list[int]]] = {}
-        self.failed: list[str] = []
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -117,10 +116,6 @@ class Listener:
             found = {path.removeprefix(self.root): sorted(lines) for path, lines in ear.lines().items()}
             self.lines[item.nodeid] = found
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed:
-            self.failed.append(report.nodeid)
-
     def pytest_sessionfinish(self) -> None:
-        found = {"rows": self.rows, "lines": self.lines, "failed": self.failed}
+        found = {"rows": self.rows, "lines": self.lines}
         self.file.write_text(json.dumps(found))
