@@ -85,6 +85,7 @@ def test_several_waiting_approvals_are_listed_and_none_is_guessed(stage: Stage):
     assert stage.call("approve", "r1").status == 0
 
 
+@pytest.mark.feature("cli.global.exit4")
 @pytest.mark.parametrize(
     "words", [("nosuch",), ("r1", "publsh"), ("r1", "build"), ("r1", "publish", "--iteration", "7")]
 )

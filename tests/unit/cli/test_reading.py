@@ -155,6 +155,7 @@ def test_why_names_the_command_that_unblocks(waiting: Stage):
     assert "smithers approve abc1 publish" in waiting.call("why").out
 
 
+@pytest.mark.feature("cli.why.explain")
 def test_why_of_a_failed_run_shows_the_stored_error_with_its_node(waiting: Stage):
     answer = waiting.call("why", "old1")
 
@@ -162,6 +163,7 @@ def test_why_of_a_failed_run_shows_the_stored_error_with_its_node(waiting: Stage
     assert "smithers up --resume old1" in answer.out
 
 
+@pytest.mark.feature("cli.why.explain")
 def test_why_says_how_long_a_task_has_been_running_and_that_no_worker_lives(stage: Stage):
     stage.start(release, "r1")
     stage.claim("r1", "build")
@@ -172,6 +174,7 @@ def test_why_says_how_long_a_task_has_been_running_and_that_no_worker_lives(stag
     assert kinds["worker"]["command"] == "smithers up --resume r1"
 
 
+@pytest.mark.feature("cli.why.explain")
 def test_why_says_when_a_timer_fires(stage: Stage):
     stage.start(nap, "r1")
 
@@ -180,6 +183,7 @@ def test_why_says_when_a_timer_fires(stage: Stage):
     assert "sleep fires in 5" in reasons["timer"]["text"]
 
 
+@pytest.mark.feature("cli.why.explain")
 def test_why_says_that_code_does_not_render_and_how_to_go_on(stage: Stage):
     stage.start(release, "r1")
     data = {"covers": 1, "digest": "d", "error": {"code": "RENDER_ERROR", "message": "no tree", "where": "flow.py:3"}}
@@ -191,6 +195,7 @@ def test_why_says_that_code_does_not_render_and_how_to_go_on(stage: Stage):
     assert reasons["code"]["command"] == "smithers up --resume r1 --follow"
 
 
+@pytest.mark.feature("cli.why.json")
 def test_why_of_a_finished_run_waits_for_nothing(stage: Stage):
     stage.start(polish, "r1")
     stage.end("r1", "review")

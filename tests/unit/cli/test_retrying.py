@@ -91,6 +91,7 @@ def test_the_events_say_that_it_ran_alone_and_that_it_failed(waiting: Stage) -> 
     assert (over["resetNodes"], over["state"], over["success"]) == (["build"], "failed", False)
 
 
+@pytest.mark.feature("cli.global.exit4")
 @pytest.mark.parametrize(
     ("words", "state"),
     [(("r1", "build"), "is finished"), (("r2", "build"), "it is running"), (("r2", "tag"), "it has not run yet")],
@@ -116,6 +117,7 @@ def test_a_cancelled_run_and_an_unknown_node_are_refused(waiting: Stage) -> None
     assert (refused.status, "is cancelled, which is final" in refused.err) == (4, True)
 
 
+@pytest.mark.feature("cli.global.exit4")
 @pytest.mark.parametrize("words", [(), ("r1",), ("r1", "build", "-n", "tag"), ("r1", "-r", "r2", "-n", "build")])
 def test_a_half_or_double_name_is_wrong_use(waiting: Stage, words: tuple[str, ...]) -> None:
     assert waiting.call("retry-task", *words).status == 4

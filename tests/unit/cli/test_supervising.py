@@ -77,6 +77,7 @@ def test_a_run_whose_file_is_gone_is_not_rung(unplanned: Stage, rung: list[str])
     assert rung == []
 
 
+@pytest.mark.feature("cli.supervise.loop")
 def test_without_a_worker_it_says_what_would_help(unplanned: Stage) -> None:
     told = unplanned.call("supervise", *OLD).out
     assert "3 open runs, 3 stuck; 0 workers here." in told
@@ -94,6 +95,7 @@ def test_claims_of_dead_processes_are_told(stage: Stage, rung: list[str]) -> Non
     assert "the process that ran build is gone" in stage.call("supervise", *OLD).out
 
 
+@pytest.mark.feature("cli.supervise.loop")
 def test_runs_that_wait_or_are_paused_are_told_only_when_all_are_wanted(stage: Stage, rung: list[str]) -> None:
     for run in ("r1", "r2"):
         stage.start(release, run)

@@ -37,6 +37,7 @@ def finish(run: InMemoryRun, node: str) -> None:
     run.finish(number(run, node), Out())
 
 
+@pytest.mark.feature("sched.unmount")
 def test_who_waits_for_a_node_that_left_the_tree_starts_when_it_still_ends(rebuild: bool) -> None:
     run = start(rebuild, task("old"), None, task("after", depends_on=["old"]))
     finish(run, "look")
@@ -77,10 +78,13 @@ def test_a_task_whose_dependency_left_the_tree_says_which(rebuild: bool) -> None
     assert (error["taskId"], error["depKey"], error["resolvedNodeId"]) == ("b", "in_", "source")
 
 
+@pytest.mark.feature("sched.state.waittimer")
 def test_a_timer_that_fires_before_its_place_is_reached_again_is_shown_as_finished(rebuild: bool) -> None:
     timer = Timer("t", duration="1h")
     run = start(rebuild, timer, [task("extra"), timer])
     finish(run, "look")
+
+    assert run.nodes["t:"].state == "waiting-timer"
 
     run.fire(number(run, "t"))
 
@@ -105,6 +109,7 @@ def test_a_cancelled_run_renders_what_came_with_the_cancel(rebuild: bool) -> Non
     }
 
 
+@pytest.mark.feature("sched.unmount")
 def test_a_timer_that_was_withdrawn_is_set_anew_when_it_is_wanted_again(rebuild: bool) -> None:
     def tree(ctx: Context[Any]) -> Child:
         def waiting() -> Child:
