@@ -87,7 +87,7 @@ class Copy:
     def pytest(self, *words: str, limit_s: float = TRIAL_S) -> tuple[int, str]:
         """The exit status, and which test turned red."""
         paths = os.pathsep.join(str(self.folder / name) for name in SHIPPED)
-        given = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
+        given = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "300"}
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header", *words]
         try:
             done = subprocess.run(
