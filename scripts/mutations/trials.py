@@ -21,6 +21,7 @@ TEST_S: Final = 30
 """A test that takes so long has noticed: the change has made it hang."""
 TRIAL_S: Final = 600
 LISTEN_S: Final = 3600
+EQUIVALENT: Final = "scripts/mutations/equivalent.toml"
 FIRST: Final = 20
 """So many tests are tried by themselves first: who notices is mostly among them, and they are collected at once."""
 GREEN: Final = (0, 5)
@@ -135,7 +136,8 @@ def digest(root: Path) -> str:
 
 def listened_to(root: Path) -> dict[str, str]:
     """By file with tests: a digest of all that decides what they carry out. What other tests do is no part of it."""
-    files = [path for path in from_git(root).files if path.startswith((*SHIPPED, "tests/", "scripts/", "examples/"))]
+    around = (*SHIPPED, "tests/", "scripts/", "examples/")
+    files = [path for path in from_git(root).files if path.startswith(around) and not path.endswith(EQUIVALENT)]
     tests = [path for path in files if is_tests(path)]
     others = hashed(root, sorted(set(files) - set(tests)))
     all_tests = hashed(root, tests)

@@ -245,6 +245,7 @@ def test_blocks_in_loops_begin_anew_in_every_pass(run: Any) -> None:
     assert (ended.status, ended.started) == ("finished", ["a:0", "handle:0", "clean:0", "a:1", "clean:1"])
 
 
+@pytest.mark.feature("loop.onMaxReached.fail", "trycatch.catchErrors")
 def test_a_loop_that_fails_inside_is_caught(run: Any) -> None:
     loop = Loop("l", until=False, max_iterations=2, on_max_reached="fail")[task("a")]
     block = TryCatchFinally(catch=task("handle"), catch_errors=["LOOP_MAX_REACHED"])[loop]
