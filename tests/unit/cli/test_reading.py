@@ -309,7 +309,9 @@ def test_node_shows_attempts_error_and_lines(waiting: Stage):
 
     assert document["state"] == "failed"
     assert [attempt["error"]["message"] for attempt in document["attempts"]] == ["the disk is full\nreally"]
-    assert [(attempt["cached"], attempt["cachedFrom"]) for attempt in document["attempts"]] == [(False, None)]
+    attempt = document["attempts"][0]
+    assert (attempt["cached"], attempt["cachedFrom"], attempt["durationMs"]) == (False, None, 1200)
+    assert attempt["startedAt"] <= attempt["endedAt"]
     assert [line["text"] for line in document["lines"]] == ["compiling"]
 
 

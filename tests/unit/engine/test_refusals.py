@@ -21,6 +21,7 @@ from smithers.engine.tree import Tree
 from smithers.engine.waits import twin
 from smithers.errors import InvalidElement, RenderError
 from smithers.flow.element import Element
+from smithers.testing import InMemoryRun
 from tests.unit.engine.by_hand import start
 
 HERE = re.escape(__file__)
@@ -135,7 +136,10 @@ def test_functions_that_share_an_unchanging_variable_are_fine() -> None:
 def test_the_first_frame_is_checked_with_the_options_of_the_run(options: dict[str, Any] | None, begun: int) -> None:
     wide = workflow(name="wide")(lambda ctx: Parallel[(task(f"t{i}") for i in range(3))])
 
-    assert len(preflight(wide, {}, options).commands) == begun
+    first = preflight(wide, {}, options)
+
+    assert len(first.commands) == begun
+    assert first == InMemoryRun(wide, {}, options or {}).plans[0]
 
 
 @pytest.mark.feature("author.ids.stable")

@@ -381,6 +381,18 @@ def test_an_inline_child_in_a_loop_reads_its_own_pass(run: Any) -> None:
     assert [ended.output(Note, "research", str(turn)).text for turn in (0, 1)] == ["bees 3", "bees 3"]
 
 
+@pytest.mark.feature("subflow.mode.inline", "ctx.iterationcount")
+def test_an_inline_child_in_a_loop_counts_the_passes_of_its_own_loops_anew(rebuild: bool) -> None:
+    def child(ctx: Context[Any]) -> Child:
+        return Loop("loop", until=lambda: ctx.iteration_count("turn") >= 2, max_iterations=9)[task("turn")]
+
+    inner = Subflow("part", workflow=Workflow("child", child, None), output=Out, mode="inline")
+    ended = simulate_tree(Loop("again", until=False, max_iterations=2)[inner], rebuild=rebuild)
+
+    assert ended.status == "finished"
+    assert ended.started == ["part.turn:0.0", "part.turn:0.1", "part.turn:1.0", "part.turn:1.1"]
+
+
 @pytest.mark.feature("subflow.mode.inline")
 def test_loops_blocks_signals_and_deps_of_an_inline_child_are_its_own(rebuild: bool) -> None:
     def child(ctx: Context[Any]) -> Child:
