@@ -8,14 +8,16 @@ import os
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import astuple
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final
 
 from scripts.mutations.choosing import Choice, Trial, equivalents
-from scripts.mutations.trials import Behaviours, Copy, Noticed, digest
+from scripts.mutations.trials import Behaviours, Copy, Verdict, digest, listened_to
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 KEPT: Final = ROOT / "build" / "mutations"
@@ -27,15 +29,20 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def behaviours_of(tree: str, copy: Copy) -> Behaviours:
-    file = KEPT / f"{tree}.json"
-    if file.is_file():
-        return Behaviours.read(file)
-    say("running the marked tests once, to see what each carries out")
-    fresh = file.with_suffix(".new")
-    found = copy.listen(fresh)
-    fresh.replace(file)
-    return found
+def behaviours_of(copy: Copy) -> Behaviours:
+    """What was heard of files with tests is kept for as long as nothing they depend on has changed."""
+    heard, keys = KEPT / "heard", listened_to(ROOT)
+    heard.mkdir(exist_ok=True)
+    files = {path: heard / f"{key}.json" for path, key in keys.items()}
+    missing = [path for path, file in files.items() if not file.is_file()]
+    if missing:
+        say(f"running the marked tests of {len(missing)} files once, to see what each carries out")
+        found = copy.listen(missing)
+        for path in missing:
+            found.of(path).write(files[path])
+    for old in set(heard.iterdir()) - set(files.values()):
+        old.unlink()
+    return Behaviours.together(map(Behaviours.read, files.values()))
 
 
 class Trials:
@@ -43,14 +50,15 @@ class Trials:
 
     def __init__(self, tree: str, copies: Sequence[Copy]) -> None:
         self.file = KEPT / f"{tree}.trials"
-        self.known: dict[str, Noticed] = {}
+        self.known: dict[str, Verdict] = {}
         if self.file.is_file():
-            self.known = dict(json.loads(line) for line in self.file.read_text().splitlines())
+            told = map(json.loads, self.file.read_text().splitlines())
+            self.known = {key: Verdict(*verdict) for key, *verdict in told}
         self.copies: SimpleQueue[Copy] = SimpleQueue()
         for copy in copies:
             self.copies.put(copy)
 
-    def noticed_by(self, trial: Trial) -> Noticed:
+    def noticed_by(self, trial: Trial) -> Verdict:
         key = json.dumps([*trial.change.identity, trial.change.line])
         if key not in self.known:
             copy = self.copies.get()
@@ -59,20 +67,21 @@ class Trials:
             finally:
                 self.copies.put(copy)
             with self.file.open("a") as file:
-                file.write(json.dumps([key, self.known[key]]) + "\n")
+                file.write(json.dumps([key, *astuple(self.known[key])]) + "\n")
         return self.known[key]
 
 
-def told(trial: Trial, noticed: Noticed) -> dict[str, Any]:
+def told(trial: Trial, verdict: Verdict) -> dict[str, Any]:
     change = trial.change
     about = {"row": trial.row, "path": change.path, "line": change.line, "function": change.function}
-    return {**about, "before": change.before, "after": change.after, "tests": len(trial.tests), "noticed_by": noticed}
+    about |= {"before": change.before, "after": change.after, "tests": len(trial.tests)}
+    return {**about, "noticed_by": verdict.noticed, "test": verdict.test}
 
 
-def shown(trial: Trial, noticed: Noticed) -> str:
-    diff = trial.change.diff((ROOT / trial.change.path).read_bytes())
+def shown(trial: Trial, verdict: Verdict, data: bytes) -> str:
+    diff = trial.change.diff(data)
     first = "".join(f"\n    {test}" for test in trial.tests[:3])
-    who = "nobody noticed" if noticed == "nobody" else "only tests that are not marked noticed"
+    who = "nobody noticed" if verdict.noticed == "nobody" else f"only {verdict.test}, which is not marked, noticed"
     return f"! {who}, of {len(trial.tests)} marked ones ({trial.row}):\n{diff}{first}"
 
 
@@ -89,26 +98,26 @@ def options(words: Sequence[str]) -> argparse.Namespace:
 def main(words: Sequence[str]) -> int:
     given, begun = options(words), time.monotonic()
     KEPT.mkdir(parents=True, exist_ok=True)
-    tree = digest(ROOT)
-    survivors = unmarked = 0
+    tree, counts = digest(ROOT), Counter[str]()
     with tempfile.TemporaryDirectory(prefix="mutate-", ignore_cleanup_errors=True) as name:
         copies = [Copy(ROOT, Path(name).resolve() / str(number)) for number in range(given.jobs)]
-        choice = Choice(ROOT, behaviours_of(tree, copies[0]), equivalents())
+        choice = Choice(copies[0].folder, behaviours_of(copies[0]), equivalents())
         trials, chosen = Trials(tree, copies), list(choice.trials(given.count, given.seed))
+        sources = {trial.change.path: (copies[0].folder / trial.change.path).read_bytes() for trial in chosen}
         with ThreadPoolExecutor(given.jobs) as pool:
             running = {pool.submit(trials.noticed_by, trial): trial for trial in chosen}
             for number, future in enumerate(as_completed(running), 1):
-                trial, noticed = running[future], future.result()
-                unmarked += noticed == "unmarked"
-                survivors += noticed == "nobody"
+                trial, verdict = running[future], future.result()
+                counts[verdict.noticed] += 1
                 if given.json:
-                    print(json.dumps(told(trial, noticed)), flush=True)
-                elif noticed != "marked":
-                    print(shown(trial, noticed), flush=True)
-                say(f"{number} of {len(chosen)}: {trial.row}: noticed by {noticed}")
+                    print(json.dumps(told(trial, verdict)), flush=True)
+                elif verdict.noticed != "marked":
+                    print(shown(trial, verdict, sources[trial.change.path]), flush=True)
+                say(f"{number} of {len(chosen)}: {trial.row}: noticed by {verdict.noticed}: {verdict.test}")
     took_s = time.monotonic() - begun
-    say(f"{len(chosen)} changes in {took_s:.0f} s: nobody noticed {survivors}, unmarked tests alone {unmarked}")
-    return 1 if survivors or (given.strict and unmarked) else 0
+    found = f"nobody noticed {counts['nobody']}, unmarked tests alone {counts['unmarked']}"
+    say(f"{len(chosen)} changes in {took_s:.0f} s: {found}")
+    return 1 if counts["nobody"] or (given.strict and counts["unmarked"]) else 0
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, Final, cast
 
 import pytest
@@ -41,6 +41,50 @@ def is_quick(item: pytest.Item) -> bool:
     return not set(parameters) & set(SLOW) and not any(item.iter_markers("chaos"))
 
 
+class Ear:
+    """What one test carries out. A function is listened to until all of its lines were heard: most soon are."""
+
+    def __init__(self, above: str) -> None:
+        self.above = above
+        self.known: dict[int, tuple[CodeType, Trace | None]] = {}
+        """By the id of a code object, which stays alive here; None where nobody listens."""
+        self.unheard: dict[int, set[int]] = {}
+
+    def call(self, frame: FrameType, _event: str, _value: Any) -> Trace | None:
+        code = frame.f_code
+        found = self.known.get(id(code)) or self.meet(code)
+        if found[1] is not None:
+            found[1](frame, "line", None)
+        return found[1]
+
+    def meet(self, code: CodeType) -> tuple[CodeType, Trace | None]:
+        trace = self.listener(code) if code.co_filename.startswith(self.above) else None
+        found = self.known[id(code)] = code, trace
+        return found
+
+    def listener(self, code: CodeType) -> Trace:
+        unheard = self.unheard[id(code)] = lines_of(code)
+
+        def line(frame: FrameType, _event: str, _value: Any) -> Any:
+            unheard.discard(frame.f_lineno)
+            if not unheard:
+                self.known[id(code)] = code, None
+            return line
+
+        return line
+
+    def lines(self) -> dict[str, set[int]]:
+        heard: dict[str, set[int]] = {}
+        for known, unheard in list(self.unheard.items()):
+            code = self.known[known][0]
+            heard.setdefault(code.co_filename, set()).update(lines_of(code) - unheard)
+        return heard
+
+
+def lines_of(code: CodeType) -> set[int]:
+    return {line for _, _, line in code.co_lines() if line}
+
+
 class Listener:
     def __init__(self, config: pytest.Config) -> None:
         self.file = cast("Path", config.getoption("behaviours"))
@@ -49,7 +93,6 @@ class Listener:
         self.root = f"{config.rootpath}/"
         self.rows: dict[str, list[str]] = {}
         self.lines: dict[str, dict[str, list[int]]] = {}
-        self.failed: list[str] = []
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -62,39 +105,17 @@ class Listener:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
         if not self.listens:
             return (yield)
-        seen: dict[str, set[int]] = {}
-        threading.settrace(trace := self.tracer(seen))
-        sys.settrace(trace)
+        ear = Ear(self.above)
+        threading.settrace(ear.call)
+        sys.settrace(ear.call)
         try:
             return (yield)
         finally:
             sys.settrace(None)
             threading.settrace(None)
-            found = {path.removeprefix(self.root): sorted(lines) for path, lines in seen.items()}
+            found = {path.removeprefix(self.root): sorted(lines) for path, lines in ear.lines().items()}
             self.lines[item.nodeid] = found
 
-    def tracer(self, seen: dict[str, set[int]]) -> Trace:
-        above = self.above
-
-        def call(frame: FrameType, _event: str, _value: Any) -> Any:
-            path = frame.f_code.co_filename
-            if not path.startswith(above):
-                return None
-            lines = seen.setdefault(path, set())
-            lines.add(frame.f_lineno)
-
-            def line(frame: FrameType, _event: str, _value: Any) -> Any:
-                lines.add(frame.f_lineno)
-                return line
-
-            return line
-
-        return call
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed:
-            self.failed.append(report.nodeid)
-
     def pytest_sessionfinish(self) -> None:
-        found = {"rows": self.rows, "lines": self.lines, "failed": self.failed}
+        found = {"rows": self.rows, "lines": self.lines}
         self.file.write_text(json.dumps(found))

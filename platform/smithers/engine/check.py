@@ -50,13 +50,6 @@ def preflight(workflow: AnyWorkflow, input: Json, options: Json | None = None) -
     return plan
 
 
-def graph(workflow: AnyWorkflow, input: Json) -> Json:
-    """The first frame as a tree of `{kind, id, label, children}`, without running anything."""
-    planner = first_planner(workflow, input)
-    planner.plan()
-    return {"kind": "workflow", "id": workflow.name, "children": [describe(m) for m in planner.tree.root.children]}
-
-
 def describe(mount: Mount) -> Json:
     match mount:
         case Leaf():

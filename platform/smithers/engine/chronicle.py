@@ -154,8 +154,7 @@ class Reader:
         shown = entry.data.get("nodes", {})
         for n, kind, node, iteration, _, target in entry.data.get("commands", ()):
             common = entry.seq, entry.at_ms
-            if kind == "cancel" and target in self.due_ms:
-                del self.due_ms[target]
+            if kind == "cancel" and self.due_ms.pop(target, None) is not None:
                 yield Event(*common, "TimerCancelled", node, iteration, fields={"timerId": node})
             if kind == "timer":
                 self.due_ms[n] = due(entry, n)

@@ -168,6 +168,7 @@ def policy(task: Task[Any]) -> Json:
         "retryPolicy": backoff(task.retry),
         "timeoutMs": None if task.timeout is None else milliseconds(duration(task.timeout, "timeout")),
         "continueOnFail": task.continue_on_fail,
+        "cachePolicy": None if task.cache is None else {"by": task.cache.by is not None, "version": task.cache.version},
         "isolated": task.isolated,
     }
 

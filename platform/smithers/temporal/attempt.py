@@ -301,7 +301,13 @@ def failed(error: TaskError, ms: float) -> Ended:
 
 
 def late(command: Command) -> TaskTimeout:
-    return TaskTimeout(f"The task took longer than its timeout, {command.timeout_ms / 1000:g} s.")
+    return TaskTimeout(
+        f"Task {command.node!r} took longer than its timeout of {command.timeout_ms / 1000:g} s (attempt "
+        f"{command.attempt}), and took no notice of the end of its time.",
+        node_id=command.node,
+        attempt=command.attempt,
+        timeout_ms=command.timeout_ms,
+    )
 
 
 def killed(found: Begin) -> KilledWorker:

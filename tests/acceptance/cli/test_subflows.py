@@ -163,6 +163,8 @@ def test_up_leaves_a_run_whose_child_waits_for_a_time_as_it_leaves_its_own(shell
     assert left.json["status"] == "waiting-timer"
     timer = next(reason for reason in left.json["reasons"] if reason["kind"] == "timer")
     assert (timer["runId"], timer["nodeId"]) == ("top.part.1", "sleep")
+    runs = shell.call("ps", "--json").json["runs"]
+    assert {run["runId"]: run["parentRunId"] for run in runs} == {"top.part.1": "top", "top": None}
 
 
 @pytest.mark.feature("subflow.lineage")

@@ -170,7 +170,7 @@ def test_waiting_for_a_person_exits_3_and_says_how_to_answer_and_go_on(shell: Sh
     assert "smithers up --resume r1" in result.err
 
 
-@pytest.mark.feature("hitl.gate.cli", "workflow.resumable")
+@pytest.mark.feature("hitl.gate.cli")
 @pytest.mark.feature("cli.approve.record", "cli.up.resume", "resume.cli")
 def test_an_approved_run_goes_on_and_only_its_new_tasks_run(shell: Shell):
     shell.write("flow.py", GATE)

@@ -31,6 +31,20 @@ def test_a_decision_is_recorded_with_who_and_why(waiting: Stage, command: str, a
     assert (data["approved"], data["by"], data["note"]) == (approved, "bob", "fine")
 
 
+@pytest.mark.feature("cli.approve.record", "cli.deny.record")
+@pytest.mark.parametrize(("command", "told"), [("approve", "✓ approved"), ("deny", "✗ denied")])
+def test_a_person_is_told_what_was_decided(waiting: Stage, command: str, told: str):
+    assert waiting.call(command, "r1").out.startswith(f'{told} publish of r1 "Ship it?" by ann')
+
+
+@pytest.mark.feature("cli.approve.node")
+def test_where_a_node_is_given_the_first_word_is_a_run(waiting: Stage):
+    answer = waiting.call("approve", "publish", "publish", "--json")
+
+    assert (answer.status, answer.error["code"]) == (4, "RUN_NOT_FOUND")
+    assert waiting.store.entries_by_key("r1", "decided:") == []
+
+
 def test_the_only_waiting_approval_of_the_newest_run_needs_no_name(waiting: Stage):
     answer = waiting.call("approve")
 
@@ -71,6 +85,7 @@ def test_several_waiting_approvals_are_listed_and_none_is_guessed(stage: Stage):
     assert stage.call("approve", "r1").status == 0
 
 
+@pytest.mark.feature("cli.global.exit4")
 @pytest.mark.parametrize(
     "words", [("nosuch",), ("r1", "publsh"), ("r1", "build"), ("r1", "publish", "--iteration", "7")]
 )

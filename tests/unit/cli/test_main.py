@@ -88,6 +88,7 @@ def test_an_unknown_command_is_answered_with_the_nearest(stage: Stage, word: str
     assert meant in answer.err
 
 
+@pytest.mark.feature("cli.global.exit4")
 def test_a_usage_error_is_exit_4_with_the_usage(stage: Stage):
     answer = stage.call("node")
 
@@ -115,6 +116,7 @@ def test_a_bug_is_not_dressed_up_as_the_persons_fault(stage: Stage, monkeypatch:
     assert "ZeroDivisionError" in answer.err
 
 
+@pytest.mark.feature("cli.global.exit130")
 def test_an_interrupt_is_130_without_a_traceback(stage: Stage, monkeypatch: pytest.MonkeyPatch):
     def interrupt(statuses: object) -> None:
         raise KeyboardInterrupt

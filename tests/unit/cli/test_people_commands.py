@@ -50,6 +50,7 @@ def test_the_inbox_lists_what_waits_over_all_runs(review: Stage) -> None:
     assert requests[1]["ageMs"] >= 0
 
 
+@pytest.mark.feature("cli.human.inbox")
 def test_the_inbox_says_how_each_request_is_answered(review: Stage) -> None:
     review.start(planned, "r2")
 
@@ -62,6 +63,7 @@ def test_the_inbox_says_how_each_request_is_answered(review: Stage) -> None:
     assert [line.split()[0] for line in lines[1:3]] == ["human:r1:review:0", "human:r2:plan:0"]
 
 
+@pytest.mark.feature("cli.human.inbox")
 @pytest.mark.parametrize(
     ("words", "count"), [(("--run-id", "r2"), 1), (("--workflow", "planned"), 1), (("--workflow", "other"), 0), ((), 2)]
 )
@@ -86,6 +88,7 @@ def test_an_answer_is_stored_and_needs_no_approval(review: Stage, words: tuple[s
     assert review.command("r1", "after").kind == "run"
 
 
+@pytest.mark.feature("cli.human.answer")
 @pytest.mark.parametrize("given", ["-", "@-", "@answer.json"])
 def test_an_answer_may_come_from_standard_input_or_a_file(
     review: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: str
@@ -151,6 +154,7 @@ def test_what_is_not_asked_cannot_be_answered(review: Stage) -> None:
     assert (again.status, "was answered by bob" in again.err) == (4, True)
 
 
+@pytest.mark.feature("cli.global.exit4")
 @pytest.mark.parametrize(
     ("value", "told"),
     [
@@ -203,6 +207,7 @@ def test_the_group_alone_names_its_commands(stage: Stage) -> None:
     assert "human answer" in stage.call("--help").out
 
 
+@pytest.mark.feature("approval.mode.select", "hitl.select")
 def test_a_choice_is_stored_and_shown(stage: Stage) -> None:
     stage.start(planned, "r1")
 
@@ -220,6 +225,7 @@ def test_a_choice_is_stored_and_shown(stage: Stage) -> None:
     assert "'plan' was decided for 'fast' by ann" in stage.call("approve", "r1", "plan").err
 
 
+@pytest.mark.feature("approval.mode.rank", "hitl.rank")
 def test_a_ranking_is_stored_and_shown(stage: Stage) -> None:
     stage.start(planned, "r1")
     stage.call("approve", "r1", "plan", "--choice", "safe")
@@ -285,6 +291,7 @@ def test_all_that_is_asked_is_shown_with_what_to_type(stage: Stage, command: str
     assert "smithers approve r1 plan --choice fast|safe" in out
 
 
+@pytest.mark.feature("approvals.request-exposed")
 def test_programs_see_the_whole_request(stage: Stage) -> None:
     stage.start(planned, "r1")
 
@@ -306,6 +313,7 @@ def test_a_person_is_told_what_was_wrong_with_the_last_answer(stage: Stage) -> N
     assert stage.store.run("r1").status == "finished"
 
 
+@pytest.mark.feature("cli.human.inbox")
 def test_a_loop_names_the_pass_in_its_request(stage: Stage) -> None:
     stage.start(rounds, "r1")
     stage.call("approve", "r1", "ask")

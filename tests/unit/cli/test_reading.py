@@ -152,8 +152,10 @@ def test_why_names_the_command_that_unblocks(waiting: Stage):
 
     assert [reason["kind"] for reason in reasons] == ["approval"]
     assert reasons[0]["command"] == "smithers approve abc1 publish"
+    assert "smithers approve abc1 publish" in waiting.call("why").out
 
 
+@pytest.mark.feature("cli.why.explain")
 def test_why_of_a_failed_run_shows_the_stored_error_with_its_node(waiting: Stage):
     answer = waiting.call("why", "old1")
 
@@ -161,6 +163,7 @@ def test_why_of_a_failed_run_shows_the_stored_error_with_its_node(waiting: Stage
     assert "smithers up --resume old1" in answer.out
 
 
+@pytest.mark.feature("cli.why.explain")
 def test_why_says_how_long_a_task_has_been_running_and_that_no_worker_lives(stage: Stage):
     stage.start(release, "r1")
     stage.claim("r1", "build")
@@ -171,6 +174,7 @@ def test_why_says_how_long_a_task_has_been_running_and_that_no_worker_lives(stag
     assert kinds["worker"]["command"] == "smithers up --resume r1"
 
 
+@pytest.mark.feature("cli.why.explain")
 def test_why_says_when_a_timer_fires(stage: Stage):
     stage.start(nap, "r1")
 
@@ -179,6 +183,7 @@ def test_why_says_when_a_timer_fires(stage: Stage):
     assert "sleep waits for a time: it fires in 5" in reasons["timer"]["text"]
 
 
+@pytest.mark.feature("cli.why.explain")
 def test_why_says_that_code_does_not_render_and_how_to_go_on(stage: Stage):
     stage.start(release, "r1")
     data = {"covers": 1, "digest": "d", "error": {"code": "RENDER_ERROR", "message": "no tree", "where": "flow.py:3"}}
@@ -190,6 +195,7 @@ def test_why_says_that_code_does_not_render_and_how_to_go_on(stage: Stage):
     assert reasons["code"]["command"] == "smithers up --resume r1 --follow"
 
 
+@pytest.mark.feature("cli.why.json")
 def test_why_of_a_finished_run_waits_for_nothing(stage: Stage):
     stage.start(polish, "r1")
     stage.end("r1", "review")
@@ -295,7 +301,7 @@ def test_output_of_a_node_in_a_loop_is_that_of_the_latest_pass(stage: Stage):
     assert stage.call("output").json == {"review": {"text": "second"}}
 
 
-@pytest.mark.feature("cli.node.show", "cli.node.run-id", "cli.node.attempts")
+@pytest.mark.feature("cli.node.show", "cli.node.run-id")
 def test_node_shows_attempts_error_and_lines(waiting: Stage):
     waiting.store.write_log_lines([LogLine("old1", "build", "", 1, 1, "stdout", "compiling")])
 
@@ -303,7 +309,22 @@ def test_node_shows_attempts_error_and_lines(waiting: Stage):
 
     assert document["state"] == "failed"
     assert [attempt["error"]["message"] for attempt in document["attempts"]] == ["the disk is full\nreally"]
+    attempt = document["attempts"][0]
+    assert (attempt["cached"], attempt["cachedFrom"], attempt["durationMs"]) == (False, None, 1200)
+    assert attempt["startedAt"] <= attempt["endedAt"]
     assert [line["text"] for line in document["lines"]] == ["compiling"]
+
+
+@pytest.mark.feature("cli.node.attempts")
+def test_node_shows_the_last_attempt_or_on_request_all_with_their_workers(waiting: Stage):
+    waiting.call("retry-task", "abc1", "build")
+    waiting.plan("abc1")
+    waiting.end("abc1", "build", {"text": "again"})
+
+    last, every = waiting.call("node", "build"), waiting.call("node", "build", "--attempts")
+
+    assert ("attempt 1" in last.out, "attempt 2" in last.out, "by me@1" in last.out) == (False, True, False)
+    assert ("attempt 1" in every.out, "attempt 2" in every.out, every.out.count("by me@1")) == (True, True, 2)
 
 
 @pytest.mark.feature("err.NODE_NOT_FOUND")

@@ -8,7 +8,7 @@ from smithers.cli.retrying import retry
 from smithers.engine.entry import Fact
 from smithers.errors import WrongState
 from smithers.store.records import Append, Appended
-from tests.unit.cli.flows import release
+from tests.unit.cli.flows import polish, release
 from tests.unit.cli.stage import Stage
 
 
@@ -19,7 +19,7 @@ def waiting(stage: Stage) -> Stage:
     return stage
 
 
-@pytest.mark.feature("cli.retrytask.run-id", "cli.retrytask.node-id", "cli.retrytask.clear", "tt.retrytask")
+@pytest.mark.feature("cli.retrytask.run-id", "cli.retrytask.node-id", "cli.retrytask.clear")
 @pytest.mark.parametrize(
     "words", [("r1", "build"), ("-r", "r1", "-n", "build"), ("--run-id", "r1", "build"), ("r1", "--node-id", "build")]
 )
@@ -37,6 +37,7 @@ def test_a_finished_task_runs_again_with_what_began_after_it(waiting: Stage, wor
     assert waiting.store.run("r1").status == "waiting-approval"
 
 
+@pytest.mark.feature("cli.retrytask.deps")
 def test_a_person_is_told_what_runs_again(waiting: Stage) -> None:
     assert "build of r1 is to run again, and with it publish" in waiting.call("retry-task", "r1", "build").out
 
@@ -45,6 +46,23 @@ def test_a_person_is_told_what_runs_again(waiting: Stage) -> None:
 def test_alone(waiting: Stage) -> None:
     assert waiting.call("retry-task", "r1", "build", "--no-deps", "--json").json["resetNodes"] == ["build"]
     assert waiting.call("approve", "r1", "publish").status == 0
+
+
+@pytest.mark.feature("cli.retrytask.iteration")
+@pytest.mark.parametrize(("words", "reset"), [((), ["1"]), (("--iteration", "0"), ["0", "1"])])
+def test_of_a_loop_the_pass_that_was_named_runs_again_or_the_latest(
+    stage: Stage, words: tuple[str, ...], reset: list[str]
+) -> None:
+    stage.start(polish, "r1")
+    stage.end("r1", "review")
+    stage.end("r1", "review", error="no")
+
+    answer = stage.call("retry-task", "r1", "review", *words, "--json")
+
+    assert (answer.status, answer.json["iteration"]) == (0, reset[0])
+    assert answer.json["resetNodes"] == [f"review #{one}" for one in reset]
+    stage.plan("r1")
+    assert stage.command("r1", "review").iteration == reset[0]
 
 
 @pytest.mark.feature("cli.retrytask.events", "tt.retrytask.events")
@@ -73,6 +91,7 @@ def test_the_events_say_that_it_ran_alone_and_that_it_failed(waiting: Stage) -> 
     assert (over["resetNodes"], over["state"], over["success"]) == (["build"], "failed", False)
 
 
+@pytest.mark.feature("cli.global.exit4")
 @pytest.mark.parametrize(
     ("words", "state"),
     [(("r1", "build"), "is finished"), (("r2", "build"), "it is running"), (("r2", "tag"), "it has not run yet")],
@@ -98,6 +117,7 @@ def test_a_cancelled_run_and_an_unknown_node_are_refused(waiting: Stage) -> None
     assert (refused.status, "is cancelled, which is final" in refused.err) == (4, True)
 
 
+@pytest.mark.feature("cli.global.exit4")
 @pytest.mark.parametrize("words", [(), ("r1",), ("r1", "build", "-n", "tag"), ("r1", "-r", "r2", "-n", "build")])
 def test_a_half_or_double_name_is_wrong_use(waiting: Stage, words: tuple[str, ...]) -> None:
     assert waiting.call("retry-task", *words).status == 4

@@ -27,6 +27,7 @@ def ids(stage: Stage, *words: str) -> list[str]:
     return [run["runId"] for run in stage.call("ps", *words, "--json").json["runs"]]
 
 
+@pytest.mark.feature("cli.ps.status")
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
@@ -47,6 +48,7 @@ def test_ps_finds_runs(found: Stage, words: list[str], wanted: list[str]) -> Non
     assert ids(found, *words) == wanted
 
 
+@pytest.mark.feature("cli.ps.limit")
 def test_pages_of_ps_follow_each_other(found: Stage) -> None:
     first: dict[str, Any] = found.call("ps", "--limit", "2", "--json").json
     second: dict[str, Any] = found.call("ps", "--limit", "2", "--before", first["next"], "--json").json

@@ -59,6 +59,7 @@ def test_an_event_that_nobody_waits_for_is_kept_and_what_is_waited_for_is_named(
     assert waiting.command("r1", "told").kind == "run"
 
 
+@pytest.mark.feature("cli.signal.data")
 def test_without_data_the_payload_is_an_empty_object_and_a_file_may_hold_it(stage: Stage, tmp_path: Path):
     stage.start(release, "r1")
     (tmp_path / "data.json").write_text('{"from": "file"}')
@@ -69,6 +70,7 @@ def test_without_data_the_payload_is_an_empty_object_and_a_file_may_hold_it(stag
     assert [one.entry.data["payload"] for one in received(stage.store, "r1", Filter())] == [{}, {"from": "file"}]
 
 
+@pytest.mark.feature("cli.global.exit4")
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
@@ -146,6 +148,7 @@ def test_signals_are_found_by_name_correlation_time_and_number_in_order_of_arriv
     assert found(after_ms=last + 1) == []
 
 
+@pytest.mark.feature("cli.why.explain")
 def test_why_says_what_is_waited_for_until_when_and_how_to_send_it(waiting: Stage):
     reason = waiting.call("why", "r1", "--json").json["reasons"][0]
 

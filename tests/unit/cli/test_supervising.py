@@ -61,10 +61,16 @@ def test_the_rest_comes_at_a_later_look(unplanned: Stage, rung: list[str]) -> No
 
 
 @pytest.mark.feature("cli.supervise.stale")
-def test_what_is_young_is_left_alone(unplanned: Stage, rung: list[str]) -> None:
-    unplanned.start(release, "r4")
-    assert unplanned.call("supervise", "-t", "1h", "--json").json["runs"] == []
+def test_what_is_young_is_left_alone(stage: Stage, rung: list[str]) -> None:
+    (stage.root / "flow.py").touch()
+    stage.start(release, "r1")
+    time.sleep(0.01)
+
+    assert stage.call("supervise", "-t", "1h", "--json").json["stuck"] == 0
+    assert stage.call("supervise", "--json").json["stuck"] == 0, "half a minute, where nothing is said"
     assert rung == []
+    assert stage.call("supervise", "-t", "1ms", "--json").json["stuck"] == 1
+    assert rung == ["r1"]
 
 
 @pytest.mark.feature("cli.supervise.guard-file")
@@ -74,6 +80,7 @@ def test_a_run_whose_file_is_gone_is_not_rung(unplanned: Stage, rung: list[str])
     assert rung == []
 
 
+@pytest.mark.feature("cli.supervise.loop")
 def test_without_a_worker_it_says_what_would_help(unplanned: Stage) -> None:
     told = unplanned.call("supervise", *OLD).out
     assert "3 open runs, 3 stuck; 0 workers here." in told
@@ -91,6 +98,7 @@ def test_claims_of_dead_processes_are_told(stage: Stage, rung: list[str]) -> Non
     assert "the process that ran build is gone" in stage.call("supervise", *OLD).out
 
 
+@pytest.mark.feature("cli.supervise.loop")
 def test_runs_that_wait_or_are_paused_are_told_only_when_all_are_wanted(stage: Stage, rung: list[str]) -> None:
     for run in ("r1", "r2"):
         stage.start(release, run)

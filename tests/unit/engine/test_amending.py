@@ -47,6 +47,7 @@ def amend(run: InMemoryRun, *items: str, **more: Any) -> None:
     run.amend({"items": list(items), **more})
 
 
+@pytest.mark.feature("author.dynamic")
 def test_what_has_run_stays_and_what_is_new_starts(rebuild: bool) -> None:
     run = start(rebuild, "a", "b")
     for n in at_work(run).values():

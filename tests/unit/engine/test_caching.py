@@ -130,11 +130,18 @@ def test_without_by_no_pass_of_a_loop_takes_the_output_of_another() -> None:
     assert (run.work[0].payload or {})["cache"] != first["cache"]
 
 
-@pytest.mark.feature("task.cache.by")
+@pytest.mark.feature("task.cache.by", "cache.by")
 def test_by_is_given_the_outputs_of_deps_and_reads_through_the_context() -> None:
+    ways: dict[str, Any] = {
+        "deps": lambda first: first.n,
+        "ctx": lambda ctx: ctx.output(Out, "first").n,
+        "input": lambda input, first: first.n if input.id == "t1" else 0,  # noqa: A006
+        "other": lambda first: first.n + 1,
+    }
+
     def make(read: str) -> Any:
         def tree(ctx: Context[Any]) -> Child:
-            by: Any = {"deps": lambda first: first.n, "ctx": lambda ctx: ctx.output(Out, "first").n}[read]
+            by = ways[read]
             policy = CachePolicy(by=by)
             return Sequence[
                 Task("first", output=Out)[work], Task("a", output=Out, deps={"first": Out}, cache=policy)[take]
@@ -145,7 +152,8 @@ def test_by_is_given_the_outputs_of_deps_and_reads_through_the_context() -> None
     def take(first: Out) -> Out:
         return first
 
-    assert key_of(make("deps"), finish=True) == key_of(make("ctx"), finish=True)
+    keys = {read: key_of(make(read), finish=True) for read in ways}
+    assert keys["deps"] == keys["ctx"] == keys["input"] != keys["other"]
 
 
 class Colour(Enum):

@@ -22,10 +22,10 @@ from smithers import (
     call,
     workflow,
 )
-from smithers.engine.check import graph
 from smithers.engine.entry import Entry
 from smithers.engine.inbox import Sent
 from smithers.engine.plan import Planner
+from smithers.engine.preview import preview
 from smithers.errors import InvalidElement, InvalidInput, WrongState
 from smithers.testing import InMemoryRun, simulate
 from tests.unit.engine.by_hand import start
@@ -533,7 +533,7 @@ def test_the_id_of_a_wait_can_name_a_node(element: Any) -> None:
 def test_the_first_tree_shows_the_wait_and_what_will_render_after_it() -> None:
     tree = Sequence[Signal("fb", output=Deploy, correlation_id="c")[lambda fb: None]]
 
-    signal, part = graph(Workflow("w", lambda ctx: tree, None), {})["children"][0]["children"][0]["children"]
+    signal, part = preview(Workflow("w", lambda ctx: tree, None), {})["children"][0]["children"][0]["children"]
 
     assert (signal["kind"], signal["output"], signal["event"], signal["correlation"]) == ("signal", "Deploy", "fb", "c")
     assert part["waits_for"] == "fb"

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from smithers import Child, Context, Parallel, Sequence, Task, Timer, Workflow
 from smithers.testing import InMemoryRun
-from tests.unit.engine.by_hand import number
+from tests.unit.engine.by_hand import at_work, number
 
 
 class Out(BaseModel):
@@ -37,6 +37,7 @@ def finish(run: InMemoryRun, node: str) -> None:
     run.finish(number(run, node), Out())
 
 
+@pytest.mark.feature("sched.unmount")
 def test_who_waits_for_a_node_that_left_the_tree_starts_when_it_still_ends(rebuild: bool) -> None:
     run = start(rebuild, task("old"), None, task("after", depends_on=["old"]))
     finish(run, "look")
@@ -77,10 +78,13 @@ def test_a_task_whose_dependency_left_the_tree_says_which(rebuild: bool) -> None
     assert (error["taskId"], error["depKey"], error["resolvedNodeId"]) == ("b", "in_", "source")
 
 
+@pytest.mark.feature("sched.state.waittimer")
 def test_a_timer_that_fires_before_its_place_is_reached_again_is_shown_as_finished(rebuild: bool) -> None:
     timer = Timer("t", duration="1h")
     run = start(rebuild, timer, [task("extra"), timer])
     finish(run, "look")
+
+    assert run.nodes["t:"].state == "waiting-timer"
 
     run.fire(number(run, "t"))
 
@@ -105,6 +109,7 @@ def test_a_cancelled_run_renders_what_came_with_the_cancel(rebuild: bool) -> Non
     }
 
 
+@pytest.mark.feature("sched.unmount")
 def test_a_timer_that_was_withdrawn_is_set_anew_when_it_is_wanted_again(rebuild: bool) -> None:
     def tree(ctx: Context[Any]) -> Child:
         def waiting() -> Child:
@@ -135,3 +140,27 @@ def test_a_resumed_run_sets_the_timers_anew_that_its_failure_has_withdrawn(rebui
     run.fire(number(run, "t"))
 
     assert run.status == "finished"
+
+
+def both_read(ctx: Context[Any]) -> Child:
+    """A part and the part that it shows both read a task that will never have an output."""
+
+    def inner() -> Child:
+        return ctx.output_maybe(Out, "never") or task("inside")
+
+    def outer() -> Child:
+        return ctx.output_maybe(Out, "never") or [inner, task("beside")]
+
+    return Sequence[Parallel[Sequence[task("first"), task("never", skip_if=True)], outer], task("after")]
+
+
+@pytest.mark.feature("parallel.barrier")
+def test_a_part_that_has_left_with_the_part_around_it_is_not_counted_any_more(rebuild: bool) -> None:
+    run = InMemoryRun(Workflow("flips", both_read, None), rebuild=rebuild)
+
+    finish(run, "first")
+    finish(run, "inside")
+    assert at_work(run) == ["beside"]
+
+    finish(run, "beside")
+    assert at_work(run) == ["after"]

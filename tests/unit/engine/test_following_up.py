@@ -46,6 +46,7 @@ def kinds(run: InMemoryRun) -> list[str]:
 # reminders
 
 
+@pytest.mark.feature("approval.pause")
 @pytest.mark.parametrize(
     "question",
     [
@@ -100,6 +101,7 @@ def test_an_answer_ends_the_reminders_and_one_that_fires_too_late_is_not_stored(
     assert run.status == "finished"
 
 
+@pytest.mark.feature("approval.retries")
 def test_each_time_it_is_asked_the_times_begin_anew(rebuild: bool) -> None:
     run = start(Approval("ask", retries=1, remind_after="1h", reminders=2, **LATER), rebuild=rebuild)
     run.fire(clock(run, 1).n)
@@ -236,6 +238,7 @@ def test_without_an_answer_in_time_something_may_be_chosen_by_default(run: Any) 
 # escalation
 
 
+@pytest.mark.feature("approval.allowedUsers", "approval.allowedScopes")
 @pytest.mark.parametrize(
     ("by", "scopes", "may"),
     [("boss", [], True), ("eve", ["chiefs"], True), ("ann", ["ops"], True), ("ann", [], False), ("eve", [], False)],
@@ -254,6 +257,7 @@ def test_after_a_while_others_may_decide_in_addition(by: str, scopes: list[str],
     assert (run.status == "finished") == may
 
 
+@pytest.mark.feature("approval.allowedUsers")
 def test_before_that_they_may_not(rebuild: bool) -> None:
     run = start(Approval("ask", allowed_users=["ann"], **LATER), rebuild=rebuild)
 
@@ -277,6 +281,7 @@ def test_an_escalation_counts_before_anybody_has_planned_for_it() -> None:
 # delegation
 
 
+@pytest.mark.feature("approval.allowedScopes")
 def test_who_was_handed_a_question_needs_neither_name_nor_scope(rebuild: bool) -> None:
     run = start(HumanTask("ask", output=Review, prompt="?", allowed_scopes=["ops"]), rebuild=rebuild)
     with pytest.raises(AnswerRefused, match="it needs the scope ops"):
@@ -289,6 +294,7 @@ def test_who_was_handed_a_question_needs_neither_name_nor_scope(rebuild: bool) -
     assert run.answer("ask", Review(score=2), by="cid").is_final
 
 
+@pytest.mark.feature("approval.allowedUsers")
 def test_who_hands_it_on_does_not_decide_it_and_the_other_does(rebuild: bool) -> None:
     run = start(Approval("ask", allowed_users=["ann", "bob"]), rebuild=rebuild)
 
@@ -306,6 +312,7 @@ def test_who_hands_it_on_does_not_decide_it_and_the_other_does(rebuild: bool) ->
     assert [(one["by"], one["to"], one["note"]) for one in told] == [("ann", "cid", "on leave"), ("cid", "dan", None)]
 
 
+@pytest.mark.feature("approval.allowedUsers")
 def test_it_may_be_handed_back(rebuild: bool) -> None:
     run = start(Approval("ask", allowed_users=["ann"]), rebuild=rebuild)
     run.delegate("ask", "cid", by="ann")
@@ -347,6 +354,7 @@ def test_a_vote_does_not_count_for_two_by_handing_the_question_to_who_has_voted(
         run.delegate("ask", "vic", by="ann")
 
 
+@pytest.mark.feature("approval.allowedUsers")
 def test_a_delegation_is_for_this_time_that_it_is_asked(rebuild: bool) -> None:
     run = start(Approval("ask", allowed_users=["ann"], retries=1), rebuild=rebuild)
     run.delegate("ask", "cid", by="ann")

@@ -38,8 +38,9 @@ from smithers import (
     Workflow,
     call,
 )
-from smithers.engine.check import graph, preflight
+from smithers.engine.check import preflight
 from smithers.engine.entry import Json
+from smithers.engine.preview import preview
 from smithers.errors import RenderError
 from smithers.testing import InMemoryRun, fails, simulate
 from tests.unit.engine.asking import Out, task, work
@@ -60,7 +61,7 @@ leaves = pytest.mark.parametrize("make", LEAVES.values(), ids=LEAVES)
 
 def shown(tree: Any) -> Json:
     """The workflow as `smithers graph` shows it."""
-    return graph(Workflow("shown", tree if callable(tree) else lambda ctx: tree, None), {})
+    return preview(Workflow("shown", tree if callable(tree) else lambda ctx: tree, None), {})
 
 
 @pytest.mark.feature("common.skipif-leaf")

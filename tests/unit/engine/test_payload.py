@@ -38,6 +38,7 @@ def fn(function: Callable[..., Any], *args: Any) -> Any:
     return payload(Task("t", output=Out)[call(function, *args)], {})["fn"]
 
 
+@pytest.mark.feature("task.mode.compute")
 def test_a_named_function_goes_by_its_name_with_plain_arguments() -> None:
     assert fn(named, 3) == f"{__name__}:named"
     assert fn(Home.static) == f"{__name__}:Home.static"
@@ -48,6 +49,7 @@ def test_arguments_that_json_would_change_are_found_by_rendering(argument: objec
     assert fn(named, argument) is None
 
 
+@pytest.mark.feature("task.mode.compute")
 def test_functions_that_their_name_does_not_lead_back_to_are_found_by_rendering() -> None:
     free = 3
 

@@ -24,7 +24,7 @@ from smithers import (
     Workflow,
     call,
 )
-from smithers.engine.check import graph
+from smithers.engine.preview import preview
 from smithers.errors import AnswerRefused, WrongState
 from smithers.testing import Answer, simulate
 from tests.unit.engine.asking import Out, task, work
@@ -440,7 +440,7 @@ def test_a_denied_task_is_asked_for_again_when_its_run_is_resumed(rebuild: bool)
 def test_a_gate_is_a_flag_of_its_task_and_is_asked_for_by_its_label() -> None:
     tree = task("deploy", needs_approval=True, label="Deploy to all")
 
-    shown = graph(Workflow("gated", lambda ctx: tree, None), {})["children"]
+    shown = preview(Workflow("gated", lambda ctx: tree, None), {})["children"]
     row = start(tree).waiting[0]
 
     assert [(node["kind"], node["id"], node["needs_approval"]) for node in shown] == [("task", "deploy", True)]
@@ -496,6 +496,23 @@ def test_the_log_says_who_and_when_and_the_output_who() -> None:
     entry = next(entry for entry in run.log if entry.kind == "decided")
     assert (entry.data["by"], entry.data["note"], entry.at_ms > 0) == ("ann", "fine", True)
     assert run.output(Decision, "ship") == Decision(approved=True, note="fine", decided_by="ann", decided_at=None)
+
+
+@pytest.mark.feature("approval.pause", "approval.mode.approve", "approval.decision.shape")
+@pytest.mark.parametrize("said", [True, False])
+def test_a_run_waits_at_an_approval_until_somebody_says_yes_or_no(run: Any, said: bool) -> None:
+    tree = Sequence[Approval("ship", title="?", on_deny="continue"), task("after")]
+
+    waiting, ended = run(tree), run(tree, decisions={"ship": said})
+
+    assert (waiting.status, waiting.state("ship"), waiting.started) == ("waiting-approval", "waiting-approval", [])
+    assert (ended.status, ended.started) == ("finished", ["after"])
+    assert ended.output(Decision, "ship").model_dump() == {
+        "approved": said,
+        "note": None,
+        "decided_by": "tester",
+        "decided_at": None,
+    }
 
 
 @pytest.mark.feature("hitl.multi-step", "approvals.request-pure", "approvals.first-class")

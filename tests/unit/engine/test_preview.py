@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from smithers import (
     Approval,
+    CachePolicy,
     Child,
     Context,
     Loop,
@@ -42,6 +43,10 @@ class Out(BaseModel):
 def work() -> Out:
     ran.append("work")
     return Out()
+
+
+def echo(in_: Out) -> Out:
+    return in_
 
 
 def task(id: str, **props: Any) -> Task[Out]:
@@ -137,8 +142,9 @@ def test_descriptors_stand_in_the_order_of_the_tree_with_what_they_wait_for() ->
 def test_a_descriptor_is_plain_data_with_output_policies_and_body() -> None:
     policy = RetryPolicy("linear", "2s", "1m")
     made = task("a", retries=2, retry=policy, timeout="90s", continue_on_fail=True, label="A", meta={"team": "blue"})
-    shot = preview(flow(Sequence[made, Task("b", output=Out, skip_if=True)[Out(n=4)]]), {})
-    a, b = of(json.loads(json.dumps(shot))).values()
+    kept = Task("c", output=Out, deps={"in_": Out}, needs={"in_": "a"}, needs_approval=True, cache=CachePolicy())[echo]
+    shot = preview(flow(Sequence[made, Task("b", output=Out, skip_if=True)[Out(n=4)], Parallel[kept]]), {})
+    a, b, c = of(json.loads(json.dumps(shot))).values()
     assert (
         a
         | {
@@ -157,6 +163,9 @@ def test_a_descriptor_is_plain_data_with_output_policies_and_body() -> None:
         == a
     )
     assert (b["mode"], b["staticPayload"], b["skipIf"], b["timeoutMs"]) == ("static", {"n": 4}, True, None)
+    assert (a["cachePolicy"], c["cachePolicy"]) == (None, {"by": False, "version": ""})
+    assert (c["needs"], c["dependsOn"], c["needsApproval"], c["approvalMode"]) == ({"in_": "a"}, ["a"], True, "gate")
+    assert (a["parallelGroupId"], c["parallelGroupId"]) == (None, "parallel:0.0.2")
 
 
 @pytest.mark.feature("render.desc.parallel", "plan.norm.groups", "render.desc.approval")

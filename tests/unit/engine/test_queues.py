@@ -115,6 +115,7 @@ def test_without_a_limit_it_is_that_of_the_options_or_one(rebuild: bool) -> None
     assert begun(start(tree, rebuild, queues={"q": 2})) == ["a", "b"]
 
 
+@pytest.mark.feature("mergequeue.default-one", "mergequeue.order")
 def test_a_shared_merge_queue_has_as_many_in_the_queue_as_its_limit(rebuild: bool) -> None:
     run = start(MergeQueue(shared="q")[Sequence[task("a1"), task("a2")], task("b")], rebuild, taken=1)
     assert states(run) == {"a1": "waiting-queue", "a2": "pending", "b": "pending"}

@@ -21,6 +21,7 @@ from smithers.engine.tree import Tree
 from smithers.engine.waits import twin
 from smithers.errors import InvalidElement, RenderError
 from smithers.flow.element import Element
+from smithers.testing import InMemoryRun
 from tests.unit.engine.by_hand import start
 
 HERE = re.escape(__file__)
@@ -130,6 +131,17 @@ def test_functions_that_share_an_unchanging_variable_are_fine() -> None:
     assert len(preflight(workflow(name="fine")(make), {}).commands) == 3
 
 
+@pytest.mark.feature("run.opt.maxconcurrency")
+@pytest.mark.parametrize(("options", "begun"), [({"max_in_flight": 2}, 2), ({}, 3), (None, 3)])
+def test_the_first_frame_is_checked_with_the_options_of_the_run(options: dict[str, Any] | None, begun: int) -> None:
+    wide = workflow(name="wide")(lambda ctx: Parallel[(task(f"t{i}") for i in range(3))])
+
+    first = preflight(wide, {}, options)
+
+    assert len(first.commands) == begun
+    assert first == InMemoryRun(wide, {}, options or {}).plans[0]
+
+
 @pytest.mark.feature("author.ids.stable")
 def test_an_id_that_changes_at_every_render_is_refused() -> None:
     numbers = count()
@@ -222,7 +234,8 @@ def test_what_a_task_cannot_do_without_has_codes_of_its_own(write: Callable[[], 
 
     assert caught.value.wire()["code"] == code
     assert caught.value.data["where"].startswith(__file__)
-    assert caught.value.data.get("nodeId", "a") == "a"
+    if code == "TASK_MISSING_OUTPUT":
+        assert caught.value.data["nodeId"] == "a"
 
 
 @pytest.mark.feature("err.CONTEXT_OUTSIDE_WORKFLOW", "ctx.outside")

@@ -70,6 +70,7 @@ def test_a_cap_counts_the_tasks_in_flight_below_it_in_source_order() -> None:
     assert [c.node for c in run.work] == ["b", "a2"]
 
 
+@pytest.mark.feature("run.opt.maxconcurrency")
 @pytest.mark.parametrize(("options", "begun"), [({"max_in_flight": 3}, 3), ({}, 100)])
 def test_the_run_has_a_cap_of_its_own(options: dict[str, Any], begun: int) -> None:
     run = InMemoryRun(Workflow("w", lambda ctx: Parallel[(task(f"t{i}") for i in range(120))], None), {}, options)
@@ -258,7 +259,7 @@ def test_a_read_without_iteration_means_this_pass_inside_a_loop_and_the_latest_o
 
 
 @pytest.mark.feature("props.approval.ondeny.fail", "approvals.deny.fail")
-@pytest.mark.feature("approval.pause", "approval.decision.shape", "approval.onDeny.fail", "approval.onDeny.continue")
+@pytest.mark.feature("approval.onDeny.fail", "approval.onDeny.continue")
 @pytest.mark.parametrize(
     ("on_deny", "status", "after"), [("fail", "failed", 0), ("continue", "finished", 1), ("skip", "finished", 1)]
 )

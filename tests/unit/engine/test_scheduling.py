@@ -222,6 +222,19 @@ def test_the_next_attempt_waits_as_the_policy_says(policy: RetryPolicy, least: l
     assert all(low <= delay <= low * 1.1 for low, delay in zip(least, delays, strict=True))
 
 
+@pytest.mark.feature("exec.retry.fixed")
+def test_tasks_that_fail_at_once_are_tried_again_at_different_times_all_over_the_tenth(rebuild: bool) -> None:
+    patient = RetryPolicy("fixed", "10s")
+    run = start(Parallel[(task(f"t{i}", retries=1, retry=patient) for i in range(20))], rebuild)
+    for i in range(20):
+        run.fail(number(run, f"t{i}"))
+
+    delays = sorted(command.delay_ms for command in run.work)
+
+    assert len(set(delays)) > 15
+    assert (10_000 <= delays[0] < 10_200, 10_800 < delays[-1] <= 11_000) == (True, True)
+
+
 @pytest.mark.feature("dflow.frames")
 def test_every_frame_is_kept_and_says_where_two_runs_went_apart(rebuild: bool) -> None:
     runs = [start(Sequence[task("a", retries=0, continue_on_fail=True), task("b")], rebuild) for _ in range(2)]

@@ -299,7 +299,6 @@ def test_a_run_that_starts_itself_without_end_fails(rebuild: bool) -> None:
 
 
 @MODES
-@pytest.mark.feature("subflow.lineage")
 def test_people_are_seen_to_be_asked_below(mode: str, rebuild: bool) -> None:
     tree = Subflow("part", workflow=asking, output=Out, mode=mode)  # type: ignore[arg-type]
 
@@ -380,6 +379,18 @@ def test_an_inline_child_in_a_loop_reads_its_own_pass(run: Any) -> None:
 
     assert ended.status == "finished"
     assert [ended.output(Note, "research", str(turn)).text for turn in (0, 1)] == ["bees 3", "bees 3"]
+
+
+@pytest.mark.feature("subflow.mode.inline", "ctx.iterationcount")
+def test_an_inline_child_in_a_loop_counts_the_passes_of_its_own_loops_anew(rebuild: bool) -> None:
+    def child(ctx: Context[Any]) -> Child:
+        return Loop("loop", until=lambda: ctx.iteration_count("turn") >= 2, max_iterations=9)[task("turn")]
+
+    inner = Subflow("part", workflow=Workflow("child", child, None), output=Out, mode="inline")
+    ended = simulate_tree(Loop("again", until=False, max_iterations=2)[inner], rebuild=rebuild)
+
+    assert ended.status == "finished"
+    assert ended.started == ["part.turn:0.0", "part.turn:0.1", "part.turn:1.0", "part.turn:1.1"]
 
 
 @pytest.mark.feature("subflow.mode.inline")

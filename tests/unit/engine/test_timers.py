@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from smithers import Child, Context, Loop, Parallel, Sequence, Timer, Turn, Workflow
-from smithers.engine.check import graph
+from smithers.engine.preview import preview
 from smithers.testing import simulate
 from tests.unit.engine.asking import Out, task
 from tests.unit.engine.by_hand import at_work, number, start
@@ -144,7 +144,7 @@ def test_a_timer_is_shown_with_its_label_and_metadata() -> None:
             Timer("nap", duration="1h", meta={"why": "quiet"}), Timer("b", until="2030-01-01T00:00:00Z", label="B")
         ]
 
-    (group,) = graph(Workflow("w", make, None), {})["children"]
+    (group,) = preview(Workflow("w", make, None), {})["children"]
     row = start(make).nodes["nap:"]
 
     assert [(one["kind"], one["id"], one["label"]) for one in group["children"]] == [

@@ -245,6 +245,7 @@ def test_blocks_in_loops_begin_anew_in_every_pass(run: Any) -> None:
     assert (ended.status, ended.started) == ("finished", ["a:0", "handle:0", "clean:0", "a:1", "clean:1"])
 
 
+@pytest.mark.feature("loop.onMaxReached.fail", "trycatch.catchErrors")
 def test_a_loop_that_fails_inside_is_caught(run: Any) -> None:
     loop = Loop("l", until=False, max_iterations=2, on_max_reached="fail")[task("a")]
     block = TryCatchFinally(catch=task("handle"), catch_errors=["LOOP_MAX_REACHED"])[loop]
@@ -301,9 +302,10 @@ def test_a_resumed_run_whose_cleanup_failed_goes_on_with_the_cleanup(rebuild: bo
     assert run.status == "finished"
 
 
-@pytest.mark.feature("trycatch.id")
+@pytest.mark.feature("trycatch.id", "saga.id")
 def test_a_block_without_an_id_is_named_after_the_first_node_in_it() -> None:
     assert TryCatchFinally(catch=task("c"))[Sequence[task("first")]].name == "first:trycatchfinally"
+    assert Saga[SagaStep("s")[task("first")]].name == "s:saga"
     with pytest.raises(InvalidElement, match=r"begins with a function, so it needs an id .*test_try_catch_finally"):
         TryCatchFinally(catch=task("c"))[lambda: task("a")]
 

@@ -22,7 +22,7 @@ def gated(**props: Any) -> Task[Out]:
 LATE: Any = {"timeout": "1h", "on_timeout": "default"}
 
 
-@pytest.mark.feature("approval.options", "approval.mode.approve")
+@pytest.mark.feature("approval.options")
 @pytest.mark.parametrize(
     ("write", "message"),
     [

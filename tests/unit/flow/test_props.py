@@ -20,6 +20,7 @@ from smithers import (
     WaitForEvent,
 )
 from smithers.errors import InvalidElement, WrongProperty
+from smithers.flow.policy import duration
 
 wrong: Any = smithers
 """A type checker sees what is wrong here; who writes without one is told at run time."""
@@ -161,13 +162,14 @@ def test_the_wait_before_a_retry_follows_its_policy(policy: RetryPolicy, delays:
     assert policy.delay_ms(1, 1) == pytest.approx(delays[0] * 1.1)
 
 
-@pytest.mark.feature("timer.duration", "timer.duration.units", "timer.until")
+@pytest.mark.feature("timer.duration", "timer.until")
 def test_times_are_read_as_text_or_as_pythons_own() -> None:
     noon = datetime(2027, 1, 31, 12, tzinfo=UTC)
 
     assert Timer("t", until="2027-01-31T13:00:00+01:00").due_ms == Timer("t", until=noon).due_ms
     assert Timer("t", until="2027-01-31T12:00:00Z").until == noon
     assert Timer("t", duration=timedelta(hours=2)).duration == timedelta(hours=2)
+    assert [duration(text, "duration") for text in ("2h", "500ms")] == [timedelta(hours=2), timedelta(milliseconds=500)]
 
 
 @pytest.mark.feature("loop.id", "props.loop.id", "props.loop.autoid")
@@ -179,7 +181,7 @@ def test_a_loop_without_an_id_is_named_after_the_first_node_in_it() -> None:
     assert Loop("mine", until=True)[plain].id == "mine"
 
 
-@pytest.mark.feature("common.label", "timer.label", "props.approval.label")
+@pytest.mark.feature("common.label", "timer.label")
 def test_labels_have_defaults() -> None:
     assert Timer("nap", duration="1s").label == "timer:nap"
     assert Timer("nap", duration="1s", label="Sleep").label == "Sleep"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from smithers.errors import InputError, TaskCancelled, TaskTimeout
+from smithers.errors import BudgetExceeded, InputError, TaskCancelled, TaskTimeout
 from smithers.flow.task_context import CancelFlag, TaskContext
-from smithers.flow.usage import Usage
+from smithers.flow.usage import Meter, Usage
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -28,6 +28,20 @@ def make(now: datetime = NOON, deadline: datetime | None = None) -> tuple[TaskCo
     return context, sink
 
 
+@pytest.mark.feature("aspects.accumulator")
+def test_each_report_of_usage_is_told_with_what_there_was_before_also_one_that_is_too_much() -> None:
+    told: list[Usage] = []
+    meter = Meter("build", 12, told.append)
+
+    meter.add(Usage(10, 2))
+    with pytest.raises(BudgetExceeded, match="has used 13 tokens; its Aspects give one task at most 12"):
+        meter.add(Usage(0, 1))
+
+    assert told == [Usage(10, 2), Usage(10, 3)]
+    assert meter.total == Usage(10, 3)
+
+
+@pytest.mark.feature("aspects.accumulator")
 def test_reports_of_usage_add_up() -> None:
     context, _ = make()
 

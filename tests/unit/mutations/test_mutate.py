@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripts.mutations.choosing import Choice, equivalents
-from scripts.mutations.trials import Behaviours, Copy
+from scripts.mutations.trials import Behaviours, Copy, listened_to
 from tests.unit.checks.trees import plant
 
 PATH = "platform/smithers/engine/sums.py"
@@ -55,7 +55,7 @@ def copy(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Copy:
 
 
 def test_a_seed_chooses_the_same_again(root: Path) -> None:
-    choice = Choice(root, Behaviours(ROWS, LINES, ()), {})
+    choice = Choice(root, Behaviours(ROWS, LINES), {})
 
     first, again, other = (list(choice.trials(2, seed)) for seed in (1, 1, 2))
 
@@ -65,7 +65,7 @@ def test_a_seed_chooses_the_same_again(root: Path) -> None:
 
 
 def test_changes_that_cannot_be_noticed_are_left_out(root: Path) -> None:
-    behaviours = Behaviours(ROWS, LINES, ())
+    behaviours = Behaviours(ROWS, LINES)
     every = [one for seed in range(20) for one in Choice(root, behaviours, {}).trials(2, seed)]
     known = {one.change.identity: "why" for one in every}
 
@@ -87,12 +87,39 @@ def test_the_equivalent_changes_are_still_there() -> None:
         )
 
 
+def test_what_was_heard_of_a_file_counts_until_the_file_or_the_code_changes(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripts.mutations.trials.from_git", lambda at: plant(at, {}))
+    sums, none = "tests/unit/engine/test_sums.py", "tests/conformance/test_none.py"
+    before = listened_to(root)
+
+    (root / none).write_text("x = 1\n")
+    other_tests = listened_to(root)
+    (root / PATH).write_text("def larger(a, b):\n    return a >= b\n")
+    other_code = listened_to(root)
+
+    assert before[sums] == other_tests[sums] != other_code[sums]
+    assert len({before[none], other_tests[none], other_code[none]}) == 3
+
+
+def test_what_was_heard_is_put_together_and_taken_apart_by_file() -> None:
+    both = Behaviours({"a.py::test_x": ["r"], "b.py::test_y": ["s"]}, {"a.py::test_x": {PATH: [1]}})
+
+    assert both.of("a.py") == Behaviours({"a.py::test_x": ["r"]}, {"a.py::test_x": {PATH: [1]}})
+    assert Behaviours.together([both.of("a.py"), both.of("b.py")]) == both
+
+
 @pytest.mark.slow
 def test_a_change_is_noticed_in_a_copy_or_not(root: Path, copy: Copy) -> None:
     """The plugin is not part of the small tree, so what is carried out is given here."""
-    trials = list(Choice(root, Behaviours(ROWS, LINES, ()), {}).trials(2, 3))
+    trials = list(Choice(root, Behaviours(ROWS, LINES), {}).trials(2, 3))
 
-    noticed = {trial.row: copy.noticed_by(trial.change, trial.tests) for trial in trials}
+    verdicts = {trial.row: copy.noticed_by(trial.change, trial.tests) for trial in trials}
 
-    assert noticed == {"sums.larger": "marked", "sums.log": "unmarked"}
+    assert {row: verdict.noticed for row, verdict in verdicts.items()} == {
+        "sums.larger": "marked",
+        "sums.log": "unmarked",
+    }
+    assert verdicts["sums.log"].test.startswith("tests/unit/engine/test_sums.py::test_that_is_not_marked - ")
     assert (root / PATH).read_text() == (copy.folder / PATH).read_text() == FILES[PATH]

@@ -246,6 +246,7 @@ def test_an_error_of_the_authors_is_a_fact_and_a_retry_is_planned(yard: Yard) ->
     assert yard.step(2).done == "failed"
 
 
+@pytest.mark.feature("err.TASK_TIMEOUT", "exec.compute.timeout")
 def test_a_deadline_is_kept_though_the_body_takes_no_notice(yard: Yard) -> None:
     go = threading.Event()
 
@@ -261,7 +262,8 @@ def test_a_deadline_is_kept_though_the_body_takes_no_notice(yard: Yard) -> None:
     yard.fetch()
     assert yard.step(1).done == "failed"
     go.set()
-    assert yard.ended()["a"]["error"]["code"] == "TASK_TIMEOUT"
+    error = yard.ended()["a"]["error"]
+    assert (error["code"], error["data"]) == ("TASK_TIMEOUT", {"node_id": "a", "attempt": 1, "timeout_ms": 50})
 
 
 @pytest.mark.feature("exec.timeout.attempt")

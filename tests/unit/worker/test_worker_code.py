@@ -93,6 +93,14 @@ def test_digest_covers_own_modules_and_prompts(write: Write, changed: str) -> No
     assert "unrelated.py" not in after.files
 
 
+def test_of_a_package_and_a_module_of_the_same_name_the_package_counts(write: Write) -> None:
+    names = {"helpers/__init__.py": "VALUE = 1\n", "helpers": "VALUE = 2\n"}
+    code = load(write(flow=flow(top="import helpers\n"), **names))
+
+    assert code.resolve("helpers:VALUE") == 1
+    assert set(code.files) == {"flow.py", "helpers/__init__.py"}
+
+
 def test_siblings_are_found_also_later_and_in_threads(write: Write) -> None:
     late = "def answer():\n    import late\n    return late.VALUE\n"
     code = load(write(flow=flow(top=late), late="VALUE = 42\n"))

@@ -1,4 +1,4 @@
-"""A described tree (`smithers.engine.check.graph`) as text and as a Mermaid flowchart."""
+"""A described tree (`smithers.engine.preview.preview`) as text and as a Mermaid flowchart."""
 
 from __future__ import annotations
 
