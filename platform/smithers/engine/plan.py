@@ -27,7 +27,7 @@ from smithers.engine.advance import Advance, Changes
 from smithers.engine.blocks import failure_of
 from smithers.engine.budgets import charge_of, limits_of, per_task_ms
 from smithers.engine.caching import cache_of
-from smithers.engine.command import STOPPING, Command
+from smithers.engine.command import STOPPING, Command, is_nudge
 from smithers.engine.entry import Entry, Fact, Json, node_key, split_node_key
 from smithers.engine.failing import note_failing
 from smithers.engine.fold import fold
@@ -41,12 +41,11 @@ from smithers.engine.reads import validated
 from smithers.engine.rows import row
 from smithers.engine.slots import start_ready
 from smithers.engine.state import FINAL as OVER
-from smithers.engine.state import NodeMemory, State
+from smithers.engine.state import QUEUED, NodeMemory, State
 from smithers.engine.stuck import why_stuck
 from smithers.engine.subflows import checked, child_payload
 from smithers.engine.tree import Tree
 from smithers.engine.turns import (
-    WAITING,
     check_limits,
     has_turn,
     left,
@@ -364,7 +363,7 @@ class Planner:
             ask = ask_of(leaf)
             if ask is not None:
                 found += nudges.missing(ask, leaf.scope.iteration, self.state.nodes.get(leaf.key), self.is_armed)
-        return sorted(found, key=nudges.is_nudge)
+        return sorted(found, key=is_nudge)
 
     def cancellations(self) -> tuple[list[Command], list[int]]:
         """Commands that stop what is in flight and no longer wanted, and numbers that are over without an answer."""
@@ -472,7 +471,7 @@ class Planner:
         cancelling = (command is not None and command.kind in STOPPING) or (memory is not None and memory.cancelling)
         verdict = judge(leaf.element, memory)
         if queues_up(leaf, memory, command):
-            return WAITING
+            return QUEUED
         if verdict == "running" and cancelling:
             return "unmounted" if timer else "cancelling"
         if isinstance(leaf.element, WaitForEvent) and leaf.waiting:

@@ -21,6 +21,10 @@ OPEN_STATES: Final = (
     "waiting-event",
     "waiting-queue",
 )
+QUEUED: Final = "waiting-queue"
+"""State of a node that waits for its turn in a queue of all runs."""
+NORMAL: Final = 3
+"""Of the priorities 1 to 5: the middle one, which is Temporal's own default."""
 TURN_WANTED: Final = "wanted"
 TURN_GIVEN: Final = "given"
 Path = tuple[int, ...]

@@ -14,7 +14,7 @@ from smithers.cli.up.keys import Dialogue
 from smithers.cli.up.lines import told
 from smithers.cli.up.screen import Screen
 from smithers.engine.chronicle import Event
-from smithers.engine.turns import WAITING
+from smithers.engine.state import QUEUED
 from smithers.views.model import RunModel, Seen
 from smithers.views.nodes import COLOURS, SYMBOLS, named, told_error
 from smithers.views.times import clock, now_ms, span
@@ -124,7 +124,7 @@ def details(seen: Seen) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     if seen.attempt > 1:
         found.append((f"attempt {seen.attempt}", "yellow"))
-    if seen.state in ("running", "waiting-approval", "waiting-timer", "waiting-event", WAITING) and seen.since_ms:
+    if seen.state in ("running", "waiting-approval", "waiting-timer", "waiting-event", QUEUED) and seen.since_ms:
         found.append((span(now_ms() - seen.since_ms), "dim"))
     elif seen.took_ms:
         found.append((span(seen.took_ms), "dim"))
@@ -132,7 +132,7 @@ def details(seen: Seen) -> list[tuple[str, str]]:
         found.append((f'"{seen.title}"', "yellow"))
     elif seen.state == "waiting-event":
         found.append((str((seen.detail or {}).get("event", "")), "yellow"))
-    elif seen.state == WAITING:
+    elif seen.state == QUEUED:
         found.append((str((seen.detail or {}).get("queue", "")), "yellow"))
     elif seen.state == "failed":
         found.append((told_error(seen.error), "red"))
