@@ -135,11 +135,13 @@ def run(app: Callable[[], typer.Typer], words: list[str], program: str, form: Fo
     from typer.exceptions import Abort, TyperException
     from typer.main import get_command
 
+    from smithers.cli.coercing import leave_as_they_are
     from smithers.cli.present import present, present_bug, present_usage
     from smithers.errors import SmithersError
 
     try:
         command = get_command(app())
+        leave_as_they_are(command)
         loading.loaded()
         status = command.main(args=words, prog_name=program, standalone_mode=False)
     except TyperException as error:
