@@ -11,6 +11,7 @@ standard output, and breaks nothing when our reader has gone. They talk over a s
     from the worker   {"ready": {...}}   the run is stored, and is being carried on
                       {"refused": {...}} an error; nothing was started, or starting failed
                       {"note": "..."}    something slow is going on
+                      {"over": run}      a run has ended: a reason to look at the log at once
                       {"bye": true}      the process ends as it should
     to the worker     {"stop": seconds}  drain, then end
                       {"ring": run}      look at the log

@@ -18,6 +18,7 @@ from smithers.cli.output import Form, OutputClosed, close_quietly
 from smithers.cli.picking import WANTED, parsed, taken
 from smithers.cli.status import FINISHED, INTERRUPTED, WRONG_USE
 from smithers.cli.table import COMMANDS, GROUPS, Listed
+from smithers.worker import loading
 
 if TYPE_CHECKING:
     import typer
@@ -30,6 +31,8 @@ COMPLETION = "_SMITHERS_COMPLETE"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status."""
+    if argv is None:  # the process is ours alone
+        loading.begin()
     words = list(sys.argv[1:] if argv is None else argv)
     open_streams()
     try:
@@ -132,11 +135,15 @@ def run(app: Callable[[], typer.Typer], words: list[str], program: str, form: Fo
     from typer.exceptions import Abort, TyperException
     from typer.main import get_command
 
+    from smithers.cli.coercing import leave_as_they_are
     from smithers.cli.present import present, present_bug, present_usage
     from smithers.errors import SmithersError
 
     try:
-        status = get_command(app()).main(args=words, prog_name=program, standalone_mode=False)
+        command = get_command(app())
+        leave_as_they_are(command)
+        loading.loaded()
+        status = command.main(args=words, prog_name=program, standalone_mode=False)
     except TyperException as error:
         return present_usage(error, form)
     except Abort:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -37,6 +36,8 @@ class Desk:
     def with_temporal(self, work: Callable[[Client, str], Awaitable[T]]) -> T:
         """Calls it with a client and the project's name; starts the local server where there is none, and has it stay
         while there are schedules."""
+        import asyncio
+
         from smithers.temporal import local
         from smithers.temporal.client import connect
         from smithers.worker.scheduling import keep_for_schedules

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from smithers.engine.catalogue import CATALOGUE
 from smithers.engine.command import ESCALATION
+from smithers.engine.deaths import MOST_DEATHS, killed
 from smithers.engine.entry import Entry, Json, node_key, split_node_key
 from smithers.engine.frame import delay_of, due, frame_hash
-from smithers.engine.judge import MOST_DEATHS, killed
 from smithers.engine.state import PAUSED
 from smithers.flow.usage import for_programs
 

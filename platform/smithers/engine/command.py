@@ -41,3 +41,8 @@ class Command:
     """For `turn`, which no driver sees: the queue, see `engine/turns.py`. For `run` and `child`: the body by value, see
     `engine/payload.py`. For `subflow`: the child run, see `engine/subflows.py`. For `complete`, `fail`: the outcome.
     For the timer of an escalation: to whom."""
+
+
+def is_nudge(command: Command) -> bool:
+    """Whether it is a reminder's timer or an escalation's, and not the one that ends a wait, nor a `Timer`."""
+    return command.kind == "timer" and command.target != 0

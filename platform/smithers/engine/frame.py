@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Final
 
 from smithers.engine.command import Command
 from smithers.engine.entry import Entry, Json, decided_key
+
+PRODUCING: Final = ("task", "humantask", "subflow")
+"""Kinds of nodes whose output may be that of their run; see `inline.last_output`."""
 
 
 @dataclass(frozen=True, slots=True)

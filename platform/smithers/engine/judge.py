@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from smithers.engine.asks import Ask, gate, is_gated, judge_ask, judge_gate, why_failed
+from smithers.engine.deaths import MOST_DEATHS, killed
 from smithers.engine.entry import Json
 from smithers.engine.mounts import LeafElement
 from smithers.engine.state import NodeMemory
@@ -14,8 +15,6 @@ from smithers.flow.policy import UNLIMITED
 from smithers.flow.task import Task
 
 OVER: Final = ("finished", "skipped", "cancelled", "failed")
-MOST_DEATHS: Final = 3
-"""How often a task may take its process with it before it fails (design: deaths are counted in the store)."""
 
 
 def judge(element: LeafElement, memory: NodeMemory | None) -> str:
@@ -67,11 +66,3 @@ def reason(element: LeafElement, memory: NodeMemory) -> Json:
     if memory.error is not None:
         return memory.error
     return killed(memory.deaths)
-
-
-def killed(deaths: int) -> Json:
-    """Why a task failed that took its process with it too often."""
-    return {
-        "code": "KILLED_WORKER",
-        "message": f"its process died {deaths} times while this task ran; it is not tried again",
-    }

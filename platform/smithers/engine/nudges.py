@@ -24,11 +24,6 @@ from smithers.flow.policy import UNLIMITED
 KINDS: Final = ("reminded", "escalated")
 
 
-def is_nudge(command: Command) -> bool:
-    """Whether it is one of these timers, and not the one that ends a wait, nor a `Timer`."""
-    return command.kind == "timer" and command.target != 0
-
-
 def nudge(command: Command) -> Fact:
     """The fact that such a timer brings when it fires."""
     answer = decided_key(command.node, command.iteration, command.attempt)

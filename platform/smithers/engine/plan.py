@@ -27,7 +27,7 @@ from smithers.engine.advance import Advance, Changes
 from smithers.engine.blocks import failure_of
 from smithers.engine.budgets import charge_of, limits_of, per_task_ms
 from smithers.engine.caching import cache_of
-from smithers.engine.command import STOPPING, Command
+from smithers.engine.command import STOPPING, Command, is_nudge
 from smithers.engine.entry import Entry, Fact, Json, node_key, split_node_key
 from smithers.engine.failing import note_failing
 from smithers.engine.fold import fold
@@ -374,7 +374,7 @@ class Planner:
             ask = ask_of(leaf)
             if ask is not None:
                 found += nudges.missing(ask, leaf.scope.iteration, self.state.nodes.get(leaf.key), self.is_armed)
-        return sorted(found, key=nudges.is_nudge)
+        return sorted(found, key=is_nudge)
 
     def cancellations(self) -> tuple[list[Command], list[int]]:
         """Commands that stop what is in flight and no longer wanted, and numbers that are over without an answer."""

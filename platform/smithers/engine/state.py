@@ -26,8 +26,10 @@ OPEN_STATES: Final = (
     "waiting-approval",
     "waiting-timer",
     "waiting-event",
-    "waiting-queue",
+    QUEUED,
 )
+NORMAL: Final = 3
+"""Of the priorities 1 to 5: the middle one, which is Temporal's own default."""
 TURN_WANTED: Final = "wanted"
 TURN_GIVEN: Final = "given"
 Path = tuple[int, ...]

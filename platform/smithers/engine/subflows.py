@@ -21,8 +21,6 @@ from smithers.flow.workflow import AnyWorkflow
 
 FAILED: Final = "WORKFLOW_EXECUTION_FAILED"
 """Code of a node whose child run has failed, or was cancelled by somebody else (components-subflow)."""
-PRODUCING: Final = ("task", "humantask", "subflow")
-"""Kinds of nodes whose output may be that of their run; see `inline.last_output`."""
 PLAIN_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 LONGEST_ID: Final = 100
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from smithers.engine.entry import Json
 from smithers.engine.mounts import Leaf
-from smithers.engine.state import QUEUED, TURN_GIVEN, TURN_WANTED, NodeMemory, State
+from smithers.engine.state import NORMAL, QUEUED, TURN_GIVEN, TURN_WANTED, NodeMemory, State
 from smithers.errors import RenderError
 from smithers.flow.queue import Queue
 from smithers.flow.subflow import Subflow
@@ -30,8 +30,6 @@ from smithers.flow.where import show
 if TYPE_CHECKING:
     from smithers.engine.tree import Tree
 
-NORMAL: Final = 3
-"""Of the priorities 1 to 5: the middle one, which is Temporal's own default."""
 KEEPS: Final = (QUEUED, "running", "cancelling")
 """States of nodes that want a turn, or have one."""
 

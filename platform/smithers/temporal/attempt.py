@@ -13,8 +13,8 @@ from signal import SIGTERM
 from typing import Final, NoReturn
 
 from smithers.engine.command import Command
+from smithers.engine.deaths import MOST_DEATHS
 from smithers.engine.entry import Entry, Fact, Json
-from smithers.engine.judge import MOST_DEATHS
 from smithers.engine.state import PAUSED
 from smithers.errors import BodyDied, KilledWorker, RenderError, TaskError, TaskTimeout
 from smithers.flow.body import TaskBody

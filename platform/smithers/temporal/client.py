@@ -67,10 +67,10 @@ async def connect(project: Project, address: str, *, identity: str = "", limit: 
 
 def _config(project: Project, address: str, source: Mapping[str, str] = os.environ) -> ClientConnectConfig:
     """Arguments for `Client.connect`."""
-    from temporalio.envconfig import ClientConfigProfile
-
     if not project.temporal_address:
         return {"target_host": address, "namespace": project.namespace}
+    from temporalio.envconfig import ClientConfigProfile
+
     names_file = bool(source.get("TEMPORAL_CONFIG_FILE") or source.get("TEMPORAL_PROFILE"))
     variables = {SHORT_NAMES.get(name, name): value for name, value in source.items()}
     variables |= {name: source[name] for name in SHORT_NAMES.values() if name in source}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from smithers.engine.command import Command
+from smithers.engine.command import Command, is_nudge
 from smithers.engine.entry import (
     Fact,
     Json,
@@ -17,7 +17,7 @@ from smithers.engine.entry import (
     decided_key,
     ended_key,
 )
-from smithers.engine.nudges import is_nudge, nudge
+from smithers.engine.nudges import nudge
 from smithers.temporal.order import Signal
 
 

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Final
 
 from smithers.engine.entry import Json
-from smithers.engine.turns import NORMAL
+from smithers.engine.state import NORMAL
 from smithers.store.records import Run
 
 LONGEST_KEY: Final = 64

@@ -60,6 +60,8 @@ class Serving:
     stopping: Callable[[], bool]
     ended: asyncio.Event
     """Set when a worker has ended by itself."""
+    on_end: Callable[[str], None] = lambda _run: None
+    """Told, on the loop, of runs whose end a step of ours has stored."""
     _ending: deque[str] = field(default_factory=lambda: deque[str](maxlen=100))
     """Runs whose drivers are told, or have been told, that they are over."""
     running: dict[Worker, asyncio.Task[None]] = field(default_factory=dict["Worker", "asyncio.Task[None]"])
@@ -90,7 +92,7 @@ class Serving:
         self._run(plan_queue(queue), self.settings.light_slots)
 
     def _run(self, queue: str, slots: int, **more: Any) -> None:
-        steps = StepActivity(self.shop, self.pulse, self.identity, self.stopping, self.on_fetch, self._ending.append)
+        steps = StepActivity(self.shop, self.pulse, self.identity, self.stopping, self.on_fetch, self._note_run_end)
         self._add(queue, slots, [steps.step], **more)
 
     def _add(self, queue: str, slots: int, activities: list[Callable[..., Any]], **more: Any) -> None:
@@ -107,6 +109,10 @@ class Serving:
         task = asyncio.create_task(worker.run())
         task.add_done_callback(self._note_end)
         self.running[worker] = task
+
+    def _note_run_end(self, run_id: str) -> None:
+        self._ending.append(run_id)
+        self.on_end(run_id)
 
     def _note_end(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:

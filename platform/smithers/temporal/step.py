@@ -55,10 +55,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from smithers.engine.command import ENDING, Command
+from smithers.engine.command import ENDING, Command, is_nudge
 from smithers.engine.entry import Entry, Fact, taken_from
 from smithers.engine.frame import Plan
-from smithers.engine.nudges import is_nudge
 from smithers.errors import RenderError, StaleEpoch, StoreError
 from smithers.flow.body import TaskBody
 from smithers.store import faults

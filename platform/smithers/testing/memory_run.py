@@ -14,12 +14,12 @@ from pydantic import BaseModel
 
 from smithers.engine import habit
 from smithers.engine.answer import NOTHING, Answer
-from smithers.engine.command import Command
+from smithers.engine.command import Command, is_nudge
 from smithers.engine.entry import Entry, Json, Kind, decided_key, ended_key, escalated_key, node_key
 from smithers.engine.frame import NodeRow, Plan
 from smithers.engine.inbox import Sent, refusal
 from smithers.engine.inputs import check_input
-from smithers.engine.nudges import is_nudge, nudge
+from smithers.engine.nudges import nudge
 from smithers.engine.plan import Planner
 from smithers.engine.rerun import Reset, reset_of
 from smithers.engine.ruling import WAITING, Ruling, delegate, rule, withdraw

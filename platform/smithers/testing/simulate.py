@@ -11,10 +11,9 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel
 
 from smithers.engine.answer import Answer, mode_of
-from smithers.engine.command import Command
+from smithers.engine.command import Command, is_nudge
 from smithers.engine.entry import Json, node_key
 from smithers.engine.frame import NodeRow
-from smithers.engine.nudges import is_nudge
 from smithers.engine.subflows import child_id, refusal, told
 from smithers.errors import SmithersError
 from smithers.flow.subflow import Subflow

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from smithers.engine.answer import listed, mode_of
+from smithers.engine.command import is_nudge
 from smithers.engine.entry import Json
 from smithers.engine.frame import NodeRow
-from smithers.engine.nudges import is_nudge
 from smithers.engine.said import Said, by_now
 from smithers.store.deciding import said
 from smithers.store.interface import Store

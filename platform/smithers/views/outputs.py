@@ -8,8 +8,7 @@ from typing import Any, Final
 from smithers.engine.answer import output_of as decision_output
 from smithers.engine.entry import Json
 from smithers.engine.fold import given
-from smithers.engine.frame import NodeRow
-from smithers.engine.subflows import PRODUCING
+from smithers.engine.frame import PRODUCING, NodeRow
 from smithers.errors import WrongState
 from smithers.store.interface import Store
 from smithers.views.approvals import decision_of

@@ -71,6 +71,8 @@ class EmbeddedWorker:
         code as it is then."""
         self.project = project
         self.on_open_runs = on_open_runs
+        self.on_end: Callable[[str], None] = lambda _run: None
+        """Told, on the event loop, of runs whose end a step of this process has stored."""
         self.codes = {one.digest: one for one in ([code] if isinstance(code, LoadedCode) else code)}
         self.settings = settings or WorkerSettings.of(project)
         self.identity = str(identity.own())
@@ -236,6 +238,7 @@ class EmbeddedWorker:
             unheard.heard,
             self._draining.is_set,
             ended,
+            self.on_end,
         )
         bell = Bell(self.project, self._ring)
         sweeper = Sweeper(self.project, self.store, client, self._ring, self.on_open_runs)

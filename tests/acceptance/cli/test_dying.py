@@ -8,6 +8,9 @@ import subprocess
 
 import pytest
 
+from smithers.cli.guard import WorkerProcess, wait_until_gone
+from smithers.engine.entry import Json
+from smithers.worker.order import Order
 from tests.acceptance.cli.running import Shell
 from tests.acceptance.cli.test_up import HELLO, flow
 
@@ -126,3 +129,21 @@ def test_exit_statuses_are_right_again_and_again(shell: Shell):
     shell.write("flow.py", HELLO)
 
     assert [shell.call("up", "flow.py").status for _ in range(10)] == [0] * 10
+
+
+def test_the_worker_process_tells_when_its_run_has_ended(shell: Shell):
+    """Nobody has to wait for the next look at the log."""
+    file = shell.write("flow.py", HELLO)
+    worker = WorkerProcess("told")
+    try:
+        worker.give(Order(str(shell.root), str(file), "r1"))
+        told: list[Json] = []
+        shell.until(lambda: told.extend(worker.messages()) or {"over": "r1"} in told, "the end is told")
+
+        assert shell.status("r1") == "finished"
+        worker.send({"stop": 1.0})
+        assert wait_until_gone(worker, 30)
+        assert worker.death() == ""
+    finally:
+        worker.kill()
+        worker.close()

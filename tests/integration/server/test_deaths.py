@@ -13,7 +13,7 @@ from smithers.errors import ServerError
 from smithers.project import Project
 from smithers.temporal import local
 from smithers.temporal.client import connect
-from smithers.temporal.server import binary
+from smithers.temporal.server import binary, starting
 from tests.integration.server.watching import end, first_line, processes_of, start_command, wait_until
 
 
@@ -163,3 +163,14 @@ def test_a_supervisor_that_breaks_at_its_start_is_not_tried_for_ever(project: Pr
         local.ensure(project)
 
     wait_until(lambda: processes_of(project.root) == [])
+
+
+def test_a_supervisor_that_cannot_begin_is_reported_with_what_it_said(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has forked by then, so that its exit status tells nobody."""
+    broken = starting._BOOT.replace("supervisor import", "nowhere import")
+    monkeypatch.setattr(starting, "_BOOT", broken)
+
+    with pytest.raises(ServerError, match="nowhere"):
+        local.ensure(project)

@@ -11,7 +11,19 @@ import pytest
 import smithers
 from tests.unit.cli.stage import Stage
 
-HEAVY = ("temporalio", "sqlalchemy", "rich", "pydantic_ai", "asyncio", "smithers.engine.plan")
+HEAVY = (
+    "temporalio",
+    "sqlalchemy",
+    "rich",
+    "pydantic",
+    "pydantic_ai",
+    "asyncio",
+    "smithers.flow.element",
+    "smithers.engine.plan",
+)
+"""What takes a tenth of a second or more, and how an author's elements and their planner would come in."""
+DEEP = frozenset({"retry-task", "supervise", "doctor"})
+"""Commands that look at runs as their planner does, or ask Temporal itself."""
 WATCH = (
     "import sys\n"
     "from smithers.cli.main import main\n"
@@ -37,11 +49,36 @@ def test_the_version_is_printed_without_any_library(stage: Stage):
     assert done.stdout.split() == [smithers.__version__, "False"]
 
 
-@pytest.mark.parametrize("words", [("--help",), ("ps",), ("why",), ("approve",), ("cancel",), ("events",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--help",),
+        ("ps", "--tag", "team=a", "--format", "json"),
+        ("inspect",),
+        ("why",),
+        ("approve",),
+        ("signal", "--help"),
+        ("cancel",),
+        ("events",),
+        ("up", "none.py"),
+    ],
+)
 def test_reading_and_deciding_import_nothing_heavy(stage: Stage, words: tuple[str, ...]):
     _ = stage.store
 
     assert imported(*words) == "[]"
+
+
+def test_no_other_command_imports_anything_heavy_by_being_chosen():
+    from smithers.cli.table import COMMANDS
+
+    modules = [listed.module for name, listed in COMMANDS.items() if name not in DEEP]
+    code = f"import sys\nfrom importlib import import_module\nfor name in {modules!r}:\n    import_module(name)\n"
+    code += f"print([name for name in {HEAVY!r} if name in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"
 
 
 @pytest.mark.feature("cli.global.help")

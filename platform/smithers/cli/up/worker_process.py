@@ -25,9 +25,8 @@ from smithers.cli.status import FAILED
 from smithers.engine.entry import Json
 from smithers.errors import SmithersError
 from smithers.project import Project
-from smithers.worker import watchdog
+from smithers.worker import loading, watchdog
 from smithers.worker.order import Order
-from smithers.worker.prepare import prepare
 
 if TYPE_CHECKING:
     from smithers.store.records import Run
@@ -37,9 +36,15 @@ if TYPE_CHECKING:
 
 DRAIN_S: Final = 10.0
 LOOK_EVERY_S: Final = 1.0
-EARLY: Final = ("smithers.engine.check", "smithers.worker.code")
+EARLY: Final = ("smithers.worker.prepare", "smithers.engine.check", "smithers.worker.code", "smithers.store.opening")
 """Imported while the other process parses its command line."""
-MEANWHILE: Final = ("smithers.temporal.activity", "smithers.temporal.driver")
+MEANWHILE: Final = (
+    "smithers.worker.embedded",
+    "smithers.temporal.serving",
+    "smithers.temporal.client",
+    "smithers.temporal.payloads",
+    "smithers.temporal.ringing",
+)
 """Imported while the local server boots; they bring the Temporal SDK."""
 
 
@@ -76,6 +81,7 @@ def noted(_number: int, _frame: object) -> None:
 
 
 def main() -> int:
+    loading.begin()
     line = Line(socket.socket(fileno=int(sys.argv[1])))
     for name in EARLY:
         import_module(name)
@@ -87,10 +93,13 @@ def main() -> int:
     serve(line, order)
     line.say({"bye": True})
     stop_watchdog()
+    loading.flush_files()
     return 0
 
 
 def serve(line: Line, order: Order) -> None:
+    from smithers.worker.prepare import prepare
+
     project = Project(Path(order.root))
     try:
         prepared = prepare(project, order)
@@ -115,9 +124,11 @@ def host(line: Line, project: Project, run_id: str, code: LoadedCode) -> None:
         import_module(name)
     from smithers.worker.embedded import EmbeddedWorker
 
+    loading.loaded()
     worker = EmbeddedWorker(project, code, None)
     beside = Beside(worker, run_id)
     worker.on_open_runs = beside.look
+    worker.on_end = lambda run: line.say({"over": run})
     with boot():
         worker.start()
     ring(worker, run_id)

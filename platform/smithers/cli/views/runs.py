@@ -6,7 +6,7 @@ from typing import Final
 
 from smithers.cli.argv import LATEST
 from smithers.engine.entry import Json
-from smithers.engine.turns import NORMAL
+from smithers.engine.state import NORMAL
 from smithers.errors import InputError, RunNotFound
 from smithers.store.interface import Store
 from smithers.store.records import Run, Search

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 
 from smithers.temporal.server import launch
 from smithers.temporal.server.log import tail
 from smithers.temporal.server.process import TemporalProcess
+
+SETTLED_S = 2.0
+"""After the server got ready: its first user is at work then, and wants the processors for itself."""
 
 
 class Namespaces:
@@ -22,6 +26,7 @@ class Namespaces:
         self._known: set[str] = {"default"}
         self._pending: list[str] = ["default"]
         self._running: tuple[str, subprocess.Popen[bytes]] | None = None
+        self._ready_at: float | None = None
 
     def begin(self, stamped: dict[str, str]) -> None:
         self.done = dict(stamped)
@@ -43,7 +48,7 @@ class Namespaces:
         return ""
 
     def advance(self) -> bool:
-        """Goes on with the pending ones; True when something got done."""
+        """Goes on with the pending ones; True when something got done. To be called once a second or more often."""
         if self._running:
             name, child = self._running
             status = child.poll()
@@ -53,10 +58,17 @@ class Namespaces:
             if status == 0:
                 self.done[name] = launch.RETENTION
                 return True
-        if self._pending and self.server.state == "ready":
+        if self._pending and self._is_settled():
             name = self._pending.pop()
             self._running = (name, self._start("update", name))
         return False
+
+    def _is_settled(self) -> bool:
+        if self.server.state != "ready":
+            self._ready_at = None
+        elif self._ready_at is None:
+            self._ready_at = time.monotonic()
+        return self._ready_at is not None and time.monotonic() - self._ready_at >= SETTLED_S
 
     def _start(self, verb: str, name: str) -> subprocess.Popen[bytes]:
         server = self.server

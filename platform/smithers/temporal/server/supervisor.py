@@ -275,8 +275,6 @@ def _number(value: object) -> int:
 
 def main() -> None:
     """Runs with the orders in the last argument. The working directory is the server's folder."""
-    if os.fork():  # the command that started us waits for this half only
-        os._exit(0)
     os.umask(0o077)
     Supervisor(Orders(**json.loads(sys.argv[-1]))).run()
 
