@@ -32,6 +32,7 @@ from tests.unit.engine.trees import elsewhere
 DIGEST: Final = "d" * 64
 CODE: Final = code_queue("p", DIGEST)
 WRITES: Final = ("append", "redrive")
+BEFORE_FRAME: Final = "before append of a frame"
 here = threading.local()
 """Which process the running thread belongs to."""
 
@@ -176,7 +177,8 @@ class Paced:
         method, process = getattr(self._store, name), self._process
 
         def called(*args: Any, **more: Any) -> Any:
-            process.stand(f"before {name}")
+            plans = name == "append" and args[0].plan is not None
+            process.stand(BEFORE_FRAME if plans else f"before {name}")
             result = method(*args, **more)
             if name in WRITES:
                 process.stand(f"after {name}")

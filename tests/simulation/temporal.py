@@ -24,6 +24,8 @@ class Flight:
     process: Process | None = None
     """Who carries out the current attempt."""
     cancelled: bool = False
+    needs_code: bool = False
+    """Its step has failed, as the run's last facts cannot be planned. It is tried again, in vain until that is over."""
 
 
 @dataclass(slots=True)

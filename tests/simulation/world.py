@@ -33,9 +33,9 @@ from smithers.store.records import Append, NewRun, Run
 from smithers.temporal import attempt, claims, facts, step
 from smithers.temporal.identity import Identity
 from smithers.temporal.order import Answer
-from smithers.temporal.plans import Plans
+from smithers.temporal.plans import Plans, WaitsForCode
 from smithers.temporal.workshop import HandOver, StepSettings
-from tests.simulation.processes import DIGEST, Body, Code, Died, Machine, Process, clock
+from tests.simulation.processes import BEFORE_FRAME, DIGEST, Body, Code, Died, Machine, Process, clock
 from tests.simulation.temporal import Driver, Flight
 from tests.unit.engine.trees import Out, elsewhere, grown_workflow
 
@@ -80,11 +80,16 @@ class World:
     stopped: set[int] = field(default_factory=set[int])
     story: list[str] = field(default_factory=list[str])
     harm: Counter[str] = field(default_factory=Counter[str])
+    overtaken: Counter[str] = field(default_factory=Counter[str])
+    """Kinds of the facts that have landed between a plan and its frame."""
+    dawdling: float = 1.0
+    """How likely it is that a process goes on which has planned and not stored its frame, in relation to others."""
 
     def run(self, folder: Path, workflow: AnyWorkflow) -> None:
         store = MemoryStore(now_ms=lambda: round(self.machine.clock_s * 1000))
         self.dice = Random(self.seed * 104_729 + 7)
         burst_s = self.dice.choice([0.0, 30.0])
+        self.dawdling = self.dice.choice([1.0, 0.05])
         self.machine = Machine(store, workflow, folder, StepSettings(burst_s=burst_s, render_s=1e9, grace_s=1e9))
         self.driver = Driver(self.dice)
         for _ in range(PROCESSES):
@@ -148,11 +153,13 @@ class World:
 
     def advances(self) -> list[Move]:
         busy = [p for p in self.machine.processes if p.alive and p.point and p.number not in self.stopped]
-        return [(1.0, lambda p=process: self.go_on(p)) for process in busy]
+        return [(self.dawdling if p.point == BEFORE_FRAME else 1.0, lambda p=p: self.go_on(p)) for p in busy]
 
     def assignments(self) -> list[Move]:
         free = [p for p in self.machine.processes if p.is_idle and not p.stopping and p.number not in self.stopped]
-        waiting = [flight for flight in self.driver.flights if flight.process is None]
+        waits = self.is_waiting_for_code()
+        free_ones = [flight for flight in self.driver.flights if flight.process is None]
+        waiting = [flight for flight in free_ones if not (flight.needs_code and waits)]
         if not free or not waiting:
             return []
         return [(2.0, lambda: self.assign(self.dice.choice(waiting), self.dice.choice(free)))]
@@ -235,6 +242,8 @@ class World:
             else:
                 self.say(f"{flight.order.n} is answered: {[c.n for c in result.commands]} {result.done}")
                 self.driver.answered(flight, result)
+        elif isinstance(result, WaitsForCode):
+            flight.needs_code = True
         elif not isinstance(result, (Died, HandOver)):
             raise Broken(f"order {flight.order.n} ended with {result!r}") from result
 
@@ -381,6 +390,8 @@ class World:
     def check(self) -> None:
         log = self.machine.store.entries("r")
         check_log(self.machine.workflow, log)
+        for frame in [entry for entry in log if entry.kind == "frame"]:
+            self.overtaken.update(entry.kind for entry in log[frame.data["covers"] : frame.seq - 1])
         ran = {(body.command.node, body.command.iteration, body.command.attempt) for body in self.machine.bodies}
         for data in [entry.data for entry in log if entry.kind == "ended" and entry.data["outcome"] == "finished"]:
             if "run" not in data and (data["node"], data["iteration"], data["attempt"]) not in ran:

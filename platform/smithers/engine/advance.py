@@ -196,7 +196,7 @@ class Advance:
         touched = [self.tree.leaves[key] for key in self.touched if key in self.tree.leaves]
         elsewhere = [key for key in self.touched if key not in self.tree.leaves]
         self.touched.clear()
-        late = any((leaf.aside and has_failed(self, leaf)) or leaf.is_left_behind for leaf in touched)
+        late = any(leaf.aside and has_failed(self, leaf) for leaf in touched)
         if self.stale or late or any(goes_back(self, part) for part in rendered):
             remount(self)  # before anything goes on whose turn has not come any more
             return
@@ -578,6 +578,7 @@ class Advance:
         self.come_back(leaf)
         if leaf.parent is not None:
             leaf.parent.open -= 1
+            self.queue(leaf.parent)
         if memory is None and leaf.is_halted:
             self.changes.leaves.pop(leaf.key, None)
         else:

@@ -90,12 +90,6 @@ class Leaf(Mount):
     """Why it failed, once that is final."""
 
     @property
-    def is_left_behind(self) -> bool:
-        """Whether its turn has not come where nothing begins any more. It may be in flight all the same: a part has put
-        something before it since, which was withdrawn without the sequence going on."""
-        return self.status == IDLE and self.is_halted
-
-    @property
     def kind(self) -> str:
         name = type(self.element).__name__
         return KINDS.get(name, name.lower())

@@ -46,6 +46,7 @@ from smithers.engine.inbox import Sent
 from smithers.errors import AnswerRefused, SmithersError, WrongState
 from smithers.flow.workflow import AnyWorkflow, Workflow
 from smithers.testing.memory_run import InMemoryRun
+from tests.unit.engine.overtaken import OvertakenRun
 
 
 class Out(BaseModel):
@@ -442,21 +443,9 @@ def answers(run: InMemoryRun, row: NodeRow) -> list[tuple[str, Callable[[], None
 
 def happen(run: InMemoryRun, dice: random.Random) -> str:
     """Lets one thing happen that could happen, and says which."""
-    events: list[tuple[str, Callable[[], None]]] = []
-    for command in run.work:
-        n = command.n
-        if command.kind == "timer" and decided_key(command.node, command.iteration, command.attempt) in run.keys:
-            continue  # somebody was quicker
-        if command.kind == "timer":
-            events.append((f"fire {n}", lambda n=n: run.fire(n)))
-        elif run.planner.state.nodes[f"{command.node}:{command.iteration}"].cancelling:
-            events.append((f"cancelled {n}", lambda n=n: run.cancelled(n)))
-            events.append((f"finish late {n}", lambda n=n: run.finish(n, Out(n=n))))
-        else:
-            used = {"input_tokens": dice.choice([0, 2, 15]), "output_tokens": 1, "cost_usd": dice.choice([0, 0.07])}
-            events += [(f"finish {n}", lambda n=n, used=used: run.finish(n, Out(n=n), used))] * 6
-            events.append((f"fail {n}", lambda n=n: run.fail(n)))
-            events.append((f"lose {n}", lambda n=n: run.lose(n)))
+    if isinstance(run, OvertakenRun) and lets_go(run, dice):
+        return "the frame is stored"
+    events = ends(run, dice)
     for row in run.waiting:
         if row.decision_key in run.keys:
             continue
@@ -475,12 +464,41 @@ def happen(run: InMemoryRun, dice: random.Random) -> str:
         return "amend"
     if not events:
         run.paused = False
-        run.plan()
+        run.let_go() if isinstance(run, OvertakenRun) else run.plan()
         return "plan"
     run.paused = dice.random() < 0.25
     what, act = dice.choice(events)
     act()
     return what
+
+
+def ends(run: InMemoryRun, dice: random.Random) -> list[tuple[str, Callable[[], None]]]:
+    """How what is in flight may end."""
+    events: list[tuple[str, Callable[[], None]]] = []
+    for command in run.work:
+        n = command.n
+        if command.kind == "timer" and decided_key(command.node, command.iteration, command.attempt) in run.keys:
+            continue  # somebody was quicker
+        if command.kind == "timer":
+            events.append((f"fire {n}", lambda n=n: run.fire(n)))
+        elif run.planner.state.nodes[f"{command.node}:{command.iteration}"].cancelling:
+            events.append((f"cancelled {n}", lambda n=n: run.cancelled(n)))
+            events.append((f"finish late {n}", lambda n=n: run.finish(n, Out(n=n))))
+        else:
+            used = {"input_tokens": dice.choice([0, 2, 15]), "output_tokens": 1, "cost_usd": dice.choice([0, 0.07])}
+            events += [(f"finish {n}", lambda n=n, used=used: run.finish(n, Out(n=n), used))] * 6
+            events.append((f"fail {n}", lambda n=n: run.fail(n)))
+            events.append((f"lose {n}", lambda n=n: run.lose(n)))
+    return events
+
+
+def lets_go(run: OvertakenRun, dice: random.Random) -> bool:
+    """Whether the frame of a plan is stored now, and not behind what happens next."""
+    if run.pending is not None and dice.random() < 0.25:
+        run.let_go()
+        return True
+    run.holding = run.pending is not None or dice.random() < 0.8
+    return False
 
 
 def turns(run: InMemoryRun) -> list[tuple[str, Callable[[], None]]]:
@@ -532,13 +550,18 @@ def resumes(run: InMemoryRun, dice: random.Random) -> bool:
 
 
 def life(
-    seed: int, *, rebuild: bool = False, most: int = 300, grow: Callable[[int], AnyWorkflow] = grown_workflow
+    seed: int,
+    *,
+    rebuild: bool = False,
+    most: int = 300,
+    grow: Callable[[int], AnyWorkflow] = grown_workflow,
+    kind: type[InMemoryRun] = InMemoryRun,
 ) -> tuple[InMemoryRun | None, list[str]]:
     """Runs a grown workflow to its end with random events. None where the tree itself is refused."""
     dice = random.Random(seed * 7919 + 1)
     happened: list[str] = []
     try:
-        run = InMemoryRun(grow(seed), rebuild=rebuild)
+        run = kind(grow(seed), rebuild=rebuild)
         while len(happened) < most and (not run.is_over or resumes(run, dice)):
             happened.append(happen(run, dice))
     except SmithersError as error:
@@ -549,5 +572,6 @@ def life(
 def told(run: InMemoryRun) -> list[tuple[Any, ...]]:
     """All that a run's plans say."""
     return [
-        (plan.frame, plan.commands, plan.closed, plan.nodes, plan.status, plan.error, plan.covers) for plan in run.plans
+        (plan.frame, plan.commands, plan.closed, plan.nodes, plan.status, plan.error, plan.covers, plan.unless)
+        for plan in run.plans
     ]
