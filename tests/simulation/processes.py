@@ -8,7 +8,7 @@ way to stop in the middle of real code: one of them runs at a time, so a seed al
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,7 +30,9 @@ from smithers.temporal.workshop import Delivery, StepSettings, Workshop
 from tests.unit.engine.trees import elsewhere
 
 DIGEST: Final = "d" * 64
-CODE: Final = code_queue("p", DIGEST)
+EDITED: Final = "e" * 64
+UNSOUND: Final = "f" * 64
+"""Of code that does not render once something is done."""
 WRITES: Final = ("append", "redrive")
 BEFORE_FRAME: Final = "before append of a frame"
 here = threading.local()
@@ -74,7 +76,8 @@ class Machine:
     """What the processes share besides the store."""
 
     store: Store
-    workflow: AnyWorkflow
+    editions: Mapping[str, AnyWorkflow]
+    """The workflow as it was edited, by digest. Every process holds all of them."""
     folder: Path
     settings: StepSettings
     processes: list[Process] = field(default_factory=list["Process"])
@@ -110,9 +113,13 @@ class Process:
         self._stands = threading.Semaphore(0)
         self._thread: threading.Thread | None = None
         store: Any = Paced(machine.store, self)
-        plans = Plans(store, Code(machine.workflow), render_s=1e9, snapshots=Snapshots(store, every=7, aside=False))
+        plans = {code_queue("p", digest): self.plans(store, digest) for digest in machine.editions}
         spool = Spool(machine.folder / "spool")
-        self.shop = Workshop("p", store, Bodies(self), BodyTable(), spool, self.ring, {CODE: plans}, machine.settings)
+        self.shop = Workshop("p", store, Bodies(self), BodyTable(), spool, self.ring, plans, machine.settings)
+
+    def plans(self, store: Store, digest: str) -> Plans:
+        code = Code(self.machine.editions[digest], digest)
+        return Plans(store, code, render_s=1e9, snapshots=Snapshots(store, every=7, aside=False))
 
     def ring(self, _: str) -> None:
         self.machine.rung = True

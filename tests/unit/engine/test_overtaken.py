@@ -12,6 +12,7 @@ from smithers import (
     AutoApprove,
     Child,
     Context,
+    HumanTask,
     Loop,
     Parallel,
     Sequence,
@@ -32,6 +33,10 @@ class Out(BaseModel):
 
 def work() -> Out:
     return Out()
+
+
+def relay(person: Out) -> Out:
+    return person
 
 
 def task(id: str, **props: Any) -> Task[Out]:
@@ -120,3 +125,23 @@ def test_what_came_and_went_in_one_plan_is_read_in_the_pass_it_belonged_to(rebui
     run.finish(number(run, "after"), Out())
 
     assert (run.status, run.nodes["nothing:"].state) == ("finished", "unmounted")
+
+
+def test_who_waits_for_what_a_cancel_ends_is_cancelled_too(rebuild: bool) -> None:
+    needy = Task("needy", output=Out, deps={"person": Out})[relay]
+    run = start(Parallel[HumanTask("person", output=Out, prompt="?"), needy], rebuild)
+    run.cancel()
+
+    assert (run.status, run.nodes["needy:"].state) == ("cancelled", "cancelled")
+
+
+def test_what_a_plan_has_withdrawn_is_not_asked_again_for_a_denial_that_came_meanwhile(rebuild: bool) -> None:
+    run = start(Parallel[task("bad"), task("other"), Approval("ask", title="?", retries=1)], rebuild)
+    run.holding = True
+    fail(run, "bad")
+    run.decide("ask", approved=False)
+    run.let_go()
+    run.finish(number(run, "other"), Out())
+
+    assert (run.status, run.nodes["ask:"].state) == ("failed", "cancelled")
+    assert not any(plan.frame.get("asks") for plan in run.plans)

@@ -20,7 +20,8 @@ from smithers.errors import SmithersError
 from smithers.flow.workflow import AnyWorkflow
 from smithers.testing.memory_run import InMemoryRun
 from tests.unit.engine.overtaken import OvertakenRun
-from tests.unit.engine.trees import grown_workflow, happen, life, shifting_workflow, told
+from tests.unit.engine.shifting import shifting_workflow
+from tests.unit.engine.trees import grown_workflow, happen, life, told
 
 SEEDS = range(250)
 FINAL = ("finished", "failed", "cancelled")
