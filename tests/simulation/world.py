@@ -23,7 +23,6 @@ from smithers.engine.inbox import Sent
 from smithers.engine.state import PAUSED
 from smithers.errors import RenderError, StaleEpoch
 from smithers.flow.workflow import AnyWorkflow
-from smithers.store.memory import MemoryStore
 from smithers.store.records import Append, NewRun, Run
 from smithers.temporal import attempt, claims, facts, step
 from smithers.temporal.identity import Identity
@@ -35,12 +34,14 @@ from tests.simulation.editions import editions_of
 from tests.simulation.invariants import Broken, check_log
 from tests.simulation.processes import BEFORE_FRAME, DIGEST, EDITED, UNSOUND, Body, Code, Died, Machine, Process, clock
 from tests.simulation.temporal import Driver, Flight
+from tests.simulation.watched import WatchedStore
 from tests.unit.engine.trees import Out, elsewhere
 
 FINAL: Final = ("finished", "failed", "cancelled")
 WORK: Final = ("run", "child", "subflow", "timer")
 PROCESSES: Final = 3
 MOST_MOVES: Final = 20_000
+MEMORY: Final = Path("/dev/shm")
 Move = tuple[float, Callable[[], None]]
 
 
@@ -85,7 +86,7 @@ class World:
     """How likely it is that a process goes on which has planned and not stored its frame, in relation to others."""
 
     def run(self, folder: Path, editions: dict[str, AnyWorkflow]) -> None:
-        store = MemoryStore(now_ms=lambda: round(self.machine.clock_s * 1000))
+        store = WatchedStore(now_ms=lambda: round(self.machine.clock_s * 1000))
         self.dice = Random(self.seed * 104_729 + 7)
         burst_s = self.dice.choice([0.0, 30.0])
         self.dawdling = self.dice.choice([1.0, 0.05])
@@ -105,11 +106,11 @@ class World:
 
     @property
     def status(self) -> str:
-        return self.machine.store.run("r").status
+        return self.record.status
 
     @property
     def record(self) -> Run:
-        return self.machine.store.run("r")
+        return self.machine.store.seen.run
 
     def say(self, text: str) -> None:
         self.story.append(text)
@@ -191,14 +192,14 @@ class World:
         return [(2.0, lambda: self.assign(self.dice.choice(waiting), self.dice.choice(free)))]
 
     def decisions(self) -> list[Move]:
-        rows = self.machine.store.nodes("r")
+        rows = self.machine.store.seen.rows
         asked = [row for row in rows if row.state == "waiting-approval"]
         waiting = [row for row in rows if row.state == "waiting-event"]
         decide: list[Move] = [(0.3, lambda r=row: self.decide(r)) for row in asked]
         return decide + [(0.3, lambda r=row: self.send(r)) for row in waiting]
 
     def below(self) -> list[Move]:
-        live = [run for run in self.machine.store.children("r") if run.status not in FINAL]
+        live = [run for run in self.machine.store.seen.children if run.status not in FINAL]
         return [(0.5, lambda r=run: self.carry_on(r)) for run in live]
 
     def harms(self) -> list[Move]:
@@ -437,7 +438,7 @@ def tell(seed: int, faults: Faults | None = None, depth: int = 3) -> World:
         patch.object(attempt, "time", time),
         patch.object(step, "time", time),
         patch.object(Identity, "standing", standing),
-        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder,
     ):
         try:
             world.run(Path(folder), editions_of(seed, (DIGEST, EDITED, UNSOUND), depth))
