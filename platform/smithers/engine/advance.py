@@ -116,6 +116,8 @@ class Advance:
     """A heap of loops and blocks that may enter a pass or a stage, and of leaves that may end; see `defer`."""
     deferrals: int = 0
     waiters: dict[str, dict[Leaf, None]] = field(default_factory=dict[str, dict[Leaf, None]])
+    woken: dict[str, None] = field(default_factory=dict[str, None])
+    """Ids of cancelled leaves. Who waits for them is looked at last: it may be cancelled with them."""
     waits: Waits = field(default_factory=Waits)
 
     def changed(self, node: str) -> None:
@@ -142,7 +144,7 @@ class Advance:
             self.move()
 
     def move(self) -> None:
-        while self.dirty or self.groups or self.hopeful or self.undecided:
+        while self.dirty or self.groups or self.hopeful or self.woken or self.undecided:
             if self.dirty:
                 render_again(self)
             elif self.groups:
@@ -152,6 +154,8 @@ class Advance:
                     self.go_on(group)
             elif self.hopeful:
                 self.ask_condition()
+            elif self.woken:
+                self.wake(min(self.woken))
             else:
                 self.decide(heappop(self.undecided)[2])
 
@@ -178,8 +182,7 @@ class Advance:
             decide_budget(self, mount)
 
     def take_in(self) -> None:
-        """As a cold start does it: first everything renders with all the facts, and only what is still there then is
-        asked what people have answered; then failures, then the rest."""
+        """As a cold start does it: everything renders with all the facts, then what is there is asked for answers."""
         self.dirty.update(self.later)
         self.later.clear()
         for key in self.touched:
@@ -196,7 +199,7 @@ class Advance:
         touched = [self.tree.leaves[key] for key in self.touched if key in self.tree.leaves]
         elsewhere = [key for key in self.touched if key not in self.tree.leaves]
         self.touched.clear()
-        late = any(leaf.aside and has_failed(self, leaf) for leaf in touched)
+        late = any((leaf.aside and has_failed(self, leaf)) or leaf.is_left_behind for leaf in touched)
         if self.stale or late or any(goes_back(self, part) for part in rendered):
             remount(self)  # before anything goes on whose turn has not come any more
             return
@@ -346,8 +349,8 @@ class Advance:
             self.step_aside(leaf)
 
     def step_aside(self, mount: Mount) -> None:
-        """Lets what comes after go on, though this is not done. A group whose children are all done or aside stands
-        aside with them; a loop's pass and the run wait for them."""
+        """Lets what comes after go on. A group whose children are all done or aside stands aside with them; a pass and
+        the run wait."""
         if mount.aside:
             return
         mount.aside = True
@@ -415,6 +418,7 @@ class Advance:
             self.queue(parent)
 
     def wake(self, id: str) -> None:
+        self.woken.pop(id, None)
         for leaf in self.waiters.pop(id, ()):
             if leaf.attached and leaf.status == ACTIVE and not leaf.ready:
                 self.start(leaf)
@@ -585,7 +589,7 @@ class Advance:
             self.changes.final[leaf.key] = "cancelled"
             self.changes.leaves[leaf.key] = leaf
             self.be_absent(leaf, "cancelled")
-            self.wake(leaf.element.id)
+            self.woken[leaf.element.id] = None
 
 
 def needs_output(task: Task[object], id: str) -> bool:  # type: ignore[type-var]

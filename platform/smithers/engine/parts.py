@@ -116,6 +116,7 @@ def put_up_anew(advance: Advance) -> None:
     advance.undecided.clear()
     tree.watchers.clear()
     advance.waiters.clear()
+    advance.woken.clear()
     advance.waits.leaves.clear()
     tree.put_up_root()
     advance.take_answers(list(tree.leaves.values()))

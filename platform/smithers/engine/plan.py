@@ -245,7 +245,6 @@ class Planner:
             if key in self.tree.leaves:
                 advance.changes.leaves[key] = self.tree.leaves[key]
         advance.touched.clear()
-        advance.waiters.clear()  # a cold start has none; who waits for what is cancelled is cancelled as well
         for leaf in list(self.tree.leaves.values()):
             memory = self.state.nodes.get(leaf.key)
             if memory is None:

@@ -15,6 +15,7 @@ from smithers import (
     HumanTask,
     Loop,
     Parallel,
+    Race,
     Sequence,
     Signal,
     Task,
@@ -145,3 +146,24 @@ def test_what_a_plan_has_withdrawn_is_not_asked_again_for_a_denial_that_came_mea
 
     assert (run.status, run.nodes["ask:"].state) == ("failed", "cancelled")
     assert not any(plan.frame.get("asks") for plan in run.plans)
+
+
+def test_who_waits_for_a_node_of_a_loop_goes_on_when_the_loop_has_left_with_its_block(rebuild: bool) -> None:
+    once = Loop("loop", until=False, max_iterations=1)[task("a")]
+    after = WaitForEvent("news", event="go", output=Out, depends_on=["a"])
+    run = start(Sequence[Race(id="race")[once], after], rebuild)
+    run.finish(number(run, "a"), Out())
+    assert run.status == "waiting-event"
+    run.signal("go", Out())
+
+    assert run.status == "finished"
+
+
+def test_what_waited_for_something_withdrawn_in_a_group_that_fails_is_withdrawn_too(rebuild: bool) -> None:
+    """The inner group fails first, and the outer one with it."""
+    gated = Task("gated", output=Out, needs_approval=True)[work]
+    needy = Task("needy", output=Out, deps={"person": Out}, needs={"person": "gated"})[relay]
+    run = start(lambda ctx: Parallel[(lambda: [task("bad"), gated]), needy], rebuild)
+    fail(run, "bad")
+
+    assert (run.status, run.nodes["needy:"].state) == ("failed", "cancelled")
