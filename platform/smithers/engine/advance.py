@@ -155,6 +155,7 @@ class Advance:
             elif self.hopeful:
                 self.ask_condition()
             elif self.woken:
+                self.changed(min(self.woken))
                 self.wake(min(self.woken))
             else:
                 self.decide(heappop(self.undecided)[2])
@@ -368,12 +369,8 @@ class Advance:
         memory = self.tree.state.nodes.get(leaf.key)
         if memory is None or memory.outcome != how:
             self.changes.final[leaf.key] = how
-        self.be_absent(leaf, how)
+        self.never_comes(leaf.key, how)
         self.finish(leaf, DONE)
-
-    def be_absent(self, leaf: Leaf, why: str) -> None:
-        """Tells readers that the output will never come. They may render at once, so the state must say it now."""
-        self.never_comes(leaf.key, why)
 
     def never_come(self, keys: Iterable[str]) -> None:
         """Nodes of a block that is over, in spite of a failure or without having ended them."""
@@ -383,13 +380,14 @@ class Advance:
             self.never_comes(key, outcome if outcome in ("skipped", "cancelled") else "failed")
 
     def never_comes(self, key: str, why: str) -> None:
+        """Tells readers that an output will never come. They may render at once, so the state must say it now."""
         if key not in self.tree.state.absent:
             self.tree.state.absent[key] = self.changes.absent[key] = why
             self.changed(split_node_key(key)[0])
 
     def give_up(self, leaf: Leaf) -> None:
         if getattr(leaf.element, "continue_on_fail", False):
-            self.be_absent(leaf, "failed")
+            self.never_comes(leaf.key, "failed")
             self.finish(leaf, DONE)
         elif leaf.aside:
             remount(self)  # what has gone past it looks at it again
@@ -588,7 +586,8 @@ class Advance:
         else:
             self.changes.final[leaf.key] = "cancelled"
             self.changes.leaves[leaf.key] = leaf
-            self.be_absent(leaf, "cancelled")
+            if leaf.key not in self.tree.state.absent:
+                self.tree.state.absent[leaf.key] = self.changes.absent[leaf.key] = "cancelled"
             self.woken[leaf.element.id] = None
 
 

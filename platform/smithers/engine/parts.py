@@ -90,7 +90,7 @@ def reopen(advance: Advance, part: PartGroup) -> None:
             mount.status = DONE
         for leaf, verdict in verdicts.items():  # what came while it was not in the tree
             if verdict == "skipped":
-                advance.be_absent(leaf, "skipped")
+                advance.never_comes(leaf.key, "skipped")
             elif give_missing(advance.tree, leaf, advance.changes.people):
                 advance.changed(leaf.element.id)
         return

@@ -253,6 +253,9 @@ class Planner:
                 advance.changes.withdrawn[leaf.key] = leaf
             elif leaf.status not in FINAL and judge(leaf.element, memory) not in ("finished", "skipped", "failed"):
                 advance.cancel(leaf)
+        for id in advance.woken:
+            advance.changed(id)
+        advance.woken.clear()
 
     # the frame
 
