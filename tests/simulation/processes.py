@@ -8,7 +8,7 @@ way to stop in the middle of real code: one of them runs at a time, so a seed al
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,11 +27,15 @@ from smithers.temporal.running import BodyTable, Ended
 from smithers.temporal.snapshots import Snapshots
 from smithers.temporal.spool import Spool
 from smithers.temporal.workshop import Delivery, StepSettings, Workshop
+from tests.simulation.watched import WatchedStore
 from tests.unit.engine.trees import elsewhere
 
 DIGEST: Final = "d" * 64
-CODE: Final = code_queue("p", DIGEST)
+EDITED: Final = "e" * 64
+UNSOUND: Final = "f" * 64
+"""Of code that does not render once something is done."""
 WRITES: Final = ("append", "redrive")
+BEFORE_FRAME: Final = "before append of a frame"
 here = threading.local()
 """Which process the running thread belongs to."""
 
@@ -72,8 +76,9 @@ class Body:
 class Machine:
     """What the processes share besides the store."""
 
-    store: Store
-    workflow: AnyWorkflow
+    store: WatchedStore
+    editions: Mapping[str, AnyWorkflow]
+    """The workflow as it was edited, by digest. Every process holds all of them."""
     folder: Path
     settings: StepSettings
     processes: list[Process] = field(default_factory=list["Process"])
@@ -105,28 +110,36 @@ class Process:
         self.ending: Ended | None = None
         """How the body that it stands at is to end."""
         self.result: Answer | BaseException | None = None
-        self._go = threading.Semaphore(0)
-        self._stands = threading.Semaphore(0)
+        self._go, self._stands = threading.Lock(), threading.Lock()
+        """Held, but for the moment in which one thread hands over to the other."""
+        self._go.acquire()
+        self._stands.acquire()
+        self._order: tuple[Order, Delivery] | None = None
         self._thread: threading.Thread | None = None
         store: Any = Paced(machine.store, self)
-        plans = Plans(store, Code(machine.workflow), render_s=1e9, snapshots=Snapshots(store, every=7, aside=False))
+        plans = {code_queue("p", digest): self.plans(store, digest) for digest in machine.editions}
         spool = Spool(machine.folder / "spool")
-        self.shop = Workshop("p", store, Bodies(self), BodyTable(), spool, self.ring, {CODE: plans}, machine.settings)
+        self.shop = Workshop("p", store, Bodies(self), BodyTable(), spool, self.ring, plans, machine.settings)
+
+    def plans(self, store: Store, digest: str) -> Plans:
+        code = Code(self.machine.editions[digest], digest)
+        return Plans(store, code, render_s=1e9, snapshots=Snapshots(store, every=7, aside=False))
 
     def ring(self, _: str) -> None:
         self.machine.rung = True
 
     @property
     def is_idle(self) -> bool:
-        return self.alive and self._thread is None
+        return self.alive and self._order is None
 
     def begin(self, order: Order, attempt: int, superseded: Callable[[], bool]) -> None:
         """Begins a delivery and goes on to its first point."""
-        delivery = Delivery(self.name, attempt, superseded, lambda: self.stopping)
+        self._order = order, Delivery(self.name, attempt, superseded, lambda: self.stopping)
         self.result = None
-        self._thread = threading.Thread(target=self._carry_out, args=(order, delivery), daemon=True)
-        self._thread.start()
-        self._wait()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, daemon=True)
+            self._thread.start()
+        self.go_on()
 
     def go_on(self) -> None:
         """To the next point, or to the end of the delivery."""
@@ -137,22 +150,25 @@ class Process:
         """It does nothing any more: its thread unwinds without reaching the store."""
         self.alive = False
         if self._thread is not None:
-            self.go_on()
+            self._go.release()
+            self._thread.join()
+            self._thread = self._order = None
 
     def _wait(self) -> None:
         assert self._stands.acquire(timeout=60), f"process {self.number} does not come to a point after {self.point!r}"
-        if self.result is not None and self._thread is not None:
-            self._thread.join()
-            self._thread = None
-            self.point = ""
+        if self.result is not None:
+            self._order, self.point = None, ""
 
-    def _carry_out(self, order: Order, delivery: Delivery) -> None:
+    def _work(self) -> None:
         here.process = self
-        try:
-            self.result = answer(self.shop, order, delivery)
-        except BaseException as error:  # noqa: BLE001  whoever drives raises it
-            self.result = error
-        finally:
+        while self._go.acquire() and self.alive:
+            assert self._order is not None
+            try:
+                self.result = answer(self.shop, *self._order)
+            except BaseException as error:  # noqa: BLE001  whoever drives raises it
+                self.result = error
+            if not self.alive:
+                return
             self._stands.release()
 
     def stand(self, point: str) -> None:
@@ -176,7 +192,8 @@ class Paced:
         method, process = getattr(self._store, name), self._process
 
         def called(*args: Any, **more: Any) -> Any:
-            process.stand(f"before {name}")
+            plans = name == "append" and args[0].plan is not None
+            process.stand(BEFORE_FRAME if plans else f"before {name}")
             result = method(*args, **more)
             if name in WRITES:
                 process.stand(f"after {name}")

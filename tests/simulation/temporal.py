@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from smithers.engine.command import ENDING
-from smithers.temporal.order import FETCH, STALE, Answer, Carried, Order, Signal
-from tests.simulation.processes import CODE, Process
+from smithers.temporal.order import FETCH, STALE, Answer, Carried, Order, Signal, code_queue
+from tests.simulation.processes import DIGEST, Process
 
 
 @dataclass(slots=True, eq=False)
@@ -24,6 +24,8 @@ class Flight:
     process: Process | None = None
     """Who carries out the current attempt."""
     cancelled: bool = False
+    needs_code: bool = False
+    """Its step has failed, as the run's last facts cannot be planned. It is tried again, in vain until that is over."""
 
 
 @dataclass(slots=True)
@@ -42,6 +44,7 @@ class Driver:
     full: bool = True
     above: int = 0
     done: str = ""
+    code: str = field(default_factory=lambda: code_queue("p", DIGEST))
 
     @property
     def plain(self) -> set[int]:
@@ -88,6 +91,9 @@ class Driver:
         self.flights.append(Flight(order))
 
     def answered(self, flight: Flight, answer: Answer) -> None:
+        if answer.unheld:
+            self.ended_without_answer(flight)
+            return
         self.flights.remove(flight)
         n = flight.order.n
         self.take(answer)
@@ -116,11 +122,19 @@ class Driver:
                 self.rang = self.full = True
 
     def take(self, answer: Answer) -> None:
+        if answer.queue and answer.queue != self.code:
+            self.move(answer.queue)
         self.done = self.done or answer.done
         for command in answer.commands:
             self.take_up(command)
         if answer.elsewhere and not self.done:
             self.rang = True  # every process holds the code here: a fetch plans
+
+    def move(self, queue: str) -> None:
+        """The run follows other code. Steps that nobody has begun come back without an answer."""
+        self.code = queue
+        for flight in [one for one in self.flights if one.order.n != FETCH and one.order.code and not one.attempt]:
+            self.ended_without_answer(flight)
 
     def take_up(self, command: Carried) -> None:
         n = command.n
@@ -138,7 +152,7 @@ class Driver:
         else:
             child = command.kind == "child"
             timer = command.kind == "timer"
-            order = Order("r", n, self.epoch, self.since, code="" if timer else CODE, child=child)
+            order = Order("r", n, self.epoch, self.since, code="" if timer else self.code, child=child)
             self.flights.append(Flight(order, timer))
         self.seen.add(n)
 
@@ -153,4 +167,10 @@ class Driver:
 
     def continued(self) -> Driver:
         """As new, in the same run. Children go on by themselves."""
-        return Driver(self.dice, self.epoch, self.since + 1, [flight for flight in self.flights if flight.order.child])
+        return Driver(
+            self.dice,
+            self.epoch,
+            self.since + 1,
+            [flight for flight in self.flights if flight.order.child],
+            code=self.code,
+        )

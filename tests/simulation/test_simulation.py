@@ -24,10 +24,18 @@ def test_nothing_is_lost_or_doubled_whatever_happens() -> None:
         assert found is None, str(shrunk(found)) if found else ""
 
 
-def test_there_is_harm_of_every_kind() -> None:
-    harm: Counter[str] = Counter()
-    for seed in range(60):
-        harm += tell(seed).harm
+MEANWHILE = {"signal", "decided", "ended", "fired", "paused", "unpaused", "cancel", "amended", "claim"}
+"""Some of the facts that are to land between a plan and its frame; `tests/unit/engine/test_properties.py` has all."""
+
+
+@pytest.mark.timeout(240)
+def test_there_is_harm_of_every_kind_and_facts_overtake_plans() -> None:
+    harm, overtaken = Counter[str](), Counter[str]()
+    for seed in range(120):
+        world = tell(seed)
+        harm += world.harm
+        overtaken += world.overtaken
+    assert overtaken.keys() >= MEANWHILE, sorted(MEANWHILE - overtaken.keys())
     assert {
         "kills",
         "stops",
@@ -37,6 +45,10 @@ def test_there_is_harm_of_every_kind() -> None:
         "redrives",
         "cancels",
         "pauses",
+        "amends",
+        "retries",
+        "resumes",
+        "code edits",
     } <= harm.keys()
 
 

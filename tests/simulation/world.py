@@ -11,43 +11,38 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from random import Random
 from typing import Any, Final, Literal
 from unittest.mock import patch
 
-from smithers.engine.answer import Answer as Said
-from smithers.engine.answer import mode_of
-from smithers.engine.entry import Entry, Fact, OpenRun
+from smithers.engine.entry import Entry, Fact, OpenRun, taken_from
 from smithers.engine.frame import NodeRow
 from smithers.engine.inbox import Sent
-from smithers.engine.plan import Planner, is_same
 from smithers.engine.state import PAUSED
-from smithers.errors import AnswerRefused, RenderError, StaleEpoch
+from smithers.errors import RenderError, StaleEpoch
 from smithers.flow.workflow import AnyWorkflow
-from smithers.store.deciding import decide
-from smithers.store.memory import MemoryStore
 from smithers.store.records import Append, NewRun, Run
 from smithers.temporal import attempt, claims, facts, step
 from smithers.temporal.identity import Identity
 from smithers.temporal.order import Answer
-from smithers.temporal.plans import Plans
+from smithers.temporal.plans import Plans, WaitsForCode
 from smithers.temporal.workshop import HandOver, StepSettings
-from tests.simulation.processes import DIGEST, Body, Code, Died, Machine, Process, clock
+from tests.simulation import acts
+from tests.simulation.editions import editions_of
+from tests.simulation.invariants import Broken, check_log
+from tests.simulation.processes import BEFORE_FRAME, DIGEST, EDITED, UNSOUND, Body, Code, Died, Machine, Process, clock
 from tests.simulation.temporal import Driver, Flight
-from tests.unit.engine.trees import Out, elsewhere, grown_workflow
+from tests.simulation.watched import WatchedStore
+from tests.unit.engine.trees import Out, elsewhere
 
 FINAL: Final = ("finished", "failed", "cancelled")
 WORK: Final = ("run", "child", "subflow", "timer")
 PROCESSES: Final = 3
 MOST_MOVES: Final = 20_000
+MEMORY: Final = Path("/dev/shm")
 Move = tuple[float, Callable[[], None]]
-
-
-class Broken(AssertionError):
-    """An invariant does not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +59,10 @@ class Faults:
     continue_as_new: float = 0.02
     drive_again: float = 0.003
     pause: float = 0.01
+    meddle: float = 0.004
+    """Amended input, a node that is to run again, edited code."""
     fail: float = 0.15
+    resume: float = 0.3
 
     def without(self, name: str) -> Faults:
         return Faults(**{one.name: 0.0 if one.name == name else getattr(self, one.name) for one in fields(self)})
@@ -80,17 +78,24 @@ class World:
     stopped: set[int] = field(default_factory=set[int])
     story: list[str] = field(default_factory=list[str])
     harm: Counter[str] = field(default_factory=Counter[str])
+    log: list[Entry] = field(default_factory=list[Entry])
+    """As it was at the end."""
+    overtaken: Counter[str] = field(default_factory=Counter[str])
+    """Kinds of the facts that have landed between a plan and its frame."""
+    dawdling: float = 1.0
+    """How likely it is that a process goes on which has planned and not stored its frame, in relation to others."""
 
-    def run(self, folder: Path, workflow: AnyWorkflow) -> None:
-        store = MemoryStore(now_ms=lambda: round(self.machine.clock_s * 1000))
+    def run(self, folder: Path, editions: dict[str, AnyWorkflow]) -> None:
+        store = WatchedStore(now_ms=lambda: round(self.machine.clock_s * 1000))
         self.dice = Random(self.seed * 104_729 + 7)
         burst_s = self.dice.choice([0.0, 30.0])
-        self.machine = Machine(store, workflow, folder, StepSettings(burst_s=burst_s, render_s=1e9, grace_s=1e9))
+        self.dawdling = self.dice.choice([1.0, 0.05])
+        self.machine = Machine(store, editions, folder, StepSettings(burst_s=burst_s, render_s=1e9, grace_s=1e9))
         self.driver = Driver(self.dice)
         for _ in range(PROCESSES):
             self.machine.start()
         try:
-            store.create_run(NewRun("r", workflow.name, {}, DIGEST, "flow.py"))
+            store.create_run(NewRun("r", editions[DIGEST].name, {}, DIGEST, "flow.py"))
             self.driver.turn()
             self.live()
             self.check()
@@ -101,10 +106,32 @@ class World:
 
     @property
     def status(self) -> str:
-        return self.machine.store.run("r").status
+        return self.record.status
+
+    @property
+    def record(self) -> Run:
+        return self.machine.store.seen.run
 
     def say(self, text: str) -> None:
         self.story.append(text)
+
+    def told(self, what: str, text: str) -> None:
+        self.harm[what] += 1
+        self.say(text)
+
+    def ring_mostly(self) -> None:
+        """Otherwise whoever has stored something died before the bell."""
+        if self.dice.random() < 0.9:
+            self.driver.ring()
+
+    def turned(self, epoch: int) -> None:
+        """After a run may have been opened again: a new epoch has a driver of its own."""
+        now = self.record.epoch
+        if now == epoch:
+            self.ring_mostly()
+            return
+        self.driver = Driver(self.dice, now, self.driver.since + 1)
+        self.driver.turn()
 
     # The story
 
@@ -115,6 +142,9 @@ class World:
                 self.machine.rung = False
                 self.driver.ring()
             if self.driver.is_over:
+                if self.status == "failed" and self.dice.random() < self.faults.resume:
+                    acts.resume(self)
+                    continue
                 if self.is_waiting_for_code() or self.status in FINAL:
                     return
                 raise Broken(f"the driver is over ({self.driver.done}), the run is {self.status}")
@@ -142,30 +172,34 @@ class World:
         forward = [*self.advances(), *self.assignments(), *self.decisions(), *self.below()]
         if self.status == PAUSED:
             forward.append((0.3, self.unpause))
+        if self.is_waiting_for_code() and self.harm["code edits"] < 5:
+            forward.append((0.3, lambda: acts.follow(self)))
         if not forward and self.stopped:  # nobody else will do it
             forward = [(1.0, lambda: self.stop(self.machine.processes[min(self.stopped) - 1]))]
         return [*forward, *self.harms()] if forward else []
 
     def advances(self) -> list[Move]:
         busy = [p for p in self.machine.processes if p.alive and p.point and p.number not in self.stopped]
-        return [(1.0, lambda p=process: self.go_on(p)) for process in busy]
+        return [(self.dawdling if p.point == BEFORE_FRAME else 1.0, lambda p=p: self.go_on(p)) for p in busy]
 
     def assignments(self) -> list[Move]:
         free = [p for p in self.machine.processes if p.is_idle and not p.stopping and p.number not in self.stopped]
-        waiting = [flight for flight in self.driver.flights if flight.process is None]
+        waits = self.is_waiting_for_code()
+        free_ones = [flight for flight in self.driver.flights if flight.process is None]
+        waiting = [flight for flight in free_ones if not (flight.needs_code and waits)]
         if not free or not waiting:
             return []
         return [(2.0, lambda: self.assign(self.dice.choice(waiting), self.dice.choice(free)))]
 
     def decisions(self) -> list[Move]:
-        rows = self.machine.store.nodes("r")
+        rows = self.machine.store.seen.rows
         asked = [row for row in rows if row.state == "waiting-approval"]
         waiting = [row for row in rows if row.state == "waiting-event"]
         decide: list[Move] = [(0.3, lambda r=row: self.decide(r)) for row in asked]
         return decide + [(0.3, lambda r=row: self.send(r)) for row in waiting]
 
     def below(self) -> list[Move]:
-        live = [run for run in self.machine.store.children("r") if run.status not in FINAL]
+        live = [run for run in self.machine.store.seen.children if run.status not in FINAL]
         return [(0.5, lambda r=run: self.carry_on(r)) for run in live]
 
     def harms(self) -> list[Move]:
@@ -181,6 +215,7 @@ class World:
         if self.status not in FINAL:
             harms.append((may.cancel_run, self.cancel_run))
             harms.append((may.drive_again, self.drive_again))
+            harms += acts.meddling(self)
         if self.status not in (*FINAL, PAUSED):
             harms.append((may.pause, self.pause))
         return [harm for harm in harms if harm[0] > 0]
@@ -235,31 +270,14 @@ class World:
             else:
                 self.say(f"{flight.order.n} is answered: {[c.n for c in result.commands]} {result.done}")
                 self.driver.answered(flight, result)
+        elif isinstance(result, RenderError):  # the tree has changed under the step: it is tried again
+            flight.needs_code = isinstance(result, WaitsForCode)
         elif not isinstance(result, (Died, HandOver)):
             raise Broken(f"order {flight.order.n} ended with {result!r}") from result
 
     def decide(self, row: NodeRow) -> None:
-        said = self.answer(row)
-        self.say(f"{row.node}:{row.iteration} is answered: {said}")
-        with suppress(AnswerRefused):
-            decide(self.machine.store, "r", row, said)
-        if self.dice.random() < 0.9:  # otherwise whoever decided died before the bell
-            self.driver.ring()
-
-    def answer(self, row: NodeRow) -> Said:
-        """What fits the question mostly, sometimes what does not, and now and then no."""
-        by = self.dice.choice(["ann", "bob"])
-        if self.dice.random() < 0.3:
-            return Said(False, by)
-        match mode_of(row.detail):
-            case "human":
-                return Said(True, by, value={"n": self.dice.choice([2, 2, 3, "no number"])})
-            case "select":
-                return Said(True, by, choice=self.dice.choice("ab"))
-            case "rank":
-                return Said(True, by, ranking=("b", "a"))
-            case _:
-                return Said(True, by)
+        self.say(f"{row.node}:{row.iteration}: {acts.answer(self.machine.store, row, self.dice)}")
+        self.ring_mostly()
 
     def send(self, row: NodeRow) -> None:
         about = row.detail or {}
@@ -267,13 +285,12 @@ class World:
         sent = Sent(about["event"], payload, about.get("correlation"), "somebody", len(self.story))
         self.machine.store.append(Append("r", (sent.fact,)))
         self.say(f"{row.node}:{row.iteration} is sent {payload}")
-        if self.dice.random() < 0.9:
-            self.driver.ring()
+        self.ring_mostly()
 
     def carry_on(self, child: Run) -> None:
         """A child run is planned, and what it has in flight ends. Its own steps are those of any run."""
         store = self.machine.store
-        plans = Plans(store, Code(elsewhere), render_s=1e9)
+        plans = Plans(store, Code(elsewhere, child.digest), render_s=1e9)
         for row in store.open_commands(child.run_id):
             if row.command.kind == "run":
                 fails = self.dice.random() < self.faults.fail
@@ -283,8 +300,7 @@ class World:
         with plans.locked(child.run_id, None) as known:
             plans.plan_all(known, 0, child.epoch)
         self.say(f"{child.run_id} is {store.run(child.run_id).status}")
-        if self.dice.random() < 0.9:  # otherwise whoever ended it died before the bell
-            self.driver.ring()
+        self.ring_mostly()
 
     # Harm
 
@@ -345,8 +361,7 @@ class World:
     def unpause(self) -> None:
         self.say("the run goes on")
         self.put_pause("unpaused", self.harm["pauses"])
-        if self.dice.random() < 0.9:
-            self.driver.ring()
+        self.ring_mostly()
 
     def put_pause(self, kind: Literal["paused", "unpaused"], nth: int) -> None:
         fact = Fact(kind, f"{kind}:{nth}", {"by": "x"}, OpenRun(paused=kind == "unpaused"))
@@ -379,11 +394,17 @@ class World:
         body.begun_at = -1
 
     def check(self) -> None:
-        log = self.machine.store.entries("r")
-        check_log(self.machine.workflow, log)
+        log = self.log = self.machine.store.entries("r")
+        check_log(self.machine.editions, log)
+        for frame in [entry for entry in log if entry.kind == "frame"]:
+            self.overtaken.update(entry.kind for entry in log[frame.data["covers"] : frame.seq - 1])
         ran = {(body.command.node, body.command.iteration, body.command.attempt) for body in self.machine.bodies}
         for data in [entry.data for entry in log if entry.kind == "ended" and entry.data["outcome"] == "finished"]:
-            if "run" not in data and (data["node"], data["iteration"], data["attempt"]) not in ran:
+            if (
+                not taken_from(data)
+                and "run" not in data
+                and (data["node"], data["iteration"], data["attempt"]) not in ran
+            ):
                 raise Broken(f"{data['node']} has an output, and its body never ran")
         left = [row for row in self.machine.store.open_commands("r") if row.command.kind in WORK]
         self.check_children(log)
@@ -394,35 +415,14 @@ class World:
         """Each attempt has one child, whose end is the attempt's; no child outlives the run."""
         runs = {run.run_id: run.status for run in self.machine.store.children("r")}
         launched = [entry.data["run"] for entry in log if entry.kind == "launched"]
-        if sorted(launched) != sorted(runs):
+        if set(launched) != set(runs):  # one that has failed may be opened again
             raise Broken(f"the log has launched {launched}, and there are {runs}")
-        for data in [entry.data for entry in log if entry.kind == "ended" and "run" in entry.data]:
+        ends = {entry.data["run"]: entry.data for entry in log if entry.kind == "ended" and "run" in entry.data}
+        for data in ends.values():
             if runs[data["run"]] != data["outcome"]:
                 raise Broken(f"{data['run']} is {runs[data['run']]}, and its parent was told {data['outcome']}")
         if self.status in FINAL and not set(runs.values()) <= set(FINAL):
             raise Broken(f"the run is {self.status}, and its children go on: {runs}")
-
-
-def check_log(workflow: AnyWorkflow, log: list[Entry]) -> None:
-    """No gaps, unique keys, and every frame is what a planner that starts cold makes of what stands before it."""
-    if [entry.seq for entry in log] != list(range(1, len(log) + 1)):
-        raise Broken("the log has a gap")
-    if len({entry.key for entry in log}) != len(log):
-        raise Broken("a key stands in the log twice")
-    check_pauses(log)
-    for frame in [entry for entry in log if entry.kind == "frame"]:
-        plan = Planner.build(workflow, "r", log[: frame.data["covers"]]).plan()
-        if plan is None or not is_same(plan.frame, frame.data):
-            raise Broken(f"frame {frame.data['number']} is not what a cold start plans: {frame.data} / {plan}")
-
-
-def check_pauses(log: list[Entry]) -> None:
-    paused = False
-    for entry in log:
-        if paused and entry.kind in ("claim", "frame"):
-            raise Broken(f"{entry.key} stands in a pause")
-        if entry.kind in ("paused", "unpaused", "cancel"):
-            paused = entry.kind == "paused"
 
 
 def tell(seed: int, faults: Faults | None = None, depth: int = 3) -> World:
@@ -438,10 +438,10 @@ def tell(seed: int, faults: Faults | None = None, depth: int = 3) -> World:
         patch.object(attempt, "time", time),
         patch.object(step, "time", time),
         patch.object(Identity, "standing", standing),
-        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder,
     ):
         try:
-            world.run(Path(folder), grown_workflow(seed, depth))
+            world.run(Path(folder), editions_of(seed, (DIGEST, EDITED, UNSOUND), depth))
         except (RenderError, StaleEpoch) as error:
             raise Broken(f"seed {seed}: {error!r}") from error
         except Broken as broken:

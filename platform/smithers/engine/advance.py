@@ -116,6 +116,8 @@ class Advance:
     """A heap of loops and blocks that may enter a pass or a stage, and of leaves that may end; see `defer`."""
     deferrals: int = 0
     waiters: dict[str, dict[Leaf, None]] = field(default_factory=dict[str, dict[Leaf, None]])
+    woken: dict[str, None] = field(default_factory=dict[str, None])
+    """Ids of cancelled leaves. Who waits for them is looked at last: it may be cancelled with them."""
     waits: Waits = field(default_factory=Waits)
 
     def changed(self, node: str) -> None:
@@ -142,7 +144,7 @@ class Advance:
             self.move()
 
     def move(self) -> None:
-        while self.dirty or self.groups or self.hopeful or self.undecided:
+        while self.dirty or self.groups or self.hopeful or self.woken or self.undecided:
             if self.dirty:
                 render_again(self)
             elif self.groups:
@@ -152,6 +154,9 @@ class Advance:
                     self.go_on(group)
             elif self.hopeful:
                 self.ask_condition()
+            elif self.woken:
+                self.changed(min(self.woken))
+                self.wake(min(self.woken))
             else:
                 self.decide(heappop(self.undecided)[2])
 
@@ -178,8 +183,7 @@ class Advance:
             decide_budget(self, mount)
 
     def take_in(self) -> None:
-        """As a cold start does it: first everything renders with all the facts, and only what is still there then is
-        asked what people have answered; then failures, then the rest."""
+        """As a cold start does it: everything renders with all the facts, then what is there is asked for answers."""
         self.dirty.update(self.later)
         self.later.clear()
         for key in self.touched:
@@ -196,7 +200,7 @@ class Advance:
         touched = [self.tree.leaves[key] for key in self.touched if key in self.tree.leaves]
         elsewhere = [key for key in self.touched if key not in self.tree.leaves]
         self.touched.clear()
-        late = any(leaf.aside and has_failed(self, leaf) for leaf in touched)
+        late = any((leaf.aside and has_failed(self, leaf)) or leaf.is_left_behind for leaf in touched)
         if self.stale or late or any(goes_back(self, part) for part in rendered):
             remount(self)  # before anything goes on whose turn has not come any more
             return
@@ -346,8 +350,8 @@ class Advance:
             self.step_aside(leaf)
 
     def step_aside(self, mount: Mount) -> None:
-        """Lets what comes after go on, though this is not done. A group whose children are all done or aside stands
-        aside with them; a loop's pass and the run wait for them."""
+        """Lets what comes after go on. A group whose children are all done or aside stands aside with them; a pass and
+        the run wait."""
         if mount.aside:
             return
         mount.aside = True
@@ -365,12 +369,8 @@ class Advance:
         memory = self.tree.state.nodes.get(leaf.key)
         if memory is None or memory.outcome != how:
             self.changes.final[leaf.key] = how
-        self.be_absent(leaf, how)
+        self.never_comes(leaf.key, how)
         self.finish(leaf, DONE)
-
-    def be_absent(self, leaf: Leaf, why: str) -> None:
-        """Tells readers that the output will never come. They may render at once, so the state must say it now."""
-        self.never_comes(leaf.key, why)
 
     def never_come(self, keys: Iterable[str]) -> None:
         """Nodes of a block that is over, in spite of a failure or without having ended them."""
@@ -380,13 +380,14 @@ class Advance:
             self.never_comes(key, outcome if outcome in ("skipped", "cancelled") else "failed")
 
     def never_comes(self, key: str, why: str) -> None:
+        """Tells readers that an output will never come. They may render at once, so the state must say it now."""
         if key not in self.tree.state.absent:
             self.tree.state.absent[key] = self.changes.absent[key] = why
             self.changed(split_node_key(key)[0])
 
     def give_up(self, leaf: Leaf) -> None:
         if getattr(leaf.element, "continue_on_fail", False):
-            self.be_absent(leaf, "failed")
+            self.never_comes(leaf.key, "failed")
             self.finish(leaf, DONE)
         elif leaf.aside:
             remount(self)  # what has gone past it looks at it again
@@ -415,6 +416,7 @@ class Advance:
             self.queue(parent)
 
     def wake(self, id: str) -> None:
+        self.woken.pop(id, None)
         for leaf in self.waiters.pop(id, ()):
             if leaf.attached and leaf.status == ACTIVE and not leaf.ready:
                 self.start(leaf)
@@ -578,13 +580,15 @@ class Advance:
         self.come_back(leaf)
         if leaf.parent is not None:
             leaf.parent.open -= 1
+            self.queue(leaf.parent)
         if memory is None and leaf.is_halted:
             self.changes.leaves.pop(leaf.key, None)
         else:
             self.changes.final[leaf.key] = "cancelled"
             self.changes.leaves[leaf.key] = leaf
-            self.be_absent(leaf, "cancelled")
-            self.wake(leaf.element.id)
+            if leaf.key not in self.tree.state.absent:
+                self.tree.state.absent[leaf.key] = self.changes.absent[leaf.key] = "cancelled"
+            self.woken[leaf.element.id] = None
 
 
 def needs_output(task: Task[object], id: str) -> bool:  # type: ignore[type-var]

@@ -148,8 +148,10 @@ def without_answer(element: Ask) -> Json:
 
 
 def asks_again(element: object, memory: NodeMemory | None) -> bool:
-    """Whether an answer that would fail an approval is not the last one."""
+    """Whether an answer that would fail an approval is not the last one. What a plan has ended asks nobody."""
     if not isinstance(element, Approval) or memory is None or memory.decision is None:
+        return False
+    if memory.outcome in ("skipped", "cancelled"):
         return False
     left = element.retries == UNLIMITED or memory.refusals < element.retries
     return left and judge_ask(element, memory.decision) == "failed"

@@ -63,6 +63,8 @@ class Plan:
     status: str
     """The run's status from this frame on."""
     error: Json | None = None
+    unless: tuple[str, ...] = ()
+    """Keys of entries with which it does not hold: somebody has answered what it has approved by itself."""
 
     @property
     def key(self) -> str:

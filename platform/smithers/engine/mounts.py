@@ -90,6 +90,12 @@ class Leaf(Mount):
     """Why it failed, once that is final."""
 
     @property
+    def is_left_behind(self) -> bool:
+        """Whether its turn has not come where nothing begins any more. It may have been in flight all the same: what
+        stands before it has come to it since."""
+        return self.status == IDLE and self.is_halted
+
+    @property
     def kind(self) -> str:
         name = type(self.element).__name__
         return KINDS.get(name, name.lower())

@@ -90,7 +90,7 @@ def reopen(advance: Advance, part: PartGroup) -> None:
             mount.status = DONE
         for leaf, verdict in verdicts.items():  # what came while it was not in the tree
             if verdict == "skipped":
-                advance.be_absent(leaf, "skipped")
+                advance.never_comes(leaf.key, "skipped")
             elif give_missing(advance.tree, leaf, advance.changes.people):
                 advance.changed(leaf.element.id)
         return
@@ -116,6 +116,7 @@ def put_up_anew(advance: Advance) -> None:
     advance.undecided.clear()
     tree.watchers.clear()
     advance.waiters.clear()
+    advance.woken.clear()
     advance.waits.leaves.clear()
     tree.put_up_root()
     advance.take_answers(list(tree.leaves.values()))

@@ -48,8 +48,10 @@ class Settled:
 
     outputs: dict[str, Json] = field(default_factory=dict[str, Json])
     """By node key: outputs that no fact brings as they are."""
+    approved: list[str] = field(default_factory=list[str])
+    """Of these, approvals whose condition holds."""
     auto: list[str] = field(default_factory=list[str])
-    """Of these, approvals that nobody was asked for, and that want to be seen."""
+    """Of these, those that want to be seen."""
     failures: dict[str, Json] = field(default_factory=dict[str, Json])
     """Subflows whose child has ended with what is no output of theirs, and why."""
     asks: dict[str, Json] = field(default_factory=dict[str, Json])
@@ -147,6 +149,7 @@ def approves_itself(tree: Tree, leaf: Leaf, settled: Settled) -> bool:
     if policy is None or not holds(tree, leaf, policy.condition):
         return False
     give(tree, leaf, AUTOMATIC, settled)
+    settled.approved.append(leaf.key)
     if policy.audit:
         settled.auto.append(leaf.key)
     return True

@@ -22,13 +22,13 @@ from zlib import crc32
 
 from pydantic_core import from_json, to_json
 
-from smithers.engine import nudges
+from smithers.engine import nudges, ruling
 from smithers.engine.advance import Advance, Changes
 from smithers.engine.blocks import failure_of
 from smithers.engine.budgets import charge_of, limits_of, per_task_ms
 from smithers.engine.caching import cache_of
 from smithers.engine.command import STOPPING, Command, is_nudge
-from smithers.engine.entry import Entry, Fact, Json, node_key, split_node_key
+from smithers.engine.entry import Entry, Fact, Json, decided_key, node_key, split_node_key
 from smithers.engine.failing import note_failing
 from smithers.engine.fold import fold
 from smithers.engine.frame import NodeRow, Plan
@@ -252,6 +252,9 @@ class Planner:
                 advance.changes.withdrawn[leaf.key] = leaf
             elif leaf.status not in FINAL and judge(leaf.element, memory) not in ("finished", "skipped", "failed"):
                 advance.cancel(leaf)
+        for id in advance.woken:
+            advance.changed(id)
+        advance.woken.clear()
 
     # the frame
 
@@ -277,7 +280,8 @@ class Planner:
             "nodes": shown,
             "status": status,
         }
-        homes = {leaf.element.id: leaf.scope.home for leaf in self.tree.fresh}
+        seen = [*changes.gone.values(), *changes.waited.values(), *self.tree.fresh]  # also what came and went just now
+        homes = {leaf.element.id: leaf.scope.home for leaf in seen}
         homes = {id: home for id, home in homes.items() if state.homes.get(id, "") != home}
         extra = {"closed": closed, "loops": changes.loops, "ended_loops": changes.ended_loops, "homes": homes}
         extra |= {"stages": changes.stages, "absent": changes.absent, "disarmed": disarmed, **changes.people.delta()}
@@ -296,8 +300,24 @@ class Planner:
         self.tree.freed.clear()
         delta.update(number=self.own, covers=state.position)
         return Plan(
-            state.planned, state.position, self.own, delta, tuple(commands), tuple(closed), tuple(rows), status, error
+            state.planned,
+            state.position,
+            self.own,
+            delta,
+            tuple(commands),
+            tuple(closed),
+            tuple(rows),
+            status,
+            error,
+            self.answered(),
         )
+
+    def answered(self) -> tuple[str, ...]:
+        """Keys of the decisions that this plan leaves to nobody: of questions that people were asked, and that approve
+        themselves."""
+        keys = self.advance.changes.people.approved
+        asked = [key for key in keys if key in self.state.nodes and self.state.nodes[key].shown == ruling.WAITING]
+        return tuple(decided_key(*split_node_key(key), self.state.nodes[key].ask) for key in asked)
 
     def waits(self) -> dict[str, list[str | None]]:
         """The waits for events that begin with this frame: name and correlation id."""

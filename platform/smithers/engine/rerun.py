@@ -60,7 +60,7 @@ def reset_of(run_id: str, entries: Sequence[Entry], key: str, *, dependents: boo
     data: Json = {"node": node, "iteration": iteration, "reset": keys, "closed": sorted(timers(state, keys))}
     data["absent"] = {one: why for one, why in state.absent.items() if one not in keys}
     if dependents:
-        stages = {block: state.stages[block] for block in before.stages}
+        stages = {block: state.stages[block] for block in before.stages if block in state.stages}  # else reset since
         data |= {"loops": before.loops, "ended_loops": before.ended_loops, "stages": stages}
     return Reset(key, tuple(later), data)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from smithers.engine.entry import Json
+from smithers.engine.entry import Json, split_node_key
 from smithers.engine.mounts import ACTIVE, Leaf, PartGroup
 from smithers.engine.tree import Tree
 from smithers.engine.waits import name, standing
@@ -18,7 +18,7 @@ def why_stuck(tree: Tree) -> Json:
     for part in suspended(tree):
         missing = part.suspended
         assert missing is not None
-        known = "no node has that id" if tree.home(missing.node) is None else "it has no output and none will come"
+        known = "it has no output and none will come" if is_known(tree, missing.node) else "no node has that id"
         return {
             "code": "MISSING_OUTPUT",
             "message": f"No output found for {missing.node!r}, read as {missing.model} at {show(missing.where)}: "
@@ -34,6 +34,12 @@ def why_stuck(tree: Tree) -> Json:
         "code": "DEPENDENCY_DEADLOCK",
         "message": "Nothing can run: " + ("; ".join(lines) or "no task is ready") + ".",
     }
+
+
+def is_known(tree: Tree, id: str) -> bool:
+    """Whether a node has this id: in the tree, or in the log. What was rendered once and never told does not count."""
+    mounted = any(leaf.element.id == id for leaf in tree.leaves.values())
+    return mounted or any(split_node_key(key)[0] == id for key in tree.state.nodes)
 
 
 def unsatisfied(tree: Tree, waiting: list[Leaf]) -> Iterator[Json]:

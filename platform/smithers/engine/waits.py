@@ -39,8 +39,9 @@ def standing(tree: Tree, leaf: Leaf, id: str) -> str:
 
 def loop_is_over(tree: Tree, loop: str, leaf: Leaf, depth: int) -> bool:
     iteration = ".".join(map(str, leaf.scope.path[:depth]))
-    group = tree.loops.get(node_key(loop, iteration))
-    return group is not None and group.status in FINAL
+    key = node_key(loop, iteration)
+    group = tree.loops.get(key)
+    return key in tree.state.ended_loops if group is None else group.status in FINAL
 
 
 def outputs_of(tree: Tree, leaf: Leaf) -> dict[str, tuple[str, str]]:

@@ -192,6 +192,11 @@ class Log:
         about = (self._base + after, self._base + until, "%:1")
         return 0 <= after < until and self.connection.execute(sql.MORE_THAN_FIRST_CLAIMS, about).fetchone() is None
 
+    def has_reset(self, after: int) -> bool:
+        """Whether a node was reset behind the position `after`."""
+        about = (self._base + after, self._base + self.head)
+        return after < self.head and self.connection.execute(sql.RESETS_BETWEEN, about).fetchone() is not None
+
     def objection(self, need: Need | None) -> str:
         """Why the need is not met; empty if it is."""
         match need:
@@ -485,10 +490,10 @@ def _fits(log: Log, texts: PlanTexts, request: Append, head: int, outcomes: Sequ
     plan = texts.plan
     if plan.base != log.planned or (plan.digest and plan.digest != log.digest) or log.status == PAUSED:
         return False
-    if not log.has_turns(plan.commands):
+    if not log.has_turns(plan.commands) or any(log.has(key) for key in plan.unless):
         return False
     if plan.covers >= 0:
-        return plan.covers <= log.head
+        return plan.covers <= log.head and not log.has_reset(plan.covers)
     if any(outcome != "stored" for outcome in outcomes):
         return False
     return head == request.head_seen or (request.among_claims and log.has_only_begun(request.head_seen, head))

@@ -164,7 +164,8 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class PlanWrite:
-    """A frame with its commands. Stored only if `base` is still the run's `planned` position."""
+    """A frame with its commands. Stored only if `base` is still the run's `planned` position, and no node was reset
+    behind what it covers."""
 
     base: int
     covers: int
@@ -184,6 +185,8 @@ class PlanWrite:
     """Digest of the code that planned; must be the digest the run is pinned to."""
     told: Told | None = None
     """For the frame that ends a child run."""
+    unless: tuple[str, ...] = ()
+    """Keys of entries with which the plan does not hold."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,8 @@ MORE_THAN_FIRST_CLAIMS = (
     "SELECT 1 FROM entries WHERE id > ? AND id <= ? AND NOT (kind = 'claim' AND key LIKE ?) LIMIT 1"
 )
 
+RESETS_BETWEEN = "SELECT 1 FROM entries WHERE id > ? AND id <= ? AND kind = 'retried' LIMIT 1"
+
 CODES = "SELECT id, digest FROM codes"
 INSERT_CODE = "INSERT INTO codes (digest) VALUES (?) ON CONFLICT (digest) DO NOTHING"
 

@@ -331,7 +331,7 @@ class Plans:
         told = self.told(run, plan)
         commands = plan.commands if told is None else with_outcome(plan.commands, told.data)
         changes = commands, plan.closed, plan.nodes, plan.status, plan.error
-        return PlanWrite(plan.base, covers, owner, frame, *changes, self.digest, told)
+        return PlanWrite(plan.base, covers, owner, frame, *changes, self.digest, told, plan.unless)
 
     def told(self, run: RunPlans, plan: Plan) -> Told | None:
         """What the parent is told by the frame that ends a child run."""

@@ -116,8 +116,11 @@ class InMemoryRun:
     def plan(self) -> None:
         """Plans for all facts so far, unless paused. Does nothing where none is new."""
         plan = None if self.paused else self.planner.plan()
-        if plan is None:
-            return
+        if plan is not None:
+            self.store(plan)
+
+    def store(self, plan: Plan) -> None:
+        """Appends a plan's frame, and does what follows from it."""
         self.plans.append(plan)
         entry = self.append("frame", plan.key, plan.frame)
         for command in plan.commands:
@@ -148,8 +151,10 @@ class InMemoryRun:
         """Whether the queue has a free slot, and the run takes one: it has planned all facts, and is not paused."""
         name = ticket["queue"]
         held = [one for one in self.open.values() if one.kind in ("run", "child") and name == self.queue_of(one)]
-        goes_on = not self.planner.due and self.planner.state.paused is None
-        return goes_on and len(held) + self.taken.get(name, 0) < ticket["limit"]
+        return self.takes_turns() and len(held) + self.taken.get(name, 0) < ticket["limit"]
+
+    def takes_turns(self) -> bool:
+        return not self.planner.due and self.planner.state.paused is None
 
     @staticmethod
     def queue_of(command: Command) -> str:

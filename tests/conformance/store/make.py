@@ -21,7 +21,7 @@ def new_run(run_id: str, **changes: Any) -> NewRun:
 
 
 def fact(key: str, needs: Need | None = None, **data: Any) -> Fact:
-    return Fact("retried", key, data, needs)
+    return Fact("signal", key, data, needs)
 
 
 def ended(n: int, node: str = "build", **data: Any) -> Fact:

@@ -9,7 +9,7 @@ from smithers.engine.entry import Fact
 from smithers.errors import CommandNotFound, NodeNotFound, StoreError
 from smithers.store.records import OpenCommandRow
 from tests.conformance.store.conftest import Clock
-from tests.conformance.store.make import DIGEST, NOW, Maker, claimed, command, ended, fact, node, plan
+from tests.conformance.store.make import DIGEST, NOW, Maker, claimed, command, decided, ended, fact, node, plan
 
 
 def test_a_plan_moves_the_planned_position(run: Maker) -> None:
@@ -34,6 +34,22 @@ def test_a_plan_that_follows_on_something_else_is_not_stored(run: Maker) -> None
 def test_a_plan_of_other_code_is_not_stored(run: Maker) -> None:
     assert not run.append(plan=plan(0, 1, digest="e5" * 32)).planned
     assert run.append(plan=plan(0, 1, digest=DIGEST)).planned
+
+
+def test_a_plan_from_before_a_reset_is_not_stored(run: Maker) -> None:
+    run.append(fact("a"))
+    run.append(Fact("retried", "retried:build:0:1", {"node": "build", "iteration": "0"}))
+
+    assert not run.append(plan=plan(0, 2)).planned
+    assert run.append(plan=plan(0, 3)).planned
+
+
+def test_a_plan_that_answers_what_somebody_has_answered_is_not_stored(run: Maker) -> None:
+    run.append(plan=plan(0, 1, nodes=(node("ask", "waiting-approval"), node("other", "waiting-approval"))))
+    run.append(decided("ask"))
+
+    assert not run.append(plan=plan(1, 2, 2, unless=("decided:ask:0",))).planned
+    assert run.append(plan=plan(1, 2, 2, unless=("decided:other:0",))).planned
 
 
 def test_a_plan_cannot_cover_what_is_not_there(run: Maker) -> None:
@@ -104,7 +120,7 @@ def test_what_follows_from_a_plan_is_stored_after_it(run: Maker) -> None:
     )
 
     assert done.outcomes == ("stored", "stored", "rejected")
-    assert [entry.kind for entry in done.entries] == ["retried", "frame", "claim"]
+    assert [entry.kind for entry in done.entries] == ["signal", "frame", "claim"]
     assert (run.row.planned, run.row.head, run.open) == (2, 4, [1])
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -13,11 +14,14 @@ from pathlib import Path
 import pytest
 from pydantic_core import from_json, to_json
 
+from smithers.engine.fold import UNPLANNED_KINDS
 from smithers.engine.plan import Outdated, Planner
 from smithers.errors import SmithersError
 from smithers.flow.workflow import AnyWorkflow
 from smithers.testing.memory_run import InMemoryRun
-from tests.unit.engine.trees import grown_workflow, happen, life, shifting_workflow, told
+from tests.unit.engine.overtaken import OvertakenRun
+from tests.unit.engine.shifting import shifting_workflow
+from tests.unit.engine.trees import grown_workflow, happen, life, told
 
 SEEDS = range(250)
 FINAL = ("finished", "failed", "cancelled")
@@ -44,6 +48,28 @@ def test_warm_planner_makes_the_frames_of_a_cold_one(grow: Callable[[int], AnyWo
         assert told(warm) == told(cold), f"seed {seed}"
         compared += 1
     assert compared > len(SEEDS) * 0.7
+
+
+MEANWHILE = UNPLANNED_KINDS - {"started", "resumed", "follow", "redriven"} | {"paused"}
+"""What may be stored behind what a plan covers and before its frame. A run that has failed has no plan under way, and
+code and epochs are for the simulation: plans of others are refused."""
+
+
+@pytest.mark.timeout(240)
+def test_facts_between_a_plan_and_its_frame_mean_the_same_to_a_warm_planner_and_a_cold_one() -> None:
+    seen: Counter[str] = Counter()
+    for grow, seeds in ((grown_workflow, SEEDS[:50]), (shifting_workflow, SEEDS[:200])):
+        for seed in seeds:
+            warm, events = life(seed, grow=grow, kind=OvertakenRun)
+            cold, same = life(seed, rebuild=True, grow=grow, kind=OvertakenRun)
+            assert events == same, f"seed {seed}"
+            if warm is None or cold is None:
+                assert warm is cold
+                continue
+            assert told(warm) == told(cold), f"seed {seed}"
+            assert isinstance(warm, OvertakenRun)
+            seen += warm.overtaken
+    assert seen.keys() >= MEANWHILE, sorted(MEANWHILE - seen.keys())
 
 
 def test_a_planner_that_was_built_before_some_facts_plans_as_one_that_was_built_after_them() -> None:

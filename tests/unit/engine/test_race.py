@@ -136,6 +136,24 @@ def test_who_needs_an_output_of_a_loser_is_skipped_unless_it_came_in_time(rebuil
             assert (run.status, run.nodes["needy:"].state) == ("finished", "skipped")
 
 
+def test_a_loser_that_fails_behind_what_the_winner_has_brought_up_is_cancelled(rebuild: bool) -> None:
+    def tree(ctx: Context[Any]) -> Child:
+        def loser() -> Child:
+            won = ctx.output_maybe(Out, "fast")
+            return [won is not None and task("extra"), task("slow", retries=1)]
+
+        return Sequence[Race(id="r")[task("fast"), Sequence[task("first"), loser], task("other")], task("after")]
+
+    run = start(tree, rebuild)
+    finish(run, "first", "fast")
+    run.fail(number(run, "slow"))
+    assert run.nodes["slow:"].state == "cancelled"
+    run.cancelled(number(run, "other"))
+
+    assert at_work(run) == ["after"]
+    assert "extra:" not in run.nodes
+
+
 def test_races_in_loops_are_run_anew(run: Any) -> None:
     ended = run(
         Loop("l", until=False, max_iterations=2)[Race(id="r")[task("bad"), task("a")]], results={"bad": fails()}

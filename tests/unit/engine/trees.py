@@ -19,10 +19,13 @@ from smithers import (
     Child,
     Context,
     CostBudget,
+    Each,
     Estimate,
+    ForEach,
     HumanTask,
     LatencySlo,
     Loop,
+    MergeQueue,
     Parallel,
     Queue,
     Race,
@@ -46,6 +49,8 @@ from smithers.engine.inbox import Sent
 from smithers.errors import AnswerRefused, SmithersError, WrongState
 from smithers.flow.workflow import AnyWorkflow, Workflow
 from smithers.testing.memory_run import InMemoryRun
+from tests.unit.engine.garnish import after, by_some, hidden, of_attempts
+from tests.unit.engine.overtaken import OvertakenRun
 
 
 class Out(BaseModel):
@@ -68,6 +73,10 @@ class Even(Out):
 
 def work(n: int = 0) -> Out:
     return Out(n=n)
+
+
+def relay(other: Out) -> Out:
+    return Out(n=other.n)
 
 
 @workflow
@@ -105,6 +114,8 @@ class Grower:
                 "race",
                 "inline",
                 "aspects",
+                "merge",
+                "for_each",
             ]
         return getattr(self, f"a_{self.dice.choice(kinds)}")(depth, known)
 
@@ -120,7 +131,6 @@ class Grower:
         id, dice = self.fresh("task"), self.dice
         self.tasks.append(id)
         props: dict[str, Any] = {
-            "retries": dice.choice([0, 0, 1]),
             "continue_on_fail": dice.random() < 0.3,
             "skip_if": dice.random() < 0.1,
             "isolated": dice.random() < 0.1,
@@ -133,8 +143,10 @@ class Grower:
             props |= {"approval_timeout": "1h", "on_approval_timeout": late}
         props["async_"] = props["needs_approval"] and dice.random() < 0.5
         props["queue"] = (Queue("narrow"), Queue("wide", 2), None, None)[crc32(id.encode()) % 4]
-        if known and dice.random() < 0.2:
-            props["depends_on"] = [dice.choice(known)]
+        props |= after(dice, known) | of_attempts(dice)
+        if known and dice.random() < 0.1:
+            props |= {"deps": {"other": Out}, "needs": {"other": dice.choice(known)}}
+            return lambda ctx: Task(id, output=Out, **props)[relay]
         return lambda ctx: Task(id, output=Out, **props)[work]
 
     def a_child(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
@@ -145,7 +157,8 @@ class Grower:
             "retries": dice.choice([0, 1]),
             "continue_on_fail": dice.random() < 0.3,
             "needs_approval": dice.random() < 0.1,
-            "depends_on": [dice.choice(known)] if known and dice.random() < 0.2 else [],
+            **after(dice, known),
+            **hidden(dice),
         }
         return lambda ctx: Subflow(id, workflow=elsewhere, **props)
 
@@ -180,6 +193,9 @@ class Grower:
             "async_": self.dice.random() < 0.4,
             "continue_on_fail": self.dice.random() < 0.2,
             **self.followed_up(),
+            **after(self.dice, known),
+            **hidden(self.dice),
+            **by_some(self.dice, scopes=True),
         }
         if props["on_timeout"] == "approve":
             props["timeout"] = "1h"
@@ -205,7 +221,8 @@ class Grower:
         if self.dice.random() < 0.4:
             props |= {"remind_after": "10m", "reminders": self.dice.randint(1, 3)}
         if self.dice.random() < 0.3:
-            props |= {"escalate_after": "20m", "escalate_to": ["eve"]}
+            others = {"escalate_to": ["eve"]} if self.dice.random() < 0.7 else {"escalate_to_scopes": ["leads"]}
+            props |= {"escalate_after": "20m", **others}
         return props
 
     def a_human(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
@@ -218,14 +235,18 @@ class Grower:
             "async_": self.dice.random() < 0.4,
             "continue_on_fail": self.dice.random() < 0.2,
             **self.followed_up(),
+            **after(self.dice, known),
+            **hidden(self.dice),
+            **by_some(self.dice, scopes=False),
         }
         if self.dice.random() < 0.2:
             props |= {"timeout": "1h", "on_timeout": "default", "default": Even(n=2)}
         return lambda ctx: HumanTask(id, output=Even, prompt="A number?", **props)
 
     def a_timer(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
-        id = self.fresh("timer")
-        return lambda ctx: Timer(id, duration="1m")
+        id, props = self.fresh("timer"), {**after(self.dice, known), **hidden(self.dice)}
+        when = {"until": "2001-01-01T00:00:00Z"} if self.dice.random() < 0.2 else {"duration": "1m"}
+        return lambda ctx: Timer(id, **when, **props)
 
     def waiting(self) -> dict[str, Any]:
         dice = self.dice
@@ -240,12 +261,11 @@ class Grower:
     def a_wait(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         id, event, props = self.fresh("wait"), self.dice.choice(EVENTS), self.waiting()
         self.tasks.append(id)
-        if known and self.dice.random() < 0.2:
-            props["depends_on"] = [self.dice.choice(known)]
+        props |= after(self.dice, known)
         return lambda ctx: WaitForEvent(id, event=event, output=Out, **props)
 
     def a_signal(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
-        id, props = self.fresh("signal"), self.waiting()
+        id, props = self.fresh("signal"), self.waiting() | after(self.dice, known)
         inner = self.several(depth, known) if depth and self.dice.random() < 0.5 else []
         self.tasks.append(id)
 
@@ -266,7 +286,7 @@ class Grower:
     def limit(self) -> dict[str, Any]:
         """Now and then a group has a time limit."""
         if self.dice.random() < 0.8:
-            return {}
+            return hidden(self.dice)
         return {
             "id": self.fresh("limit"),
             "timeout": "1m",
@@ -274,8 +294,8 @@ class Grower:
         }
 
     def a_race(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
-        id, inner = self.fresh("race"), self.several(depth, known)
-        return lambda ctx: Race(id=id)[(one(ctx) for one in inner)]
+        id, inner, props = self.fresh("race"), self.several(depth, known), hidden(self.dice)
+        return lambda ctx: Race(id=id, **props)[(one(ctx) for one in inner)]
 
     def a_aspects(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         id, dice, inner = self.fresh("scope"), self.dice, self.several(depth, known)
@@ -298,10 +318,27 @@ class Grower:
         limit = self.limit()
         return lambda ctx: Parallel(max_concurrency=cap, fail_fast=fast, **limit)[(one(ctx) for one in inner)]
 
+    def a_merge(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        inner = self.several(depth, known)
+        shared, cap = self.dice.choice([(None, 1), (None, 2), ("narrow", None), ("wide", 2)])
+        return lambda ctx: MergeQueue(shared=shared, max_concurrency=cap)[(one(ctx) for one in inner)]
+
+    def a_for_each(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
+        """What is in it is read by nothing outside."""
+        id, cap, fast = self.fresh("each"), self.dice.choice([None, 1, 2]), self.dice.random() < 0.3
+        count, limit = self.dice.randint(0, 3), {**self.limit(), "id": id}
+        key = self.dice.choice([None, str])
+
+        def one(each: Each[int]) -> Child:
+            return Task(each.id("task"), output=Out)[call(work, each.value)]
+
+        return lambda ctx: ForEach(**limit, items=range(count), key=key, max_concurrency=cap, fail_fast=fast)[one]
+
     def a_loop(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         id, inner, passes = self.fresh("loop"), self.several(depth, known), self.dice.randint(1, 3)
         plain = self.dice.random() < 0.5
         on_max: Any = self.dice.choice(["fail", "return-last"])
+        props = {name: value for name, value in self.limit().items() if name != "id"}
 
         def make(ctx: Context[Any]) -> Child:
             def body(turn: Turn) -> Child:
@@ -311,7 +348,7 @@ class Grower:
                 return turn.iteration >= passes
 
             children = Sequence[(one(ctx) for one in inner)] if plain else body
-            return Loop(id, until=until, max_iterations=3, on_max_reached=on_max)[children]
+            return Loop(id, until=until, max_iterations=3, on_max_reached=on_max, **props)[children]
 
         return make
 
@@ -337,10 +374,11 @@ class Grower:
         catch = self.grow(depth - 1, known) if dice.random() < 0.6 else None
         finally_ = self.grow(depth - 1, known) if dice.random() < 0.6 else None
         codes: Any = dice.choice([None, None, ["TASK_FAILED"], ["OTHER"]]) if catch else None
+        props = hidden(dice)
 
         def make(ctx: Context[Any]) -> Child:
             handlers: dict[str, Any] = {"catch": catch and catch(ctx), "finally_": finally_ and finally_(ctx)}
-            return TryCatchFinally(id=id, catch_errors=codes, **handlers)[(one(ctx) for one in inner)]
+            return TryCatchFinally(id=id, catch_errors=codes, **handlers, **props)[(one(ctx) for one in inner)]
 
         return make
 
@@ -348,10 +386,11 @@ class Grower:
         id, actions = self.fresh("saga"), self.several(depth, known)
         undoing = [self.grow(depth - 1, known) if self.dice.random() < 0.7 else None for _ in actions]
         policy: Any = self.dice.choice(["compensate", "compensate-and-fail", "fail"])
+        props = hidden(self.dice)
 
         def make(ctx: Context[Any]) -> Child:
             steps = enumerate(zip(actions, undoing, strict=True))
-            return Saga(id=id, on_failure=policy)[
+            return Saga(id=id, on_failure=policy, **props)[
                 (SagaStep(f"{id}-{i}", compensation=undo and undo(ctx))[do(ctx)] for i, (do, undo) in steps)
             ]
 
@@ -385,41 +424,11 @@ def scoped_workflow(seed: int, depth: int = 3) -> AnyWorkflow:
     return Workflow("scoped", inner, None)
 
 
-class Shifting(Grower):
-    """Grows parts that show one thing or another, side by side: what is in flight or has failed may leave the tree."""
-
-    def grow(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
-        if not depth or self.dice.random() < 0.4:
-            return super().grow(depth, known)
-        return getattr(self, f"a_{self.dice.choice(['shift', 'shift', 'parallel', 'sequence', 'race', 'loop'])}")(
-            depth, known
-        )
-
-    def a_shift(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
-        inner, read, modulus = self.several(depth, known), self.dice.choice([*known, ""]), self.dice.randint(2, 3)
-
-        def make(ctx: Context[Any]) -> Child:
-            def part() -> Child:
-                found = ctx.output_maybe(Out, read) if read else None
-                turn = ctx.input.get("n", 0) + (0 if found is None else 1 + found.n)
-                return [one(ctx) for number, one in enumerate(inner) if (number + turn) % modulus]
-
-            return part
-
-        return make
-
-
-def shifting_workflow(seed: int, depth: int = 3) -> AnyWorkflow:
-    """One whose input may be amended."""
-    inner = Shifting(random.Random(seed)).several(depth, ())
-    return Workflow("shifting", lambda ctx: Parallel[(one(ctx) for one in inner)], None)
-
-
 def answers(run: InMemoryRun, row: NodeRow) -> list[tuple[str, Callable[[], None]]]:
     """What people may say: what fits, what does not, and no."""
 
     def say(**answer: Any) -> None:
-        run.decide(row.node, iteration=row.iteration, **answer)
+        run.decide(row.node, iteration=row.iteration, scopes=("ops",), **answer)
 
     def fill_in(n: Any) -> None:
         with suppress(AnswerRefused):
@@ -445,21 +454,9 @@ def answers(run: InMemoryRun, row: NodeRow) -> list[tuple[str, Callable[[], None
 
 def happen(run: InMemoryRun, dice: random.Random) -> str:
     """Lets one thing happen that could happen, and says which."""
-    events: list[tuple[str, Callable[[], None]]] = []
-    for command in run.work:
-        n = command.n
-        if command.kind == "timer" and decided_key(command.node, command.iteration, command.attempt) in run.keys:
-            continue  # somebody was quicker
-        if command.kind == "timer":
-            events.append((f"fire {n}", lambda n=n: run.fire(n)))
-        elif run.planner.state.nodes[f"{command.node}:{command.iteration}"].cancelling:
-            events.append((f"cancelled {n}", lambda n=n: run.cancelled(n)))
-            events.append((f"finish late {n}", lambda n=n: run.finish(n, Out(n=n))))
-        else:
-            used = {"input_tokens": dice.choice([0, 2, 15]), "output_tokens": 1, "cost_usd": dice.choice([0, 0.07])}
-            events += [(f"finish {n}", lambda n=n, used=used: run.finish(n, Out(n=n), used))] * 6
-            events.append((f"fail {n}", lambda n=n: run.fail(n)))
-            events.append((f"lose {n}", lambda n=n: run.lose(n)))
+    if isinstance(run, OvertakenRun) and lets_go(run, dice):
+        return "the frame is stored"
+    events = ends(run, dice)
     for row in run.waiting:
         if row.decision_key in run.keys:
             continue
@@ -478,12 +475,41 @@ def happen(run: InMemoryRun, dice: random.Random) -> str:
         return "amend"
     if not events:
         run.paused = False
-        run.plan()
+        run.let_go() if isinstance(run, OvertakenRun) else run.plan()
         return "plan"
     run.paused = dice.random() < 0.25
     what, act = dice.choice(events)
     act()
     return what
+
+
+def ends(run: InMemoryRun, dice: random.Random) -> list[tuple[str, Callable[[], None]]]:
+    """How what is in flight may end."""
+    events: list[tuple[str, Callable[[], None]]] = []
+    for command in run.work:
+        n = command.n
+        if command.kind == "timer" and decided_key(command.node, command.iteration, command.attempt) in run.keys:
+            continue  # somebody was quicker
+        if command.kind == "timer":
+            events.append((f"fire {n}", lambda n=n: run.fire(n)))
+        elif run.planner.state.nodes[f"{command.node}:{command.iteration}"].cancelling:
+            events.append((f"cancelled {n}", lambda n=n: run.cancelled(n)))
+            events.append((f"finish late {n}", lambda n=n: run.finish(n, Out(n=n))))
+        else:
+            used = {"input_tokens": dice.choice([0, 2, 15]), "output_tokens": 1, "cost_usd": dice.choice([0, 0.07])}
+            events += [(f"finish {n}", lambda n=n, used=used: run.finish(n, Out(n=n), used))] * 6
+            events.append((f"fail {n}", lambda n=n: run.fail(n)))
+            events.append((f"lose {n}", lambda n=n: run.lose(n)))
+    return events
+
+
+def lets_go(run: OvertakenRun, dice: random.Random) -> bool:
+    """Whether the frame of a plan is stored now, and not behind what happens next."""
+    if run.pending is not None and dice.random() < 0.25:
+        run.let_go()
+        return True
+    run.holding = run.pending is not None or dice.random() < 0.8
+    return False
 
 
 def turns(run: InMemoryRun) -> list[tuple[str, Callable[[], None]]]:
@@ -535,13 +561,18 @@ def resumes(run: InMemoryRun, dice: random.Random) -> bool:
 
 
 def life(
-    seed: int, *, rebuild: bool = False, most: int = 300, grow: Callable[[int], AnyWorkflow] = grown_workflow
+    seed: int,
+    *,
+    rebuild: bool = False,
+    most: int = 300,
+    grow: Callable[[int], AnyWorkflow] = grown_workflow,
+    kind: type[InMemoryRun] = InMemoryRun,
 ) -> tuple[InMemoryRun | None, list[str]]:
     """Runs a grown workflow to its end with random events. None where the tree itself is refused."""
     dice = random.Random(seed * 7919 + 1)
     happened: list[str] = []
     try:
-        run = InMemoryRun(grow(seed), rebuild=rebuild)
+        run = kind(grow(seed), rebuild=rebuild)
         while len(happened) < most and (not run.is_over or resumes(run, dice)):
             happened.append(happen(run, dice))
     except SmithersError as error:
@@ -552,5 +583,6 @@ def life(
 def told(run: InMemoryRun) -> list[tuple[Any, ...]]:
     """All that a run's plans say."""
     return [
-        (plan.frame, plan.commands, plan.closed, plan.nodes, plan.status, plan.error, plan.covers) for plan in run.plans
+        (plan.frame, plan.commands, plan.closed, plan.nodes, plan.status, plan.error, plan.covers, plan.unless)
+        for plan in run.plans
     ]

@@ -88,7 +88,7 @@ needs = st.one_of(
     st.just(EndedRun(("failed",))),
 )
 keys = st.one_of(st.integers(0, 12).map(str), st.integers(1, 3).map(lambda nth: f"claim:k::a1:{nth}"))
-facts = st.builds(lambda key, need: Fact("retried", key, {}, need), keys, needs)
+facts = st.builds(lambda key, need: Fact("signal", key, {}, need), keys, needs)
 
 
 @st.composite

@@ -1,0 +1,51 @@
+"""The store, and what it says of the run: read again only where somebody has written since."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from smithers.engine.frame import NodeRow
+from smithers.store.memory import MemoryStore
+from smithers.store.records import Append, Appended, Launch, Launched, NewRun, Run
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    run: Run
+    rows: Sequence[NodeRow]
+    children: Sequence[Run]
+
+
+class WatchedStore(MemoryStore):
+    def __init__(self, *, now_ms: Callable[[], int]) -> None:
+        super().__init__(now_ms=now_ms)
+        self._seen: Seen | None = None
+
+    @property
+    def seen(self) -> Seen:
+        if self._seen is None:
+            self._seen = Seen(self.run("r"), self.nodes("r"), self.children("r"))
+        return self._seen
+
+    def _changed(self, written: T) -> T:
+        self._seen = None
+        return written
+
+    def create_run(self, new: NewRun) -> Run:
+        return self._changed(super().create_run(new))
+
+    def append(self, request: Append) -> Appended:
+        return self._changed(super().append(request))
+
+    def launch(self, request: Launch) -> Launched:
+        return self._changed(super().launch(request))
+
+    def redrive(self, run_id: str, by: str = "", *, least: int = 0) -> int:
+        return self._changed(super().redrive(run_id, by, least=least))
+
+    def admit(self, queues: Sequence[str] = ()) -> list[str]:
+        return self._changed(super().admit(queues))

@@ -1,0 +1,44 @@
+"""Properties that generated elements have now and then, of whatever kind they are."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from smithers import CachePolicy, RetryPolicy
+
+Props = dict[str, Any]
+
+
+def after(dice: random.Random, known: tuple[str, ...]) -> Props:
+    """It waits for what another one brings."""
+    if not known or dice.random() < 0.8:
+        return {}
+    id = dice.choice(known)
+    return {"depends_on": [id]} if dice.random() < 0.5 else {"needs": {"before": id}}
+
+
+def hidden(dice: random.Random) -> Props:
+    return {"skip_if": True} if dice.random() < 0.03 else {}
+
+
+def by_some(dice: random.Random, *, scopes: bool) -> Props:
+    """Only some people may answer."""
+    match dice.random():
+        case chance if chance < 0.1:
+            return {"allowed_users": ["ann", "bob", "tester"]}
+        case chance if chance < 0.2 and scopes:
+            return {"allowed_scopes": ["ops"]}
+        case _:
+            return {}
+
+
+def of_attempts(dice: random.Random) -> Props:
+    if dice.random() < 0.05:
+        return {"no_retry": True}
+    return {
+        "retries": dice.choice([0, 0, 1]),
+        "retry": dice.choice([RetryPolicy(), RetryPolicy("fixed", "10ms")]),
+        "timeout": dice.choice([None, None, None, "30s", "2m"]),
+        "cache": CachePolicy(by=None) if dice.random() < 0.05 else None,
+    }
