@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from typing import Any
+from zlib import crc32
 
 from smithers import CachePolicy, RetryPolicy
 
@@ -20,6 +21,14 @@ def after(dice: random.Random, known: tuple[str, ...]) -> Props:
 
 def hidden(dice: random.Random) -> Props:
     return {"skip_if": True} if dice.random() < 0.03 else {}
+
+
+def in_time(id: str) -> Props:
+    """The approval of every other one that needs one is given for a time only."""
+    if crc32(f"{id} in time".encode()) % 2 == 0:
+        return {}
+    late = ("fail", "skip", "approve")[crc32(f"{id} late".encode()) % 3]
+    return {"approval_timeout": "1h", "on_approval_timeout": late}
 
 
 def by_some(dice: random.Random, *, scopes: bool) -> Props:

@@ -49,7 +49,7 @@ from smithers.engine.inbox import Sent
 from smithers.errors import AnswerRefused, SmithersError, WrongState
 from smithers.flow.workflow import AnyWorkflow, Workflow
 from smithers.testing.memory_run import InMemoryRun
-from tests.unit.engine.garnish import after, by_some, hidden, of_attempts
+from tests.unit.engine.garnish import after, by_some, hidden, in_time, of_attempts
 from tests.unit.engine.overtaken import OvertakenRun
 
 
@@ -138,9 +138,7 @@ class Grower:
             "estimate": Estimate(tokens=dice.choice([0, 0, 3, 12, 50]), cost_usd=dice.choice([0, 0, 0.07])),
         }
         props |= self.followed_up() if props["needs_approval"] else {}
-        if props["needs_approval"] and crc32(f"{id} in time".encode()) % 2:
-            late = ("fail", "skip", "approve")[crc32(f"{id} late".encode()) % 3]
-            props |= {"approval_timeout": "1h", "on_approval_timeout": late}
+        props |= in_time(id) if props["needs_approval"] else {}
         props["async_"] = props["needs_approval"] and dice.random() < 0.5
         props["queue"] = (Queue("narrow"), Queue("wide", 2), None, None)[crc32(id.encode()) % 4]
         props |= after(dice, known) | of_attempts(dice)
@@ -160,6 +158,7 @@ class Grower:
             **after(dice, known),
             **hidden(dice),
         }
+        props |= in_time(id) if props["needs_approval"] else {}
         return lambda ctx: Subflow(id, workflow=elsewhere, **props)
 
     def a_inline(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
