@@ -129,11 +129,8 @@ class Polled:
 
 async def queue_of(client: Client, owner: str, drivers: Sequence[str]) -> str:
     """The sticky queue of a process; empty if no history says so."""
-    for workflow_id in drivers[:LOOKS]:
-        name = await queue_in_history(client, owner, workflow_id)
-        if name:
-            return name
-    return ""
+    named = await each(drivers[:LOOKS], lambda workflow_id: queue_in_history(client, owner, workflow_id))
+    return next(filter(None, named), "")
 
 
 async def queue_in_history(client: Client, owner: str, workflow_id: str) -> str:
