@@ -207,6 +207,23 @@ def test_a_pause_takes_back_a_turn_that_was_not_taken(rebuild: bool) -> None:
     assert begun(run) == ["a"]
 
 
+def test_a_turn_is_asked_for_anew_by_who_comes_after_what_is_run_again(rebuild: bool) -> None:
+    run = start(Sequence[task("a"), task("b", "q")], rebuild, taken=1)
+    finish(run, "a")
+    assert states(run)["b"] == "waiting-queue"
+    run.paused = True  # nobody plans
+    run.free("q")
+    run.paused = False
+
+    run.taken["q"] = 1
+    run.retry("a")
+    finish(run, "a")
+
+    assert (begun(run), states(run)["b"]) == ([], "waiting-queue")
+    run.free("q")
+    assert begun(run) == ["b"]
+
+
 def test_people_are_asked_before_the_turn_is(rebuild: bool) -> None:
     run = start(task("a", "q", needs_approval=True), rebuild, taken=1)
     assert states(run)["a"] == "waiting-approval"
