@@ -5,11 +5,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from smithers.engine.frame import Plan
 from smithers.engine.plan import Planner
+from smithers.store import sql, turns
+from smithers.store.appending import Log
+from smithers.store.database import Connection
 from tests.simulation.shrinking import failure, shrunk
 from tests.simulation.world import Faults, tell
 
@@ -70,4 +74,20 @@ def test_a_planner_that_forgets_a_command_is_found(monkeypatch: pytest.MonkeyPat
         return plan
 
     monkeypatch.setattr(Planner, "make_plan", forgetful)
+    assert any(failure(seed, QUIET) for seed in range(20))
+
+
+def test_a_queue_that_has_too_many_slots_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def next_one(connection: Connection, queue: str) -> Any:
+        return connection.execute(sql.FIRST_WAITING, (queue,)).fetchone()
+
+    monkeypatch.setattr(turns, "first_waiting", next_one)
+    assert any(failure(seed, QUIET) for seed in range(20))
+
+
+def test_a_slot_that_is_never_given_back_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def keep(*_: Any) -> None:
+        pass
+
+    monkeypatch.setattr(Log, "leave_queue", keep)
     assert any(failure(seed, QUIET) for seed in range(20))

@@ -21,7 +21,7 @@ from smithers.engine.entry import Entry, Fact, OpenRun, taken_from
 from smithers.engine.frame import NodeRow
 from smithers.engine.inbox import Sent
 from smithers.engine.state import PAUSED
-from smithers.errors import RenderError, StaleEpoch
+from smithers.errors import RenderError
 from smithers.flow.workflow import AnyWorkflow
 from smithers.store.records import Append, NewRun, Run
 from smithers.temporal import attempt, claims, facts, step
@@ -32,6 +32,7 @@ from smithers.temporal.workshop import HandOver, StepSettings
 from tests.simulation import acts
 from tests.simulation.editions import editions_of
 from tests.simulation.invariants import Broken, check_log
+from tests.simulation.neighbour import Neighbour
 from tests.simulation.processes import BEFORE_FRAME, DIGEST, EDITED, UNSOUND, Body, Code, Died, Machine, Process, clock
 from tests.simulation.temporal import Driver, Flight
 from tests.simulation.watched import WatchedStore
@@ -41,6 +42,8 @@ FINAL: Final = ("finished", "failed", "cancelled")
 WORK: Final = ("run", "child", "subflow", "timer")
 PROCESSES: Final = 3
 MOST_MOVES: Final = 20_000
+NEIGHBOURS: Final = 0.3
+"""How many stories have another run beside them."""
 MEMORY: Final = Path("/dev/shm")
 Move = tuple[float, Callable[[], None]]
 
@@ -82,6 +85,7 @@ class World:
     """As it was at the end."""
     overtaken: Counter[str] = field(default_factory=Counter[str])
     """Kinds of the facts that have landed between a plan and its frame."""
+    neighbour: Neighbour | None = None
     dawdling: float = 1.0
     """How likely it is that a process goes on which has planned and not stored its frame, in relation to others."""
 
@@ -96,6 +100,7 @@ class World:
             self.machine.start()
         try:
             store.create_run(NewRun("r", editions[DIGEST].name, {}, DIGEST, "flow.py"))
+            self.move_in()
             self.driver.turn()
             self.live()
             self.check()
@@ -103,6 +108,16 @@ class World:
             for process in self.machine.processes:
                 process.kill()
             store.close()
+
+    def move_in(self) -> None:
+        """Some stories have another run beside them."""
+        dice = Random(self.seed * 7919 + 3)
+        if dice.random() < NEIGHBOURS:
+            self.neighbour = Neighbour(self.machine.store, dice, self.rung)
+            self.neighbour.begin()
+
+    def rung(self) -> None:
+        self.machine.rung = True
 
     @property
     def status(self) -> str:
@@ -153,6 +168,8 @@ class World:
                 idle_rings = 0
                 weights = [weight for weight, _ in moves]
                 self.dice.choices(moves, weights)[0][1]()
+                if self.neighbour is not None:
+                    self.neighbour.check_slots()
             elif self.is_waiting_for_code() or idle_rings > 2:
                 if self.is_waiting_for_code():
                     return
@@ -169,7 +186,7 @@ class World:
 
     def moves(self) -> list[Move]:
         """What may happen next, with weights."""
-        forward = [*self.advances(), *self.assignments(), *self.decisions(), *self.below()]
+        forward = [*self.advances(), *self.assignments(), *self.decisions(), *self.below(), *self.beside()]
         if self.status == PAUSED:
             forward.append((0.3, self.unpause))
         if self.is_waiting_for_code() and self.harm["code edits"] < 5:
@@ -201,6 +218,9 @@ class World:
     def below(self) -> list[Move]:
         live = [run for run in self.machine.store.seen.children if run.status not in FINAL]
         return [(0.5, lambda r=run: self.carry_on(r)) for run in live]
+
+    def beside(self) -> list[Move]:
+        return [(0.3, self.neighbour.go_on)] if self.neighbour is not None and self.neighbour.can_go_on else []
 
     def harms(self) -> list[Move]:
         may, alive = self.faults, [p for p in self.machine.processes if p.alive]
@@ -410,6 +430,8 @@ class World:
         self.check_children(log)
         if self.status in FINAL and left:
             raise Broken(f"the run is {self.status} with open commands: {left}")
+        if self.status in FINAL and self.neighbour is not None:
+            self.neighbour.finish()
 
     def check_children(self, log: list[Entry]) -> None:
         """Each attempt has one child, whose end is the attempt's; no child outlives the run."""
@@ -442,9 +464,8 @@ def tell(seed: int, faults: Faults | None = None, depth: int = 3) -> World:
     ):
         try:
             world.run(Path(folder), editions_of(seed, (DIGEST, EDITED, UNSOUND), depth))
-        except (RenderError, StaleEpoch) as error:
-            raise Broken(f"seed {seed}: {error!r}") from error
-        except Broken as broken:
+        except Exception as error:  # noqa: BLE001  whatever it is: a seed that fails is told and made small
+            broken = error if isinstance(error, Broken) else Broken(repr(error))
             broken.add_note(f"seed {seed}; the last moves:\n  " + "\n  ".join(world.story[-40:]))
-            raise
+            raise broken from error.__cause__ if error is broken else error
     return world
