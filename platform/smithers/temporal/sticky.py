@@ -64,7 +64,7 @@ async def each(items: Sequence[T], call: Callable[[T], Awaitable[R]]) -> list[R]
 
 
 async def reset(client: Client, workflow_id: str) -> None:
-    """The workflow's next task goes to anybody. Nothing happens to one that waits already."""
+    """The workflow's next task goes to anybody. One that waits already is lost to whoever polls for it, see above."""
     from temporalio.api.common.v1 import WorkflowExecution
     from temporalio.api.workflowservice.v1 import ResetStickyTaskQueueRequest
 
