@@ -28,6 +28,13 @@ def test_nothing_is_lost_or_doubled_whatever_happens() -> None:
         assert found is None, str(shrunk(found)) if found else ""
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("seed", [100492, 100969])
+def test_what_is_cancelled_again_makes_nobody_render_again(seed: int) -> None:
+    """A part that read its own withdrawn child was rendered for ever, as each rendering withdrew it anew."""
+    assert failure(seed) is None
+
+
 MEANWHILE = {"signal", "decided", "ended", "fired", "paused", "unpaused", "cancel", "amended", "claim"}
 """Some of the facts that are to land between a plan and its frame; `tests/unit/engine/test_properties.py` has all."""
 

@@ -116,8 +116,8 @@ class Advance:
     """A heap of loops and blocks that may enter a pass or a stage, and of leaves that may end; see `defer`."""
     deferrals: int = 0
     waiters: dict[str, dict[Leaf, None]] = field(default_factory=dict[str, dict[Leaf, None]])
-    woken: dict[str, None] = field(default_factory=dict[str, None])
-    """Ids of cancelled leaves. Who waits for them is looked at last: it may be cancelled with them."""
+    woken: dict[str, bool] = field(default_factory=dict[str, bool])
+    """Ids of cancelled leaves, and if that is news. Who waits for them is looked at last: it may be cancelled too."""
     waits: Waits = field(default_factory=Waits)
 
     def changed(self, node: str) -> None:
@@ -155,8 +155,9 @@ class Advance:
             elif self.hopeful:
                 self.ask_condition()
             elif self.woken:
-                self.changed(min(self.woken))
-                self.wake(min(self.woken))
+                if self.woken[id := min(self.woken)]:
+                    self.changed(id)
+                self.wake(id)
             else:
                 self.decide(heappop(self.undecided)[2])
 
@@ -350,8 +351,7 @@ class Advance:
             self.step_aside(leaf)
 
     def step_aside(self, mount: Mount) -> None:
-        """Lets what comes after go on. A group whose children are all done or aside stands aside with them; a pass and
-        the run wait."""
+        """What comes after goes on. Groups whose children are all done or aside stand aside; passes and the run wait."""
         if mount.aside:
             return
         mount.aside = True
@@ -586,9 +586,9 @@ class Advance:
         else:
             self.changes.final[leaf.key] = "cancelled"
             self.changes.leaves[leaf.key] = leaf
-            if leaf.key not in self.tree.state.absent:
+            if is_news := leaf.key not in self.tree.state.absent:
                 self.tree.state.absent[leaf.key] = self.changes.absent[leaf.key] = "cancelled"
-            self.woken[leaf.element.id] = None
+            self.woken[leaf.element.id] = is_news or self.woken.get(leaf.element.id, False)
 
 
 def needs_output(task: Task[object], id: str) -> bool:  # type: ignore[type-var]

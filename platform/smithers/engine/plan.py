@@ -252,7 +252,7 @@ class Planner:
                 advance.changes.withdrawn[leaf.key] = leaf
             elif leaf.status not in FINAL and judge(leaf.element, memory) not in ("finished", "skipped", "failed"):
                 advance.cancel(leaf)
-        for id in advance.woken:
+        for id in [id for id, is_news in advance.woken.items() if is_news]:
             advance.changed(id)
         advance.woken.clear()
 
