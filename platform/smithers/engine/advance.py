@@ -351,7 +351,7 @@ class Advance:
             self.step_aside(leaf)
 
     def step_aside(self, mount: Mount) -> None:
-        """What comes after goes on. Groups whose children are all done or aside stand aside; passes and the run wait."""
+        """What comes after goes on. Groups whose children are all done or aside stand aside; passes and runs wait."""
         if mount.aside:
             return
         mount.aside = True
