@@ -24,7 +24,8 @@ from heapq import heappop, heappush
 from smithers.engine.asks import is_gated
 from smithers.engine.blocks import blocks_below, decide_block, go_on_block, start_block
 from smithers.engine.budgets import decide_budget, look_at_budgets, spent_around
-from smithers.engine.entry import Json, split_node_key
+from smithers.engine.changes import Changes
+from smithers.engine.entry import split_node_key
 from smithers.engine.events import Waits, begin_wait, resolve_next
 from smithers.engine.failing import has_failed, recall_failures, still_failing
 from smithers.engine.judge import judge, reason
@@ -43,7 +44,7 @@ from smithers.engine.mounts import (
 )
 from smithers.engine.parts import goes_back, put_back, remount, render_again, render_dirty
 from smithers.engine.passes import go_on_loop, next_pass, start_loop
-from smithers.engine.people import ASKS, Settled, approves_itself, give_missing, take_answer, take_outcome
+from smithers.engine.people import ASKS, approves_itself, give_missing, take_answer, take_outcome
 from smithers.engine.state import Path
 from smithers.engine.tree import Tree, land, take_off
 from smithers.engine.turns import has_turn, waits_for_turn
@@ -52,45 +53,6 @@ from smithers.flow.approval import Approval
 from smithers.flow.event import WaitForEvent
 from smithers.flow.subflow import Outcome
 from smithers.flow.task import Task
-
-
-@dataclass(slots=True, eq=False)
-class Changes:
-    """What the next frame has to say, gathered while the tree moves."""
-
-    leaves: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
-    """Leaves whose state people see may have changed."""
-    candidates: list[Leaf] = field(default_factory=list[Leaf])
-    admitted: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
-    """Tasks whose turn in a queue has come. They hold their slots in all groups already."""
-    timers: list[Leaf] = field(default_factory=list[Leaf])
-    asked: list[Leaf] = field(default_factory=list[Leaf])
-    """Leaves that ask people now, as before or anew."""
-    people: Settled = field(default_factory=Settled)
-    freed: dict[Group, None] = field(default_factory=dict[Group, None])
-    withdrawn: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
-    """Mounted and in flight, and to be cancelled."""
-    loops: dict[str, int] = field(default_factory=dict[str, int])
-    ended_loops: dict[str, str] = field(default_factory=dict[str, str])
-    stages: dict[str, Json] = field(default_factory=dict[str, Json])
-    absent: dict[str, str] = field(default_factory=dict[str, str])
-    gone: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
-    """Leaves that were over when their stage was left: no longer mounted, but people are told how they ended."""
-    final: dict[str, str] = field(default_factory=dict[str, str])
-    """Leaves that this plan itself ends: skipped or cancelled."""
-    passes: int = 0
-    waits: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
-    """Leaves that wait for an event, and that no frame has told yet."""
-    events: dict[str, Json] = field(default_factory=dict[str, Json])
-    """How waits for events have ended; see `fold.resolve`."""
-    waited: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
-    """The leaves of these: a loop may have gone on to its next pass since."""
-    refused: dict[str, Json] = field(default_factory=dict[str, Json])
-    """Tasks that a spent budget fails, and why; see `engine/budgets.py`."""
-    exceeded: dict[str, Json] = field(default_factory=dict[str, Json])
-    """Budgets that are exceeded now."""
-    unfit: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
-    """Signals that a wait cannot take, by its key: position and why."""
 
 
 @dataclass(slots=True, eq=False)
@@ -380,10 +342,16 @@ class Advance:
             self.never_comes(key, outcome if outcome in ("skipped", "cancelled") else "failed")
 
     def never_comes(self, key: str, why: str) -> None:
-        """Tells readers that an output will never come. They may render at once, so the state must say it now."""
-        if key not in self.tree.state.absent:
-            self.tree.state.absent[key] = self.changes.absent[key] = why
+        """Tells readers that an output will never come."""
+        if self.note_absent(key, why):
             self.changed(split_node_key(key)[0])
+
+    def note_absent(self, key: str, why: str) -> bool:
+        """Whether that is news. Readers may render at once, so the state must say it now."""
+        is_news = key not in self.tree.state.absent
+        if is_news:
+            self.tree.state.absent[key] = self.changes.absent[key] = why
+        return is_news
 
     def give_up(self, leaf: Leaf) -> None:
         if getattr(leaf.element, "continue_on_fail", False):
@@ -586,8 +554,7 @@ class Advance:
         else:
             self.changes.final[leaf.key] = "cancelled"
             self.changes.leaves[leaf.key] = leaf
-            if is_news := leaf.key not in self.tree.state.absent:
-                self.tree.state.absent[leaf.key] = self.changes.absent[leaf.key] = "cancelled"
+            is_news = self.note_absent(leaf.key, "cancelled")
             self.woken[leaf.element.id] = is_news or self.woken.get(leaf.element.id, False)
 
 

@@ -23,10 +23,11 @@ from zlib import crc32
 from pydantic_core import from_json, to_json
 
 from smithers.engine import nudges, ruling
-from smithers.engine.advance import Advance, Changes
+from smithers.engine.advance import Advance
 from smithers.engine.blocks import failure_of
 from smithers.engine.budgets import charge_of, limits_of, per_task_ms
 from smithers.engine.caching import cache_of
+from smithers.engine.changes import Changes
 from smithers.engine.command import STOPPING, Command, is_nudge
 from smithers.engine.entry import Entry, Fact, Json, decided_key, node_key, split_node_key
 from smithers.engine.failing import note_failing
@@ -252,8 +253,9 @@ class Planner:
                 advance.changes.withdrawn[leaf.key] = leaf
             elif leaf.status not in FINAL and judge(leaf.element, memory) not in ("finished", "skipped", "failed"):
                 advance.cancel(leaf)
-        for id in [id for id, is_news in advance.woken.items() if is_news]:
-            advance.changed(id)
+        for id, is_news in advance.woken.items():
+            if is_news:
+                advance.changed(id)
         advance.woken.clear()
 
     # the frame
@@ -440,7 +442,7 @@ class Planner:
             about = child_payload(element, state, memory, input)
             return Command(n, "subflow", id, iteration, attempt, delay_ms=delay, payload=about)
         queue = queue_around(leaf)
-        if queue is not None and asks_for_turn(leaf, memory):
+        if queue is not None and not has_turn(memory):
             return Command(n, "turn", id, iteration, attempt, payload=ticket(queue, state))
         limit = shortest(timeout_ms(element), per_task_ms(leaf, "fail"))
         long = element.isolated or limit > LONG_MS

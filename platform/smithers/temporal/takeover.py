@@ -61,6 +61,7 @@ from smithers.temporal.identity import Identity
 from smithers.temporal.sticky import each
 
 if TYPE_CHECKING:
+    from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
     from temporalio.client import Client
 
 log = logging.getLogger(__name__)
@@ -194,9 +195,11 @@ async def take_over(project: Project, client: Client, open_runs: Sequence[str]) 
             return 0
         held = [step for path in paths for step in read_ledger(path)]
         known = list(dict.fromkeys(step.run_id for step in held))
-        families = await each(known, lambda run_id: with_children(client, run_id))
-        workflows = [workflow for family in families for workflow in family]
-        waiting = [found for found in await each(workflows, lambda one: if_waiting(client, one)) if found]
+        drivers = await each(known, lambda run_id: describe(client, run_id))
+        children = [child.workflow_id for driver in drivers for child in driver.pending_children]
+        found = [*drivers, *await each(children, lambda workflow_id: describe(client, workflow_id))]
+        workflows = [one.workflow_execution_info.execution.workflow_id for one in found]
+        waiting = [workflow for workflow, one in zip(workflows, found, strict=True) if is_waiting(one)]
         await each([one for one in workflows if one not in waiting], lambda one: sticky.reset(client, one))
         noted = await each(held, lambda step: hand_on(client, step))
         dead = {path.name for path in paths}
@@ -208,19 +211,15 @@ async def take_over(project: Project, client: Client, open_runs: Sequence[str]) 
     return count
 
 
-async def with_children(client: Client, run_id: str) -> list[str]:
-    """Ids of the workflows that carry out a run: its driver, and tasks in workflows of their own."""
-    described = await client.get_workflow_handle(run_id).describe()
-    return [run_id, *(child.workflow_id for child in described.raw_description.pending_children)]
+async def describe(client: Client, workflow_id: str) -> DescribeWorkflowExecutionResponse:
+    return (await client.get_workflow_handle(workflow_id).describe()).raw_description
 
 
-async def if_waiting(client: Client, workflow_id: str) -> str:
-    """The workflow's id, if it has a workflow task that nobody has taken yet."""
+def is_waiting(described: DescribeWorkflowExecutionResponse) -> bool:
+    """Whether the workflow has a workflow task that nobody has taken yet."""
     from temporalio.api.enums.v1 import PendingWorkflowTaskState
 
-    described = (await client.get_workflow_handle(workflow_id).describe()).raw_description
-    waiting = PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
-    return workflow_id if described.pending_workflow_task.state == waiting else ""
+    return described.pending_workflow_task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
 
 
 async def hand_on(client: Client, step: Held) -> None:
@@ -235,8 +234,7 @@ async def hand_on_unnoted(client: Client, workflow_id: str, dead: Collection[str
     """What Temporal says that one of the dead has, though none of them had noted it. Returns how many that were."""
     from temporalio.api.enums.v1 import PendingActivityState
 
-    handle = client.get_workflow_handle(workflow_id)
-    described = (await handle.describe()).raw_description
+    described = await describe(client, workflow_id)
     begun = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
     steps = [one for one in described.pending_activities if one.state == begun and one.last_worker_identity in dead]
     for step in steps:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
 from smithers import (
     Approval,
@@ -24,16 +23,10 @@ from smithers import (
     WaitForEvent,
     Workflow,
 )
+from tests.unit.engine.asking import Out, work
+from tests.unit.engine.asking import task as retried
 from tests.unit.engine.by_hand import at_work, fail, number
 from tests.unit.engine.overtaken import OvertakenRun
-
-
-class Out(BaseModel):
-    n: int = 0
-
-
-def work() -> Out:
-    return Out()
 
 
 def relay(person: Out) -> Out:
@@ -41,7 +34,7 @@ def relay(person: Out) -> Out:
 
 
 def task(id: str, **props: Any) -> Task[Out]:
-    return Task(id, output=Out, **{"retries": 0, **props})[work]
+    return retried(id, **{"retries": 0, **props})
 
 
 def start(tree: Any, rebuild: bool) -> OvertakenRun:
