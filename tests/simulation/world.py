@@ -39,6 +39,7 @@ from tests.simulation.watched import WatchedStore
 from tests.unit.engine.trees import Out, elsewhere
 
 FINAL: Final = ("finished", "failed", "cancelled")
+WAITS_FOR_CODE: Final = "waiting-code"
 WORK: Final = ("run", "child", "subflow", "timer")
 PROCESSES: Final = 3
 MOST_MOVES: Final = 20_000
@@ -86,6 +87,8 @@ class World:
     overtaken: Counter[str] = field(default_factory=Counter[str])
     """Kinds of the facts that have landed between a plan and its frame."""
     neighbour: Neighbour | None = None
+    nannies: dict[str, Plans] = field(default_factory=dict[str, Plans])
+    """Who plans for children, by the digest of their code."""
     dawdling: float = 1.0
     """How likely it is that a process goes on which has planned and not stored its frame, in relation to others."""
 
@@ -182,47 +185,47 @@ class World:
 
     def is_waiting_for_code(self) -> bool:
         """Generated trees may hold what only rendering can refuse."""
-        return self.status == "waiting-code"
+        return self.status == WAITS_FOR_CODE
 
     def moves(self) -> list[Move]:
         """What may happen next, with weights."""
-        forward = [*self.advances(), *self.assignments(), *self.decisions(), *self.below(), *self.beside()]
-        if self.status == PAUSED:
+        status = self.status
+        forward = self.advances()
+        self.add_assignments(forward, status)
+        self.add_decisions(forward)
+        if status == PAUSED:
             forward.append((0.3, self.unpause))
-        if self.is_waiting_for_code() and self.harm["code edits"] < 5:
+        if status == WAITS_FOR_CODE and self.harm["code edits"] < 5:
             forward.append((0.3, lambda: acts.follow(self)))
         if not forward and self.stopped:  # nobody else will do it
             forward = [(1.0, lambda: self.stop(self.machine.processes[min(self.stopped) - 1]))]
-        return [*forward, *self.harms()] if forward else []
+        if forward:
+            self.add_harms(forward, status)
+        return forward
 
     def advances(self) -> list[Move]:
-        busy = [p for p in self.machine.processes if p.alive and p.point and p.number not in self.stopped]
+        busy = [p for p in self.machine.processes if p.point and p.alive and p.number not in self.stopped]
         return [(self.dawdling if p.point == BEFORE_FRAME else 1.0, lambda p=p: self.go_on(p)) for p in busy]
 
-    def assignments(self) -> list[Move]:
+    def add_assignments(self, moves: list[Move], status: str) -> None:
+        waits = status == WAITS_FOR_CODE
+        waiting = [one for one in self.driver.flights if one.process is None and not (one.needs_code and waits)]
+        if not waiting:
+            return
         free = [p for p in self.machine.processes if p.is_idle and not p.stopping and p.number not in self.stopped]
-        waits = self.is_waiting_for_code()
-        free_ones = [flight for flight in self.driver.flights if flight.process is None]
-        waiting = [flight for flight in free_ones if not (flight.needs_code and waits)]
-        if not free or not waiting:
-            return []
-        return [(2.0, lambda: self.assign(self.dice.choice(waiting), self.dice.choice(free)))]
+        if free:
+            moves.append((2.0, lambda: self.assign(self.dice.choice(waiting), self.dice.choice(free))))
 
-    def decisions(self) -> list[Move]:
-        rows = self.machine.store.seen.rows
-        asked = [row for row in rows if row.state == "waiting-approval"]
-        waiting = [row for row in rows if row.state == "waiting-event"]
-        decide: list[Move] = [(0.3, lambda r=row: self.decide(r)) for row in asked]
-        return decide + [(0.3, lambda r=row: self.send(r)) for row in waiting]
+    def add_decisions(self, moves: list[Move]) -> None:
+        """What people, those who send events, children and the neighbour may do."""
+        seen = self.machine.store.seen
+        moves += [(0.3, lambda r=row: self.decide(r)) for row in seen.asked]
+        moves += [(0.3, lambda r=row: self.send(r)) for row in seen.waiting]
+        moves += [(0.5, lambda r=run: self.carry_on(r)) for run in seen.live]
+        if self.neighbour is not None and self.neighbour.can_go_on:
+            moves.append((0.3, self.neighbour.go_on))
 
-    def below(self) -> list[Move]:
-        live = [run for run in self.machine.store.seen.children if run.status not in FINAL]
-        return [(0.5, lambda r=run: self.carry_on(r)) for run in live]
-
-    def beside(self) -> list[Move]:
-        return [(0.3, self.neighbour.go_on)] if self.neighbour is not None and self.neighbour.can_go_on else []
-
-    def harms(self) -> list[Move]:
+    def add_harms(self, moves: list[Move], status: str) -> None:
         may, alive = self.faults, [p for p in self.machine.processes if p.alive]
         harms: list[Move] = [(may.kill, lambda: self.kill(self.dice.choice(alive)))]
         harms.append((may.stop, lambda: self.stop(self.dice.choice(alive))))
@@ -230,15 +233,15 @@ class World:
         flying = [flight for flight in self.driver.flights if flight.process is not None]
         if flying:
             harms.append((may.give_up, lambda: self.give_up(self.dice.choice(flying))))
-        if not self.driver.plain and not self.driver.fetching and not self.driver.done:
+        if not self.driver.done and not self.driver.fetching and not self.driver.plain:
             harms.append((may.continue_as_new, self.continue_as_new))
-        if self.status not in FINAL:
+        if status not in FINAL:
             harms.append((may.cancel_run, self.cancel_run))
             harms.append((may.drive_again, self.drive_again))
             harms += acts.meddling(self)
-        if self.status not in (*FINAL, PAUSED):
-            harms.append((may.pause, self.pause))
-        return [harm for harm in harms if harm[0] > 0]
+            if status != PAUSED:
+                harms.append((may.pause, self.pause))
+        moves += [harm for harm in harms if harm[0] > 0]
 
     # Forward
 
@@ -310,7 +313,9 @@ class World:
     def carry_on(self, child: Run) -> None:
         """A child run is planned, and what it has in flight ends. Its own steps are those of any run."""
         store = self.machine.store
-        plans = Plans(store, Code(elsewhere, child.digest), render_s=1e9)
+        plans = self.nannies.get(child.digest)
+        if plans is None:
+            plans = self.nannies[child.digest] = Plans(store, Code(elsewhere, child.digest), render_s=1e9)
         for row in store.open_commands(child.run_id):
             if row.command.kind == "run":
                 fails = self.dice.random() < self.faults.fail
