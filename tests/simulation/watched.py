@@ -36,13 +36,15 @@ class WatchedStore(MemoryStore):
     def __init__(self, *, now_ms: Callable[[], int]) -> None:
         super().__init__(now_ms=now_ms)
         self._seen: Seen | None = None
+        self._has_launched = False
         self.changes = 0
         """How often somebody has written, or may have."""
 
     @property
     def seen(self) -> Seen:
         if self._seen is None:
-            self._seen = Seen(self.run("r"), self.nodes("r"), self.children("r"))
+            children = self.children("r") if self._has_launched else []
+            self._seen = Seen(self.run("r"), self.nodes("r"), children)
         return self._seen
 
     def _changed(self, written: T) -> T:
@@ -57,6 +59,7 @@ class WatchedStore(MemoryStore):
         return self._changed(super().append(request))
 
     def launch(self, request: Launch) -> Launched:
+        self._has_launched = True
         return self._changed(super().launch(request))
 
     def redrive(self, run_id: str, by: str = "", *, least: int = 0) -> int:

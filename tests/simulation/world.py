@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from random import Random
+from signal import SIGKILL, SIGTERM
 from typing import Any, Final, Literal
 from unittest.mock import patch
 
@@ -21,7 +22,8 @@ from smithers.engine.entry import Entry, Fact, OpenRun, taken_from
 from smithers.engine.frame import NodeRow
 from smithers.engine.inbox import Sent
 from smithers.engine.state import PAUSED
-from smithers.errors import RenderError
+from smithers.errors import BudgetExceeded, RenderError
+from smithers.flow.usage import Usage
 from smithers.flow.workflow import AnyWorkflow
 from smithers.store.records import Append, NewRun, Run
 from smithers.temporal import attempt, claims, facts, step
@@ -46,6 +48,8 @@ MOST_MOVES: Final = 20_000
 NEIGHBOURS: Final = 0.3
 """How many stories have another run beside them."""
 MEMORY: Final = Path("/dev/shm")
+BEGUN: Final = -1
+"""Stands for where the log was when a body began, once that has been looked at."""
 Move = tuple[float, Callable[[], None]]
 
 
@@ -65,6 +69,10 @@ class Faults:
     pause: float = 0.01
     meddle: float = 0.004
     """Amended input, a node that is to run again, edited code."""
+    die: float = 0.15
+    """How often a body that runs in a process of its own takes that with it."""
+    spend: float = 0.5
+    """How often a body reports tokens and money, however it ends."""
     fail: float = 0.15
     resume: float = 0.3
 
@@ -77,6 +85,8 @@ class World:
     seed: int
     faults: Faults = field(default_factory=Faults)
     dice: Random = field(init=False)
+    luck: Random = field(init=False)
+    """What bodies do besides ending."""
     machine: Machine = field(init=False)
     driver: Driver = field(init=False)
     stopped: set[int] = field(default_factory=set[int])
@@ -97,6 +107,7 @@ class World:
         self.dice = Random(self.seed * 104_729 + 7)
         burst_s = self.dice.choice([0.0, 30.0])
         self.dawdling = self.dice.choice([1.0, 0.05])
+        self.luck = Random(self.seed * 15_485_863 + 11)
         self.machine = Machine(store, editions, folder, StepSettings(burst_s=burst_s, render_s=1e9, grace_s=1e9))
         self.driver = Driver(self.dice)
         for _ in range(PROCESSES):
@@ -261,8 +272,31 @@ class World:
         process.go_on()
         self.look(process)
 
-    def end_of(self, body: Body) -> dict[str, Any] | None:
-        """How a body ends, or None: it goes on."""
+    def end_of(self, body: Body) -> dict[str, Any]:
+        """How a body ends."""
+        if body.begun_at == BEGUN and self.luck.random() < self.faults.spend:
+            try:
+                body.context.usage(**self.spent())
+            except BudgetExceeded as error:
+                self.harm["limits of tasks"] += 1
+                wire = {**error.wire(), "retryable": error.retryable}
+                return {"outcome": "failed", "error": wire, "ms": 3, "usage": body.context.meter.total.wire()}
+        if body.alone and self.luck.random() < self.faults.die:
+            self.harm["bodies that die"] += 1
+            return {"outcome": "died", "signal": self.luck.choice([SIGKILL, SIGTERM])}
+        ended = self.own_end(body)
+        total = body.context.meter.total
+        return ended if total == Usage() else {**ended, "usage": total.wire()}
+
+    def spent(self) -> dict[str, Any]:
+        luck = self.luck
+        return {
+            "input_tokens": luck.choice([0, 2, 15]),
+            "output_tokens": luck.choice([0, 1]),
+            "cost_usd": luck.choice([0, 0.07]),
+        }
+
+    def own_end(self, body: Body) -> dict[str, Any]:
         row = self.machine.store.node("r", body.command.node, body.command.iteration)
         ms = self.dice.choice([0, 0, 3, 50, 5000])
         if body.context.flag.reason == "shutdown" and self.dice.random() < 0.7:
@@ -403,8 +437,8 @@ class World:
     # What must hold
 
     def check_begin(self, body: Body) -> None:
-        if body.begun_at < 0:
-            return  # checked
+        if body.begun_at == BEGUN:
+            return
         log = self.machine.store.entries("r")
         command = body.command
         key = f"ended:{command.node}:{command.iteration}:a{command.attempt}"
@@ -416,7 +450,7 @@ class World:
         same = [b for b in self.machine.bodies if b is not body and b.key == body.key and b.nth == body.nth]
         if any(one.command.attempt == command.attempt for one in same):
             raise Broken(f"two bodies of {command.node} begin under claim {claim}")
-        body.begun_at = -1
+        body.begun_at = BEGUN
 
     def check(self) -> None:
         log = self.log = self.machine.store.entries("r")
