@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
@@ -52,6 +53,25 @@ class Element(metaclass=Written):
 
     def __getitem__(self, children: Child) -> Self:
         return replace(self, children=tuple(normalized(children, type(self).__name__)))
+
+
+@cache
+def slots_of(kind: type[Element]) -> tuple[tuple[Callable[[Any], Any], Callable[[Any, Any], None]], ...]:
+    """How each field of a kind of element is read and written, past its being frozen."""
+    slots: list[Any] = [getattr(kind, one.name) for one in fields(kind)]
+    return tuple((slot.__get__, slot.__set__) for slot in slots)
+
+
+def altered(element: E, **changes: object) -> E:
+    """A copy with other values, which nothing checks again: for fields that the element's own checks do not look at.
+
+    It costs a tenth of `replace`, and each rendering of a workflow gives every task its body."""
+    made = object.__new__(type(element))
+    for get, put in slots_of(type(element)):
+        put(made, get(element))
+    for name, value in changes.items():
+        object.__setattr__(made, name, value)
+    return made
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final, Literal
 
 from smithers.flow.where import invalid
@@ -25,13 +26,22 @@ def duration(value: Duration, what: str) -> timedelta:
     elif not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]  an author may be wrong
         raise invalid(f'{what}={value!r:.60} has no unit: write a timedelta, or text such as "30s", "5m".')
     else:
-        pieces = DURATION.findall(value)
-        if not pieces or DURATION.sub("", value).strip():
+        read = written(value)
+        if read is None:
             raise invalid(f'{what}={value!r} is not a duration: write a timedelta, or text such as "30s", "5m".')
-        span = timedelta(seconds=sum(float(number) * UNITS[unit] for number, unit in pieces))
+        span = read
     if span < timedelta():
         raise invalid(f"{what}={value!r} is negative: a duration is zero or more.")
     return span
+
+
+@lru_cache
+def written(text: str) -> timedelta | None:
+    """What a text such as `"1h30m"` says; None where it says nothing. Renderings read the same few again and again."""
+    pieces = DURATION.findall(text)
+    if not pieces or DURATION.sub("", text).strip():
+        return None
+    return timedelta(seconds=sum(float(number) * UNITS[unit] for number, unit in pieces))
 
 
 def milliseconds(span: timedelta) -> int:
