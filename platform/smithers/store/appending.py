@@ -100,7 +100,7 @@ def _plan_texts(request: Append, encoder: Encoder) -> PlanTexts | None:
         covers,
         Text(frame, encoder.text(frame.data)),
         tuple([(command, encoder.optional(command.payload)) for command in plan.commands]),
-        tuple([(node, encoder.optional(node.detail)) for node in plan.nodes]),
+        tuple([(node, encoder.optional(node.kept)) for node in plan.nodes]),
         encoder.optional(plan.error),
     )
 
