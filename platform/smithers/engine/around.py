@@ -64,12 +64,7 @@ def caps(leaf: Leaf) -> Iterator[Json]:
     """`group`: its place, the same for all below it. That of the run itself is in the run's options."""
     for group in leaf.ancestors():
         if group.cap is not None and group.parent is not None:
-            yield {"group": place_in_run(group), "id": group.id, "kind": group.kind, "most": group.cap}
-
-
-def place_in_run(group: Group) -> str:
-    """A place is a name below the nearest pass or stage, which names itself without its iteration where it has none."""
-    return f"{place(group)}@{group.scope.iteration}"
+            yield {"group": place(group), "id": group.id, "kind": group.kind, "most": group.cap}
 
 
 def budgets(leaf: Leaf) -> Iterator[Json]:
