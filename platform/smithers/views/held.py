@@ -59,6 +59,8 @@ def dependencies(standing: Standing, row: NodeRow) -> Iterator[Reason]:
 def told_need(id: str, row: NodeRow | None) -> str:
     if row is None:
         return f"{id}, which is not in the tree yet"
+    if row.state == "unmounted":
+        return f"{name(row)}, which has left the tree"
     return told(row) if row.state != "finished" else f"{name(row)} (finished, but its loop goes on)"
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from smithers.engine.entry import Json, node_key, split_node_key
 from smithers.engine.fold import VERSION, fold
 from smithers.engine.frame import NodeRow
+from smithers.engine.judge import OVER
 from smithers.engine.snapshot import unpack
 from smithers.engine.state import OPEN_STATES, QUEUED, State
 from smithers.flow.usage import usd
@@ -36,6 +37,11 @@ Steps = tuple[tuple[str, int], ...]
 
 def is_open(row: NodeRow) -> bool:
     return row.state in OPEN_STATES
+
+
+def in_order(path: Steps) -> bool:
+    """Whether those beside it come before or after it."""
+    return bool(path) and path[-1][0] == "."
 
 
 def around(row: NodeRow) -> Json:
@@ -163,23 +169,33 @@ class Standing:
         return [(id, other) for id, other in found if other is None or not self.is_met(row, other)]
 
     def meant(self, row: NodeRow, id: str) -> NodeRow | None:
-        """The node of that id in the row's own pass or outside of it, or else in its latest pass."""
-        known, turns = self.by_id.get(id, {}), turns_of(row)
-        own = (".".join(turns[:length]) for length in range(len(turns), -1, -1))
-        mine = next((known[iteration] for iteration in own if iteration in known), None)
-        return mine or max(known.values(), key=lambda one: [int(turn) for turn in turns_of(one)], default=None)
+        """The node of that id in the passes that the row is in, and the latest of those that it is not in."""
+        known = self.by_id.get(id, {})
+        if "" in known or not known:
+            return known.get("")
+        shared = self.shared(row, id)
+        mine = [one for one in known.values() if turns_of(one)[:shared] == turns_of(row)[:shared]]
+        return max(mine, key=lambda one: [int(turn) for turn in turns_of(one)], default=None)
 
     def is_met(self, row: NodeRow, other: NodeRow) -> bool:
-        if is_open(other):
-            return False
-        is_around = turns_of(row)[: len(turns_of(other))] == turns_of(other)
-        return is_around or not self.loop_goes_on(row, other)
+        if other.state == "failed":
+            return node_key(other.node, other.iteration) in self.state.absent
+        return other.state in OVER and (not other.iteration or not self.loop_goes_on(row, other))
+
+    def shared(self, row: NodeRow, id: str) -> int:
+        """How many loops are around both."""
+        mine, loops = self.loops(row.node), self.loops(id)
+        most = min(len(mine), len(loops))
+        return next((at for at in range(most) if mine[at] != loops[at]), most)
+
+    def loops(self, id: str) -> list[str]:
+        home = self.state.homes.get(id, "")
+        return home.split("/") if home else []
 
     def loop_goes_on(self, row: NodeRow, other: NodeRow) -> bool:
         """Whether the outermost loop that is around the other only is not over (as `waits.standing` asks)."""
-        mine, loops = (self.state.homes.get(one.node, "").split("/") for one in (row, other))
-        shared = next((at for at, (a, b) in enumerate(zip(mine, loops, strict=False)) if a != b), len(mine))
-        if not loops[shared:] or not loops[shared]:
+        loops, shared = self.loops(other.node), self.shared(row, other.node)
+        if len(loops) <= shared:
             return False
         return node_key(loops[shared], ".".join(turns_of(row)[:shared])) not in self.state.ended_loops
 
@@ -198,14 +214,14 @@ class Standing:
 
     def is_ahead(self, row: NodeRow, other: NodeRow) -> bool:
         """Another has begun in the very place in which the row was written: it stands behind that by now."""
-        return other is not row and other.state != "pending" and steps(other) == steps(row)
+        return other is not row and other.state != "pending" and steps(other) == steps(row) and in_order(steps(row))
 
     def is_free(self, row: NodeRow) -> bool:
         """Whether its turn has come, as far as other nodes go."""
         path = steps(row)
         places = ((path[:at], index) for at, (how, index) in enumerate(path) if how == ".")
         is_behind = any(min(self.sequences.get(place, {index: []})) < index for place, index in places)
-        return not is_behind and path not in self.begun and not self.unmet(row)
+        return not is_behind and not (in_order(path) and path in self.begun) and not self.unmet(row)
 
     # caps
 

@@ -144,8 +144,9 @@ def hidden(ctx: Context[None]):
 def test_a_node_behind_what_has_not_rendered_says_what_is_at_work(stage: Stage) -> None:
     stage.start(hidden, "r1")
     found = wait(stage, "c")
-    assert "something that comes before it is not over or has not rendered yet.\nAt work or waiting now: a (" in (
-        found["text"]
+    assert (
+        "something that comes before it is not over or has not rendered yet.\nAt work or waiting now: a ("
+        in (found["text"])
     )
     assert found["command"] == "smithers why r1"
 
@@ -299,8 +300,9 @@ def test_timers_of_groups_and_races_say_whose_they_are_and_what_happens_then(sta
     said = stage.call(command, "r1").out
 
     blocks = {block.split()[1]: block for block in said.split("\n\n") if block[:1] in "⏸⏱"}
-    assert "It is the timeout of Sequence 'hard': then it fails, and what runs in it is cancelled." in (
-        blocks["hard:timeout"]
+    assert (
+        "It is the timeout of Sequence 'hard': then it fails, and what runs in it is cancelled."
+        in (blocks["hard:timeout"])
     )
     assert "fires in 1h 59m" in blocks["hard:timeout"]
     assert "the run goes on with the outputs that are there" in blocks["soft:timeout"]
