@@ -144,7 +144,7 @@ def task(store: Store, run: Run, row: OpenCommandRow, node: NodeRow | None) -> R
         return backoff(store, run, name, command)
     since = node.first_ms if node is not None and command.attempt == 1 else 0
     text = f"{name} is ready and waits for a worker to take it{told_priority(run)}."
-    unblock = "a worker that has the run's code takes it: those that have room do so at once"
+    unblock = "a worker with the run's code, and with room for it, takes it"
     return Reason("queue", text, since, unblock, "", command.node, command.iteration)
 
 

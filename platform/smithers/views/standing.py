@@ -22,6 +22,7 @@ from smithers.flow.usage import usd
 from smithers.store.interface import Store
 from smithers.store.records import Run
 from smithers.store.texts import loads
+from smithers.views.attempts import node_entries
 
 IN_FLIGHT: Final = ("running", "cancelling", QUEUED)
 """States of tasks that have a slot in the caps around them."""
@@ -160,6 +161,16 @@ class Standing:
         """In the order of the tree. Rows of older versions do not say where they stand and are left out."""
         found = [row for row in self.rows if row.state == "pending" and row.around is not None]
         return sorted(found, key=order)
+
+    def begun_ms(self, row: NodeRow) -> int:
+        """When the body of its newest attempt was last begun; 0 where it was not."""
+        claims = node_entries(self.store, self.run.run_id, "claim", row.node, row.iteration)
+        return max((entry.at_ms for entry in claims if entry.data["attempt"] == row.attempt), default=0)
+
+    def due_ms(self, row: NodeRow) -> int:
+        """When its newest attempt may begin; 0 where it may."""
+        opened = (one.command for one in self.store.open_commands(self.run.run_id))
+        return next((one.due_ms for one in opened if (one.node, one.iteration) == (row.node, row.iteration)), 0)
 
     # what it depends on
 

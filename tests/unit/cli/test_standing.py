@@ -12,13 +12,23 @@ from smithers.engine.frame import NodeRow
 from smithers.engine.mounts import ACTIVE, IDLE, AspectsGroup, Leaf, place
 from smithers.errors import SmithersError
 from smithers.store.memory import MemoryStore
-from smithers.store.records import Run
+from smithers.store.records import NewRun, Run
 from smithers.testing.memory_run import InMemoryRun
 from smithers.views.held import held_node
 from smithers.views.standing import RUN, Standing
 from tests.unit.engine.trees import grown_workflow, happen
 
 SEEDS = range(120)
+
+
+@pytest.fixture
+def store() -> Iterator[MemoryStore]:
+    """It knows the runs, and nothing of what is in flight in them."""
+    store = MemoryStore()
+    for run_id in ("test", "r1"):
+        store.create_run(NewRun(run_id, "w", {}, "d" * 64, "flow.py"))
+    yield store
+    store.close()
 
 
 def planned(leaf: Leaf) -> tuple[str, str]:
@@ -72,13 +82,13 @@ def agree(standing: Standing, leaf: Leaf, row: NodeRow) -> str:
     return kind
 
 
-def test_what_is_said_of_a_pending_node_is_what_the_planner_goes_by() -> None:
+def test_what_is_said_of_a_pending_node_is_what_the_planner_goes_by(store: MemoryStore) -> None:
     seen: Counter[str] = Counter()
     for seed in SEEDS:
         for run in moments(seed):
             state = run.planner.state
             record = Run(run.run_id, "w", run.status, 0, 0, 0, "", "", {}, state.options, 0, 0, None)
-            standing = Standing(MemoryStore(), record, list(run.nodes.values()), states=[state])
+            standing = Standing(store, record, list(run.nodes.values()), states=[state])
             for leaf, row in pending(run):
                 try:
                     seen[agree(standing, leaf, row)] += 1
@@ -87,26 +97,26 @@ def test_what_is_said_of_a_pending_node_is_what_the_planner_goes_by() -> None:
     assert min(seen[kind] for kind in ("order", "dependency", "cap", "budget")) >= 3, seen
 
 
-def test_rows_that_do_not_say_where_they_stand_are_said_to_wait_for_their_turn() -> None:
+def test_rows_that_do_not_say_where_they_stand_are_said_to_wait_for_their_turn(store: MemoryStore) -> None:
     """As versions before have written them."""
     rows = [NodeRow("a", "", "task", "running", 1), NodeRow("b", "", "task", "pending")]
     record = Run("r1", "w", "running", 0, 0, 0, "", "", {}, {}, 0, 0, None)
-    standing = Standing(MemoryStore(), record, rows)
+    standing = Standing(store, record, rows)
 
     [found] = held_node(standing, rows[1])
 
     assert (found.kind, found.command) == ("order", "smithers why r1")
-    assert "At work or waiting now: a (running)." in found.text
+    assert "At work or waiting now: a (ready, and waits for a worker)." in found.text
     assert standing.pending == []
 
 
 @pytest.mark.parametrize("iteration", ["", "2.1"])
-def test_the_command_to_look_at_another_node_names_its_iteration(iteration: str) -> None:
+def test_the_command_to_look_at_another_node_names_its_iteration(store: MemoryStore, iteration: str) -> None:
     around = {"path": ".0"}
     before = NodeRow("a", iteration, "task", "running", 1, around=around)
     after = NodeRow("b", iteration, "task", "pending", around={"path": ".1"})
     record = Run("r1", "w", "running", 0, 0, 0, "", "", {}, {}, 0, 0, None)
 
-    [found] = held_node(Standing(MemoryStore(), record, [before, after]), after)
+    [found] = held_node(Standing(store, record, [before, after]), after)
 
     assert found.command == "smithers node a --run-id r1" + (f" --iteration {iteration}" if iteration else "")

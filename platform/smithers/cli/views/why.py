@@ -129,7 +129,7 @@ def why_node(store: Store, run: Run, row: NodeRow, *, has_worker: bool, code: Ru
     if not own and row.state == "pending":
         own = held_node(Standing.of(store, run), row)
     whole = open_run(store, run, has_worker, code).reasons
-    return [*limited(store, run, own, far=True), *(one for one in whole if one.kind in ABOUT_THE_RUN)]
+    return [*limited(store, run, own[:1], far=True), *own[1:], *(one for one in whole if one.kind in ABOUT_THE_RUN)]
 
 
 def old_code(run: Run, held: RunCode | None) -> list[Reason]:
@@ -169,7 +169,7 @@ WAITS: Final = {
     "event": "an event",
     "turn": "its turn in a queue",
     "cap": "a slot",
-    "budget": "what others have reserved in a budget",
+    "budget": "tokens or money",
     "timer": "a time",
     "code": "a workflow file that renders",
     "worker": "a worker",
