@@ -15,7 +15,6 @@ from typing import Any, Final
 from smithers.engine.entry import Json, node_key, split_node_key
 from smithers.engine.fold import VERSION, fold
 from smithers.engine.frame import NodeRow
-from smithers.engine.judge import OVER
 from smithers.engine.snapshot import unpack
 from smithers.engine.state import OPEN_STATES, QUEUED, State
 from smithers.flow.usage import usd
@@ -26,6 +25,7 @@ from smithers.views.attempts import node_entries
 
 IN_FLIGHT: Final = ("running", "cancelling", QUEUED)
 """States of tasks that have a slot in the caps around them."""
+OVER: Final = ("finished", "skipped", "cancelled", "failed")
 MOST_IN_FLIGHT: Final = 100
 """In a run whose options do not say."""
 STEP: Final = re.compile(r"([.|])(\d+)")
