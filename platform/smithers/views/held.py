@@ -53,7 +53,7 @@ def dependencies(standing: Standing, row: NodeRow) -> Iterator[Reason]:
         text = f"{name(row)} depends on {listed(few(unmet, lambda need: told_need(standing, *need)))}."
         data: Json = {"dependsOn": [{"nodeId": id} if other is None else node_ref(other) for id, other in unmet]}
         known = [other for _, other in unmet if other is not None]
-        end = "that ends" if len(unmet) == 1 else "all of them end"
+        end = "that node ends" if len(unmet) == 1 else "all of them end"
         yield reason("dependency", row, text, end, look(standing, known), data)
 
 
@@ -70,7 +70,7 @@ def predecessors(standing: Standing, row: NodeRow) -> Iterator[Reason]:
     before = [one for one in standing.before(row) if one not in named_before]
     if before:
         text = f"{name(row)} comes after {listed(few(before, lambda one: told(standing, one)))}."
-        end = "that ends" if len(before) == 1 else "all of them end"
+        end = "that node ends" if len(before) == 1 else "all of them end"
         begun = [one for one in before if one.state != "pending"]
         data: Json = {"after": [node_ref(one) for one in before]}
         yield reason("order", row, text, end, look(standing, [*begun, *before]), data)

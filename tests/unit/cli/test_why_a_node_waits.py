@@ -401,7 +401,7 @@ def test_a_pause_and_a_missing_worker_are_told_at_the_node(stage: Stage) -> None
 
     assert [one["kind"] for one in found] == ["order", "pause"]
     assert found[1]["command"] == "smithers unpause r1"
-    assert "lunch" in found[1]["text"]
+    assert 'It is paused by ann: "lunch". Nothing new begins;' in found[1]["text"]
 
 
 def test_a_node_that_is_over_waits_for_nothing(stage: Stage) -> None:

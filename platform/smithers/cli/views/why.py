@@ -186,7 +186,7 @@ def pause(store: Store, run: Run) -> list[Reason]:
     found = pause_of(store, run)
     if found is None:
         return []
-    note = f": {found.note}" if found.note else "."
+    note = f': "{found.note}".' if found.note else "."
     text = f"It is paused by {found.by}{note} Nothing new begins; what runs comes to its end."
     unpause = f"smithers unpause {run.run_id}"
     return [Reason("pause", text, found.since_ms, "somebody unpauses it", unpause, data={"pause": found.wire()})]
