@@ -11,12 +11,11 @@ planned by it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
-from smithers.engine.budgets import NOTHING, need_of, scopes
+from smithers.engine.budgets import NOTHING, need_of
 from smithers.engine.entry import Json
-from smithers.engine.mounts import Group, GuardGroup, Leaf, Mount, place
+from smithers.engine.mounts import AspectsGroup, Group, GuardGroup, Leaf, Mount, place
 from smithers.engine.state import OPEN_STATES
 from smithers.flow.aspects import LatencyLimit
 from smithers.flow.deadline import Deadline, Race
@@ -32,67 +31,72 @@ BESIDE: Final = "|"
 def around(leaf: Leaf, state: str) -> Json | None:
     """None for a node that is over. Keys that would be empty are left out.
 
-    `path`: see `path_of`. `needs`: ids of nodes that it depends on. `aside`: others go past it. `caps`, `budgets`,
-    `blocks`: innermost first, see below. `reserves`: tokens, billionths of a dollar.
+    `path`: steps from the root down, such as `.0|2.1`: third of those side by side in the first of the sequence at the
+    root, there the second of a sequence. `needs`: ids of nodes that it depends on. `aside`: others go past it. `caps`,
+    `budgets`, `blocks`: innermost first, see below. `reserves`: tokens, billionths of a dollar.
     """
     if state not in OPEN_STATES:
         return None
-    found: Json = {
-        "needs": list(leaf.element.upstream()),
-        "aside": bool(getattr(leaf.element, "async_", False)),
-        "blocks": list(blocks(leaf)),
-    }
-    if isinstance(leaf.element, Task):
-        need = need_of(leaf)
-        found |= {"caps": list(caps(leaf)), "budgets": list(budgets(leaf))}
-        found["reserves"] = list(need) if found["budgets"] and need != NOTHING else []
-    return {"path": path_of(leaf)} | {name: value for name, value in found.items() if value}
+    element, found = leaf.element, place_of(leaf)
+    if needs := element.upstream():
+        found["needs"] = list(needs)
+    if getattr(element, "async_", False):
+        found["aside"] = True
+    if "budgets" in found and (need := need_of(leaf)) != NOTHING:
+        found["reserves"] = list(need)
+    return found
 
 
-def path_of(leaf: Leaf) -> str:
-    """Steps from the root down, such as `.0|2.1`: third of those side by side in the first of the sequence at the
-    root, there the second of a sequence."""
+def place_of(leaf: Leaf) -> Json:
+    """One walk to the root, for it is done for every node that is told."""
+    is_task = isinstance(leaf.element, Task)
     steps: list[str] = []
+    found: dict[str, list[Json]] = {}
     at: Mount = leaf
-    while at.parent is not None:
-        steps.append(f"{BESIDE if at.parent.parallel else ORDERED}{at.index}")
-        at = at.parent
-    return "".join(reversed(steps))
+    while (group := at.parent) is not None:
+        steps.append(f"{BESIDE if group.parallel else ORDERED}{at.index}")
+        at = group
+        if isinstance(group, GuardGroup):
+            note(found, "blocks", block(leaf, group))
+        elif is_task and isinstance(group, AspectsGroup):
+            note(found, "budgets", budget(group))
+        elif is_task and group.cap is not None and group.parent is not None:
+            note(found, "caps", cap(group, group.cap))
+    steps.reverse()
+    return {"path": "".join(steps), **found}
 
 
-def caps(leaf: Leaf) -> Iterator[Json]:
+def note(found: dict[str, list[Json]], name: str, one: Json | None) -> None:
+    if one is not None:
+        found.setdefault(name, []).append(one)
+
+
+def cap(group: Group, most: int) -> Json:
     """`group`: its place, the same for all below it. That of the run itself is in the run's options."""
-    for group in leaf.ancestors():
-        if group.cap is not None and group.parent is not None:
-            yield {"group": place(group), "id": group.id, "kind": group.kind, "most": group.cap}
+    return {"group": place(group), "id": group.id, "kind": group.kind, "most": most}
 
 
-def budgets(leaf: Leaf) -> Iterator[Json]:
-    """Those that hold tasks back: `scope`, under which the log counts, and limits in tokens and billionths of a
+def budget(scope: AspectsGroup) -> Json | None:
+    """One that holds tasks back: `scope`, under which the log counts, and limits in tokens and billionths of a
     dollar."""
-    for scope in scopes(leaf):
-        tokens, cost = scope.aspects.token_budget, scope.aspects.cost_budget
-        limits: Json = {}
-        if tokens is not None and tokens.on_exceeded != "warn":
-            limits["tokens"] = tokens.max
-        if cost is not None and cost.on_exceeded != "warn":
-            limits["nano_usd"] = nano_usd(cost.max_usd)
-        if limits:
-            yield {"scope": scope.key, "name": scope.aspects.name, **limits}
+    tokens, cost = scope.aspects.token_budget, scope.aspects.cost_budget
+    limits: Json = {}
+    if tokens is not None and tokens.on_exceeded != "warn":
+        limits["tokens"] = tokens.max
+    if cost is not None and cost.on_exceeded != "warn":
+        limits["nano_usd"] = nano_usd(cost.max_usd)
+    return {"scope": scope.key, "name": scope.aspects.name, **limits} if limits else None
 
 
-def blocks(leaf: Leaf) -> Iterator[Json]:
-    """Races, and groups with a time limit."""
-    for group in leaf.ancestors():
-        if not isinstance(group, GuardGroup):
-            continue
-        match group.guard:
-            case Race() as race:
-                yield {"kind": "race", "key": group.key, "id": race.name, "lane": lane_of(leaf, group)}
-            case Deadline() as limit:
-                yield limit_around(leaf, group, limit)
-            case _:
-                pass
+def block(leaf: Leaf, group: GuardGroup) -> Json | None:
+    """A race, or a group with a time limit."""
+    match group.guard:
+        case Race() as race:
+            return {"kind": "race", "key": group.key, "id": race.name, "lane": lane_of(leaf, group)}
+        case Deadline() as limit:
+            return limit_around(leaf, group, limit)
+        case _:
+            return None
 
 
 def limit_around(leaf: Leaf, group: GuardGroup, limit: Deadline) -> Json:

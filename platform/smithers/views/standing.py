@@ -50,7 +50,7 @@ def around(row: NodeRow) -> Json:
 
 
 def steps(row: NodeRow) -> Steps:
-    """Where the node stands, see `around.path_of`."""
+    """Where the node stands, see `engine/around.py`."""
     found = STEP.findall(around(row).get("path", ""))
     return tuple((how, int(index)) for how, index in found)
 
