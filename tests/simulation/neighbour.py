@@ -15,6 +15,7 @@ from smithers.engine.state import FINAL
 from smithers.store.records import Append, NewRun
 from smithers.temporal import facts
 from smithers.temporal.plans import Plans
+from tests.simulation import acts
 from tests.simulation.invariants import Broken
 from tests.simulation.processes import DIGEST, Code
 from tests.simulation.watched import WatchedStore
@@ -83,10 +84,9 @@ class Neighbour:
         running = self.at_work()
         if running and not self.due:
             command = self.store.command(ID, self.dice.choice(running))[0].command
-            error = {"code": "TASK_FAILED", "message": "x", "retryable": True, "data": {}}
             fails = self.dice.random() < 0.2
-            end = {"outcome": "failed", "error": error} if fails else {"outcome": "finished", "output": {"n": 1}}
-            self.store.append(Append(ID, (facts.ended(command, {**end, "ms": 1}),), epoch=1))
+            end = acts.failure(retryable=True) if fails else {"outcome": "finished", "output": {"n": 1}, "ms": 1}
+            self.store.append(Append(ID, (facts.ended(command, end),), epoch=1))
         self.due = False
         with self.plans.locked(ID, None) as known:
             self.plans.plan_all(known, 0, 1)

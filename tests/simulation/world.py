@@ -305,8 +305,7 @@ class World:
             body.context.flag.set("cancel")
             return {"outcome": "cancelled", "ms": ms}
         if self.dice.random() < self.faults.fail:
-            error = {"code": "TASK_FAILED", "message": "x", "retryable": self.dice.random() < 0.8, "data": {}}
-            return {"outcome": "failed", "error": error, "ms": ms}
+            return acts.failure(ms, retryable=self.dice.random() < 0.8)
         return {"outcome": "finished", "output": Out(n=body.command.n).model_dump(), "ms": ms}
 
     def look(self, process: Process) -> None:
@@ -353,9 +352,8 @@ class World:
         for row in store.open_commands(child.run_id):
             if row.command.kind == "run":
                 fails = self.dice.random() < self.faults.fail
-                error = {"code": "TASK_FAILED", "message": "x", "retryable": False, "data": {}}
-                end = {"outcome": "failed", "error": error} if fails else {"outcome": "finished", "output": {"n": 2}}
-                store.append(Append(child.run_id, (facts.ended(row.command, {**end, "ms": 1}),), epoch=child.epoch))
+                end = acts.failure(retryable=False) if fails else {"outcome": "finished", "output": {"n": 2}, "ms": 1}
+                store.append(Append(child.run_id, (facts.ended(row.command, end),), epoch=child.epoch))
         with plans.locked(child.run_id, None) as known:
             plans.plan_all(known, 0, child.epoch)
         self.say(f"{child.run_id} is {store.run(child.run_id).status}")

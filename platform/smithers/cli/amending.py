@@ -10,7 +10,7 @@ from smithers.engine.state import FINAL
 from smithers.errors import WrongState
 from smithers.store.interface import Store
 from smithers.store.records import Append, Run
-from smithers.views.times import ago, now_ms
+from smithers.views.ended import has_ended
 from smithers.worker.order import Order
 
 if TYPE_CHECKING:
@@ -70,8 +70,7 @@ def is_stored(store: Store, run: Run, entries: list[Entry], amendment: Amendment
 
 def refuse_closed(run: Run) -> None:
     if run.status in FINAL:
-        text = f"The input of run {run.run_id} cannot be amended: it is {run.status}, since"
-        raise WrongState(f"{text} {ago(run.updated_ms, now_ms())}.", run=run.run_id, status=run.status)
+        raise has_ended(run, f"The input of run {run.run_id} cannot be amended")
 
 
 def input_of(store: Store, run: Run) -> Json:

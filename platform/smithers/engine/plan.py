@@ -85,10 +85,14 @@ class Planner:
     own: int = 0
     """Number of the frame that was planned here and has not been folded yet."""
     touched: dict[str, None] = field(default_factory=dict[str, None])
+    told: set[int] = field(default_factory=set[int])
+    """Numbers of commands that were told to stop: all that are open, and some that are not any more."""
 
     def __post_init__(self) -> None:
         self.tree = Tree(self.workflow, self.state)
         self.advance = Advance(self.tree)
+        nodes = self.state.nodes
+        self.told.update(n for n, key in self.state.by_command.items() if nodes[key].cancelling)
 
     @classmethod
     def build(cls, workflow: AnyWorkflow, run_id: str, entries: Iterable[Entry], known: State | None = None) -> Planner:
@@ -136,6 +140,8 @@ class Planner:
             key = self.worked_on(entry.data.get("n", 0))
             fold(self.state, (entry,))
             self.note(entry.kind, entry.data, key)
+            if entry.kind == "frame":
+                self.told.update(target for _, kind, *_, target in entry.data["commands"] if kind in STOPPING)
 
     def plan_after(self, frame: Entry) -> None:
         """Moves the tree to where another process's plan has moved its own."""
@@ -404,7 +410,9 @@ class Planner:
         closed = [n for n, target in state.open_other.items() if target not in state.by_command]
         commands: list[Command] = []
         stopping = set(state.open_other.values())
-        lost = [key for n, key in state.by_command.items() if is_unstopped(state.nodes[key]) and n not in stopping]
+        self.told.intersection_update(state.by_command)
+        alone = (state.by_command[n] for n in self.told - stopping)
+        lost = {key for key in alone if is_unstopped(state.nodes[key])}
         for key in sorted({*self.tree.orphans(), *self.advance.changes.withdrawn, *lost}):
             memory = state.nodes[key]
             if not memory.n or (memory.cancelling and key not in lost):

@@ -15,7 +15,7 @@ from typing import Final
 from smithers.engine.entry import Entry, Json, node_key, split_node_key
 from smithers.engine.fold import fold, reset_keys
 from smithers.engine.stages import FIRST
-from smithers.engine.state import TURN_WANTED, NodeMemory, State
+from smithers.engine.state import OPEN_STATES, TURN_WANTED, NodeMemory, State
 from smithers.errors import NodeNotFound, WrongState
 
 OVER: Final = ("finished", "failed", "cancelled", "skipped")
@@ -187,9 +187,19 @@ def refuse_passes(state: State, key: str) -> None:
 
 def refusal(state: State, key: str, why: str) -> WrongState:
     shown = state.nodes[key].shown
-    return WrongState(f"{told(key)} of run {state.run_id} cannot be retried: {why}.", node=key, state=shown)
+    return WrongState(
+        f"{told(key)} of run {state.run_id} cannot be retried: {why}.{look(state, key)}", node=key, state=shown
+    )
 
 
 def told(key: str) -> str:
     node, iteration = split_node_key(key)
     return f"{node} #{iteration}" if iteration else node
+
+
+def look(state: State, key: str) -> str:
+    """Who meets a node that is not over may want to know why."""
+    node, iteration = split_node_key(key)
+    turn = f" --iteration {iteration}" if iteration else ""
+    is_open = state.nodes[key].shown in OPEN_STATES
+    return f" `smithers node {node} --run-id {state.run_id}{turn}` says how it stands." if is_open else ""

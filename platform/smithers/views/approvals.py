@@ -8,12 +8,15 @@ from smithers.engine.answer import Answer
 from smithers.engine.entry import Entry, decided_key
 from smithers.engine.frame import NodeRow
 from smithers.engine.ruling import WAITING
+from smithers.engine.state import FINAL as ENDED
 from smithers.errors import InputError, WrongState
 from smithers.store import deciding
 from smithers.store.interface import Store
 from smithers.store.records import Run
 from smithers.views.asking import approval_wire, how_to_answer, title_of
-from smithers.views.nodes import find_node, named
+from smithers.views.ended import how_it_ended
+from smithers.views.nodes import article, find_node, how_to_look, named
+from smithers.views.signals import send_command
 from smithers.views.times import iso, now_ms, span
 
 FINAL: Final = ("decided", "fired")
@@ -55,9 +58,14 @@ def waiting_below(store: Store, run: Run) -> list[str]:
 
 
 def nothing_waits(store: Store, run: Run) -> str:
-    text = f"Nothing waits for an approval in run {run.run_id}: it is {run.status}."
     decisions = [entry for entry in store.entries_by_key(run.run_id, "decided:") if entry.kind in FINAL]
-    return f"{text} {told_decision(decisions[-1])}" if decisions else text
+    decided = f" {told_decision(decisions[-1])}" if decisions else ""
+    text = f"Nothing waits for an approval in run {run.run_id}"
+    if run.status in ENDED:
+        return f"{text}: {how_it_ended(run)}.{decided}"
+    if run.status == WAITING:  # as long as nobody has planned for the answer
+        return f"{text} any more.{decided}"
+    return f"{text}: it is {run.status}. `smithers why {run.run_id}` says what it waits for.{decided}"
 
 
 def told_decision(entry: Entry) -> str:
@@ -126,9 +134,10 @@ def undecided(store: Store, run: Run, row: NodeRow) -> WrongState:
             at=iso(earlier.at_ms),
         )
     row = find_node(store, run.run_id, row.node, row.iteration)
-    return WrongState(
-        f"{named(row.node, row.iteration)!r} of run {run.run_id} waits for no answer: it is a {row.kind} and is "
-        f"{row.state}, and the run is {store.run(run.run_id).status}.",
-        node=row.node,
-        state=row.state,
+    text = (
+        f"{named(row.node, row.iteration)!r} of run {run.run_id} waits for no answer: it is {article(row.kind)} and is "
+        f"{row.state}, and the run is {store.run(run.run_id).status}."
     )
+    sends = f" An event is sent with `{send_command(run.run_id, row.detail)}`." if row.state == "waiting-event" else ""
+    more = sends or f" `{how_to_look(run.run_id, row)}` says more."
+    return WrongState(text + more, node=row.node, state=row.state)

@@ -15,8 +15,9 @@ from smithers.engine.state import FINAL
 from smithers.errors import WrongState
 from smithers.store.interface import Store
 from smithers.store.records import Append, Run
+from smithers.views.ended import how_it_ended
 from smithers.views.nodes import shown_iteration
-from smithers.views.times import ago, iso, now_ms
+from smithers.views.times import iso
 
 ANY: Final = "*"
 """As a correlation id to look for: any, and none."""
@@ -88,13 +89,8 @@ def deliver(store: Store, run: Run, sent: Sent) -> Delivered:
 
 
 def takes_none(run: Run) -> WrongState:
-    advice = f" `smithers up --resume {run.run_id}` opens it again." if run.status == "failed" else ""
-    return WrongState(
-        f"Run {run.run_id} takes no events: it is {run.status}, since {ago(run.updated_ms, now_ms())}.{advice} "
-        "Nothing was stored.",
-        run=run.run_id,
-        status=run.status,
-    )
+    text = f"Run {run.run_id} takes no events: {how_it_ended(run)}. Nothing was stored."
+    return WrongState(text, run=run.run_id, status=run.status)
 
 
 @dataclass(frozen=True, slots=True)
