@@ -57,6 +57,7 @@ from smithers.flow.group import MergeQueue, Parallel, Sequence
 from smithers.flow.guard import Guard, SagaStep
 from smithers.flow.human import HumanTask
 from smithers.flow.loop import Loop, Turn
+from smithers.flow.stored import read_back
 from smithers.flow.subflow import Inline, Outcome, Subflow
 from smithers.flow.task import Task
 from smithers.flow.wait import Timer
@@ -479,7 +480,7 @@ def body_of(loop: Loop, turn: int) -> Callable[[], Any]:
 
 
 def run_input(workflow: AnyWorkflow, input: Json) -> Any:
-    return input if workflow.input is None else workflow.input.model_validate(input)
+    return input if workflow.input is None else read_back(workflow.input, input)
 
 
 def root_of(workflow: AnyWorkflow, tree: Tree) -> Any:

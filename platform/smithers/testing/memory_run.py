@@ -27,6 +27,7 @@ from smithers.engine.said import Said, collected
 from smithers.engine.state import FINAL
 from smithers.engine.subflows import child_id
 from smithers.errors import WrongState
+from smithers.flow.stored import read_back
 from smithers.flow.workflow import AnyWorkflow
 
 M = TypeVar("M", bound=BaseModel)
@@ -235,7 +236,7 @@ class InMemoryRun:
 
     def answer(self, node: str, value: BaseModel | Json, *, iteration: str = "", by: str = "tester") -> Ruling:
         """A person does a human task. Raises `AnswerRefused` for what does not fit, which counts."""
-        given = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+        given = value.model_dump(mode="json", by_alias=True) if isinstance(value, BaseModel) else value
         return self.say(node, iteration, Answer(True, by, value=given))
 
     def say(self, node: str, iteration: str, answer: Answer) -> Ruling:
@@ -288,7 +289,7 @@ class InMemoryRun:
 
         Raises `InvalidInput` where somebody waits for it and the payload fits nobody who does.
         """
-        value = payload.model_dump(mode="json") if isinstance(payload, BaseModel) else payload
+        value = payload.model_dump(mode="json", by_alias=True) if isinstance(payload, BaseModel) else payload
         sent = Sent(name, value, correlation, by, self.now_ms * 1_000_000)
         refused = refusal(sent, self.nodes.values())
         if refused is not None:
@@ -341,4 +342,4 @@ class InMemoryRun:
         memory = self.planner.state.nodes[node_key(node, iteration)]
         if not memory.has_output:
             raise KeyError(node_key(node, iteration))
-        return model.model_validate(memory.output)
+        return read_back(model, memory.output)

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel
 
 from smithers.engine.answer import Answer, mode_of
+from smithers.engine.check import preflight
 from smithers.engine.command import Command, is_nudge
 from smithers.engine.entry import Json, node_key
 from smithers.engine.frame import NodeRow
@@ -130,6 +131,7 @@ def simulate(  # shape: parameters: what may be scripted
     `AnswerRefused` where a scripted decision does not fit what is asked.
     """
     given = input.model_dump(mode="json") if isinstance(input, BaseModel) else dict(input or {})
+    preflight(workflow, given)
     simulated = Simulated(InMemoryRun(workflow, given, rebuild=rebuild, approved_before=approved_before or {}))
     scripts = {id: iter_of(script) for id, script in (results or {}).items()}
     people = {id: said_in_turn(script) for id, script in (decisions or {}).items()}
@@ -206,7 +208,7 @@ def answer_of(row: NodeRow, said: Said) -> Answer:
         case str():
             return Answer(True, "tester", choice=said)
         case BaseModel():
-            return Answer(True, "tester", value=said.model_dump(mode="json"))
+            return Answer(True, "tester", value=said.model_dump(mode="json", by_alias=True))
         case list() if mode_of(row.detail) == "rank":
             return Answer(True, "tester", ranking=tuple(said))
         case _:

@@ -164,6 +164,7 @@ def test_a_read_at_top_level_that_nothing_can_satisfy_names_its_line_and_id() ->
     assert "No output found" in error.message
     assert "'a'" in error.message
     assert re.search(rf"{HERE}:\d+", error.message)
+    assert "it waits for itself: read in a function of its own" in error.message
 
 
 def test_an_element_that_nobody_understands_is_refused() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import count
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from smithers import Approval, Child, Context, Loop, Parallel, Sequence, Task, TaskContext, Timer, call, workflow
 from smithers.engine.check import check_input
-from smithers.errors import InvalidInput
+from smithers.errors import InvalidInput, RenderError
 from smithers.testing import fails, simulate
 
 
@@ -104,3 +106,20 @@ def test_wrong_input_is_refused_as_the_command_line_refuses_it() -> None:
         with pytest.raises(InvalidInput) as caught:
             check_input(counting, given)
         assert caught.value.wire()["code"] == "INVALID_INPUT"
+
+
+def test_what_up_would_refuse_is_refused() -> None:
+    numbers = count()
+
+    @workflow
+    def unstable(ctx: Context[Any]) -> Child:
+        return Task(f"t{next(numbers)}", output=Number)[Number(n=1)]
+
+    @workflow
+    def nothing(ctx: Context[Any]) -> Child:
+        return None
+
+    with pytest.raises(RenderError, match="changes at every render"):
+        simulate(unstable)
+    with pytest.raises(RenderError, match="empty tree"):
+        simulate(nothing)
