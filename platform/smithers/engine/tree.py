@@ -48,6 +48,7 @@ from smithers.engine.subflows import checked, run_name
 from smithers.errors import InvalidElement, RenderError, SmithersError
 from smithers.flow.approval import Approval
 from smithers.flow.aspects import Aspects, LatencyLimit
+from smithers.flow.binding import misfit
 from smithers.flow.call import takes_argument
 from smithers.flow.context import Context, Reader
 from smithers.flow.deadline import Deadline, Race, Timed
@@ -300,6 +301,8 @@ class Tree:
                 f"Task({task.id!r}) at {show(task.where)} has no body: write Task(...)[function or value]."
             )
         if task.bound is not None:
+            if wrong := misfit(task.bound, task.deps):
+                raise RenderError(f"Task({task.id!r}) at {show(task.where)} {uncallable(task, wrong)}")
             self.check_binding(task.bound.function, task.captured, f"Task({task.id!r})", task.where)
         if task.cache is not None and task.cache.by is not None:
             self.check_binding(task.cache.by, task.cache.captured, f"The cache of Task({task.id!r})", task.where)
@@ -477,6 +480,20 @@ def body_of(loop: Loop, turn: int) -> Callable[[], Any]:
         function = loop.children[0].function
         return (lambda: function(Turn(turn))) if takes_argument(function) else function
     return lambda: loop.children
+
+
+def uncallable(task: Task[Any], wrong: str) -> str:
+    """Says that a body cannot be called with what its task has for it, and what to do."""
+    function = task.bound.function if task.bound is not None else None
+    name = getattr(function, "__name__", type(function).__name__)
+    odd = next((dep for dep in task.deps if not dep.isidentifier()), "")
+    advice = (
+        f"outputs in deps come as parameters, and {odd!r} cannot be the name of one: write deps={{'name': Model}} and "
+        f"needs={{'name': {odd!r}}}."
+        if odd
+        else "its arguments come from call(function, ...) and, by name, from deps."
+    )
+    return f"cannot call {name}: {wrong}. It is given {', '.join(task.deps) or 'nothing'} by deps; {advice}"
 
 
 def run_input(workflow: AnyWorkflow, input: Json) -> Any:
