@@ -6,7 +6,7 @@ does the node wait) is what the store checks in its transaction, so that a test 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from smithers.engine import habit
 from smithers.engine.answer import NOTHING, Answer
 from smithers.engine.command import Command, is_nudge
-from smithers.engine.entry import Entry, Json, Kind, decided_key, ended_key, escalated_key, node_key
+from smithers.engine.entry import Entry, Json, Kind, decided_key, ended_key, escalated_key, node_key, split_node_key
 from smithers.engine.frame import NodeRow, Plan
 from smithers.engine.inbox import Sent, refusal
 from smithers.engine.inputs import check_input
@@ -339,7 +339,23 @@ class InMemoryRun:
 
     def output(self, model: type[M], node: str, iteration: str = "") -> M:
         """Raises `KeyError` where there is none."""
-        memory = self.planner.state.nodes[node_key(node, iteration)]
-        if not memory.has_output:
-            raise KeyError(node_key(node, iteration))
+        nodes = self.planner.state.nodes
+        memory = nodes.get(node_key(node, iteration))
+        if memory is None or not memory.has_output:
+            there = [key for key, one in nodes.items() if one.has_output]
+            raise KeyError(unknown("output of ", node, iteration, there))
         return read_back(model, memory.output)
+
+    def row(self, node: str, iteration: str = "") -> NodeRow:
+        """A node as people see it. Raises `KeyError` where it was never in the tree."""
+        found = self.nodes.get(node_key(node, iteration))
+        if found is None:
+            raise KeyError(unknown("", node, iteration, self.nodes))
+        return found
+
+
+def unknown(what: str, node: str, iteration: str, keys: Iterable[str]) -> str:
+    """The message for a node, or its output, that a test asks for and that is not there."""
+    named = [f"{id}, iteration {pass_}" if pass_ else id for id, pass_ in map(split_node_key, keys)]
+    place = f" in iteration {iteration!r}" if iteration else ""
+    return f"There is no {what}{node!r}{place}. There are: {'; '.join(named) or 'none'}."
