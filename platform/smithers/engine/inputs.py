@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import AliasChoices, AliasPath, ValidationError
+from pydantic import AliasChoices, AliasPath, BaseModel, ValidationError
 
 from smithers.engine.entry import Json
 from smithers.errors import InvalidInput
-from smithers.flow.stored import lost_secrets, read_back
+from smithers.flow.stored import altered, lost_secrets, read_back
 from smithers.flow.workflow import AnyWorkflow
 
 
@@ -22,7 +22,7 @@ def check_input(workflow: AnyWorkflow, input: Any) -> Json:
         return input  # pyright: ignore[reportUnknownVariableType]
     check_keys(workflow, input)  # pyright: ignore[reportUnknownArgumentType]
     try:
-        taken = read_back(workflow.input, input).model_dump(mode="json")
+        value = read_back(workflow.input, input)
     except ValidationError as error:
         lines = [
             f"{'.'.join(map(str, one['loc'])) or 'input'}: {one['msg']} (got {one['input']!r:.60})"
@@ -32,8 +32,26 @@ def check_input(workflow: AnyWorkflow, input: Any) -> Json:
             f"The input does not fit {workflow.input.__name__} of workflow {workflow.name!r}: {'; '.join(lines)}.",
             fields=[".".join(map(str, one["loc"])) for one in error.errors()],
         ) from None
+    taken = value.model_dump(mode="json")
     refuse_secrets(workflow, taken)
+    refuse_changing(workflow, value, taken)
     return taken
+
+
+def refuse_changing(workflow: AnyWorkflow, value: BaseModel, taken: Json) -> None:
+    """The workflow gets what is stored, through its model once more."""
+    assert workflow.input is not None
+    try:
+        changed = altered(value, read_back(workflow.input, taken), taken)
+        said = [f"{field}: {was!r:.60} would become {now!r:.60}" for field, (was, now) in changed.items()]
+    except Exception as error:  # noqa: BLE001  a validator of the author's may raise anything
+        changed, said = {}, [f"{type(error).__name__}: {error}"]
+    if said:
+        raise InvalidInput(
+            f"The input of workflow {workflow.name!r} cannot be read back as it was taken: {'; '.join(said)}. "
+            f"The validators of {workflow.input.__name__} have to take what they have made, and leave it as it is.",
+            fields=list(changed),
+        )
 
 
 def refuse_secrets(workflow: AnyWorkflow, taken: Json) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, Final, TypeVar, cast
 
-from pydantic import BaseModel, PydanticUserError
+from pydantic import BaseModel, PydanticUserError, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
+from pydantic_core import PydanticSerializationError, to_json
 
 M = TypeVar("M", bound=BaseModel)
 STARS: Final = "**********"
@@ -17,9 +18,47 @@ def read_back(model: type[M], data: Any) -> M:
     """A model's value from stored JSON, or from what a person has written.
 
     What is stored has the names of the fields; people may write an alias, too. By alias alone, which is pydantic's
-    default, a stored field that has one would be missing, or silently have its default. Raises `ValidationError`.
+    default, a stored field that has one would be missing, or silently have its default. A strict model takes what JSON
+    has for times, tuples and enums from JSON only, so it is asked again that way. Raises `ValidationError`.
     """
-    return model.model_validate(data, by_alias=True, by_name=True)
+    try:
+        return model.model_validate(data, by_alias=True, by_name=True)
+    except ValidationError as error:
+        try:
+            text = to_json(data)
+        except PydanticSerializationError:  # a program's input may hold anything
+            raise error from None
+        return model.model_validate_json(text, by_alias=True, by_name=True)
+
+
+def altered(taken: BaseModel, back: BaseModel, written: Any) -> dict[str, tuple[Any, Any]]:
+    """What is not the same once a value, `written` as JSON, was read `back`: `{field: (was, is)}`.
+
+    Such a model has a validator that changes a value each time it sees it, and a value is seen at every read. What is of
+    a subclass is read with the fields that the model has.
+    """
+    if type(taken) is not type(back) or back.model_dump(mode="json") == written:
+        return {}
+    one, other = (value.model_dump(mode="json", exclude_computed_fields=True) for value in (taken, back))
+    if is_same(one, other):
+        return {}
+    if not isinstance(cast("object", one), dict):  # a RootModel
+        return {"": (one, other)}
+    return {name: (value, other.get(name)) for name, value in one.items() if not is_same(value, other.get(name))}
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two JSON values say the same, where lists that only differ in their order do: they may have been sets."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        mine, yours = cast("dict[str, Any]", one), cast("dict[str, Any]", other)
+        return mine.keys() == yours.keys() and all(is_same(mine[key], yours[key]) for key in mine)
+    if isinstance(one, list) and isinstance(other, list):
+        left, right = cast("list[Any]", one), cast("list[Any]", other)
+        pairs = zip(left, right, strict=False)
+        return len(left) == len(right) and (
+            all(is_same(*pair) for pair in pairs) or sorted(map(repr, left)) == sorted(map(repr, right))
+        )
+    return one == other or repr(one) == repr(other)  # NaN is not equal to itself
 
 
 @lru_cache(maxsize=256)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from enum import Enum
 from typing import Any
 
 import pytest
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, computed_field, field_validator
 from pydantic.alias_generators import to_camel
 
 from smithers import Child, Context, HumanTask, Sequence, Signal, Subflow, Task, Workflow, call
@@ -140,3 +142,110 @@ def test_secrets_are_refused_in_inputs_and_in_what_people_are_asked() -> None:
         check_input(Workflow("w", lambda ctx: None, Logins), {"logins": [{"password": "hunter2"}]})
     with pytest.raises(InvalidElement, match="password of Logins is a secret"):
         HumanTask("login", output=Logins, prompt="?")
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(strict=True)
+    when: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    colour: Colour = Colour.RED
+    pair: tuple[int, str] = (1, "a")
+    names: set[str] = {"b", "c"}
+    by_number: dict[int, str] = {1: "one"}
+
+
+def test_strict_models_keep_what_json_has_no_types_for(run: Any) -> None:
+    def make(ctx: Context[Any]) -> Child:
+        def read() -> Child:
+            assert ctx.output(Strict, "strict") == Strict()
+            return Task("read", output=Sum, deps={"strict": Strict})[lambda strict: Sum(total=int(strict == Strict()))]
+
+        return Sequence[Task("strict", output=Strict)[Strict], read]
+
+    assert run(make).output(Sum, "read").total == 1
+
+
+def test_a_strict_input_is_taken_as_json() -> None:
+    seen: list[Strict] = []
+
+    def make(ctx: Context[Strict]) -> Child:
+        seen.append(ctx.input)
+        return Task("a", output=Sum)[Sum(total=1)]
+
+    simulate(Workflow("w", make, Strict), {"when": "2026-01-01T00:00:00Z", "colour": "red", "pair": [1, "a"]})
+
+    assert seen[0] == Strict()
+
+
+class Cents(BaseModel):
+    cents: int
+
+    @field_validator("cents")
+    @classmethod
+    def of_euros(cls, euros: int) -> int:
+        return euros * 100
+
+
+class Comma(BaseModel):
+    price: float
+
+    @field_validator("price", mode="before")
+    @classmethod
+    def with_comma(cls, text: str) -> float:
+        return float(text.replace(",", "."))
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "says"),
+    [
+        (Cents, {"cents": 2}, "cents: got int 200, .* it comes back as int 20000"),
+        (Comma, {"price": "1,5"}, "validators that take what they have made .AttributeError"),
+    ],
+)
+def test_a_model_that_cannot_read_what_it_has_made_is_refused(model: Any, given: Any, says: str, run: Any) -> None:
+    ended = run(Task("a", output=model)[lambda: model(**given)])
+
+    assert ended.error["code"] == "INVALID_OUTPUT"
+    with pytest.raises(AssertionError, match=says):
+        raise AssertionError(ended.error["message"])
+    with pytest.raises(InvalidInput, match="cannot be read back as it was taken"):
+        check_input(Workflow("w", lambda ctx: None, model), given)
+
+
+class Base(BaseModel):
+    n: int = 1
+
+
+class Derived(Base):
+    more: str = "x"
+
+
+class Counted(BaseModel):
+    names: set[str] = set()
+
+    @computed_field
+    @property
+    def looked_at(self) -> int:
+        LOOKS.append(1)
+        return len(LOOKS)
+
+
+LOOKS: list[int] = []
+
+
+def test_what_only_looks_different_is_taken(run: Any) -> None:
+    names = {f"name-{number}" for number in range(50)}
+
+    def make(ctx: Context[Any]) -> Child:
+        return Sequence[
+            Task("derived", output=Base)[lambda: Derived(n=2)],
+            Task("counted", output=Counted)[lambda: Counted(names=names)],
+        ]
+
+    ended = run(make)
+
+    assert ended.output(Derived, "derived") == Derived(n=2)
+    assert ended.output(Counted, "counted").names == names
