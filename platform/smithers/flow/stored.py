@@ -34,8 +34,8 @@ def read_back(model: type[M], data: Any) -> M:
 def altered(taken: BaseModel, back: BaseModel, written: Any) -> dict[str, tuple[Any, Any]]:
     """What is not the same once a value, `written` as JSON, was read `back`: `{field: (was, is)}`.
 
-    Such a model has a validator that changes a value each time it sees it, and a value is seen at every read. What is of
-    a subclass is read with the fields that the model has.
+    Such a model has a validator that changes a value each time it sees it, and a value is seen at every read. An
+    instance of a subclass is read with the fields that the model has.
     """
     if type(taken) is not type(back) or back.model_dump(mode="json") == written:
         return {}
