@@ -44,6 +44,7 @@ from smithers.engine.scope import OUTSIDE
 from smithers.engine.stage_bodies import body_of_stage, stage_scope
 from smithers.engine.stages import first_record, holds, is_shielded
 from smithers.engine.state import State
+from smithers.engine.steady import check_steady
 from smithers.engine.subflows import checked, run_name
 from smithers.errors import InvalidElement, RenderError, SmithersError
 from smithers.flow.approval import Approval
@@ -95,6 +96,8 @@ class Tree:
     """Groups in which a slot became free because a leaf was taken down."""
     contexts: dict[str, Context[Any]] = field(default_factory=dict[str, Context[Any]])
     """What the functions of inline subflows are given, by the subflow's key."""
+    steady: set[Where] = field(default_factory=set[Where])
+    """Lines of functions that were seen to render the same twice; the whole tree's is looked at before a run."""
     mounted: int = 0
     fresh: list[Leaf] = field(default_factory=list[Leaf])
     """Leaves mounted since the last look."""
@@ -148,6 +151,9 @@ class Tree:
         try:
             with self.reads.during(part.scope, part.reads):
                 children = list(normalized(part.function(), "This function", part.where))
+                if part.where not in self.steady and part is not self.root:
+                    self.steady.add(part.where)
+                    check_steady(children, normalized(part.function(), "This function", part.where), part.where)
         except Suspended as wait:
             part.suspended, children = wait.missing, []
         except Skipped:

@@ -151,6 +151,32 @@ def test_an_id_that_changes_at_every_render_is_refused() -> None:
     assert "changes at every render" in error.message
 
 
+@pytest.mark.feature("author.ids.stable")
+def test_a_function_that_renders_something_else_each_time_is_refused_when_its_turn_comes(rebuild: bool) -> None:
+    """Called again, as after a crash, it would withdraw what it has begun, and do it under another id."""
+    numbers = count()
+
+    def make(ctx: Context[Any]) -> Child:
+        def unsteady() -> Child:
+            ctx.output(Out, "a")
+            return Parallel[task("b"), task(f"t{next(numbers)}")]
+
+        return Sequence[task("a"), unsteady]
+
+    run = start(make, rebuild=rebuild)
+    with pytest.raises(RenderError, match=r"Task\('t0'\) is there once and not the next time") as caught:
+        run.finish(run.work[0].n, Out())
+
+    assert caught.value.data["code"] == "UNSTABLE_ID"
+    assert re.search(rf"The function at {HERE}:\d+", caught.value.message)
+
+
+def test_a_generator_that_a_function_uses_up_is_refused() -> None:
+    tasks = (task(f"t{number}") for number in range(3))
+
+    assert "such as a generator" in refusal(lambda ctx: Sequence[task("a"), lambda: tasks]).message
+
+
 @pytest.mark.parametrize("empty", [None, False, [], Sequence[()], Sequence[None, Parallel[False]]])
 def test_an_empty_tree_is_refused(empty: Child) -> None:
     assert "has an empty tree" in refusal(lambda ctx: empty).message
