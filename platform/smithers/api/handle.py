@@ -118,7 +118,7 @@ class RunHandle:
         """
         if not name.strip() or correlation == "":
             raise InputError("The name of an event and its correlation id are texts that are not empty.")
-        given = payload.model_dump(mode="json") if isinstance(payload, BaseModel) else payload
+        given = payload.model_dump(mode="json", by_alias=True) if isinstance(payload, BaseModel) else payload
         sent = Sent(name, given, correlation, by or whoami(), time.time_ns())
         await asyncio.to_thread(self._send, sent)
 

@@ -16,6 +16,7 @@ from smithers.engine.scope import OUTSIDE, Scope, resolve
 from smithers.engine.state import Path, State, path_of
 from smithers.errors import RenderError
 from smithers.flow.context import RENDERING, AnyContext
+from smithers.flow.stored import read_back
 from smithers.flow.where import Where, author_line, show
 
 M = TypeVar("M", bound=BaseModel)
@@ -134,7 +135,7 @@ def fresh(model: type[M], output: Any, key: str) -> M:
 
 def validated(model: type[M], output: Any, key: str) -> M:
     try:
-        return model.model_validate(output)
+        return read_back(model, output)
     except ValidationError as error:
         raise RenderError(
             f"The output of {key.rpartition(':')[0]!r} is read as {model.__name__} at {show(author_line())}, but "

@@ -44,10 +44,12 @@ from smithers.engine.scope import OUTSIDE
 from smithers.engine.stage_bodies import body_of_stage, stage_scope
 from smithers.engine.stages import first_record, holds, is_shielded
 from smithers.engine.state import State
+from smithers.engine.steady import check_steady
 from smithers.engine.subflows import checked, run_name
 from smithers.errors import InvalidElement, RenderError, SmithersError
 from smithers.flow.approval import Approval
 from smithers.flow.aspects import Aspects, LatencyLimit
+from smithers.flow.binding import misfit
 from smithers.flow.call import takes_argument
 from smithers.flow.context import Context, Reader
 from smithers.flow.deadline import Deadline, Race, Timed
@@ -57,6 +59,7 @@ from smithers.flow.group import MergeQueue, Parallel, Sequence
 from smithers.flow.guard import Guard, SagaStep
 from smithers.flow.human import HumanTask
 from smithers.flow.loop import Loop, Turn
+from smithers.flow.stored import read_back
 from smithers.flow.subflow import Inline, Outcome, Subflow
 from smithers.flow.task import Task
 from smithers.flow.wait import Timer
@@ -93,6 +96,8 @@ class Tree:
     """Groups in which a slot became free because a leaf was taken down."""
     contexts: dict[str, Context[Any]] = field(default_factory=dict[str, Context[Any]])
     """What the functions of inline subflows are given, by the subflow's key."""
+    steady: set[Where] = field(default_factory=set[Where])
+    """Lines of functions that were seen to render the same twice; the whole tree's is looked at before a run."""
     mounted: int = 0
     fresh: list[Leaf] = field(default_factory=list[Leaf])
     """Leaves mounted since the last look."""
@@ -146,6 +151,9 @@ class Tree:
         try:
             with self.reads.during(part.scope, part.reads):
                 children = list(normalized(part.function(), "This function", part.where))
+                if part.where not in self.steady and part is not self.root:
+                    self.steady.add(part.where)
+                    check_steady(children, normalized(part.function(), "This function", part.where), part.where)
         except Suspended as wait:
             part.suspended, children = wait.missing, []
         except Skipped:
@@ -299,6 +307,8 @@ class Tree:
                 f"Task({task.id!r}) at {show(task.where)} has no body: write Task(...)[function or value]."
             )
         if task.bound is not None:
+            if wrong := misfit(task.bound, task.deps):
+                raise RenderError(f"Task({task.id!r}) at {show(task.where)} {uncallable(task, wrong)}")
             self.check_binding(task.bound.function, task.captured, f"Task({task.id!r})", task.where)
         if task.cache is not None and task.cache.by is not None:
             self.check_binding(task.cache.by, task.cache.captured, f"The cache of Task({task.id!r})", task.where)
@@ -478,8 +488,22 @@ def body_of(loop: Loop, turn: int) -> Callable[[], Any]:
     return lambda: loop.children
 
 
+def uncallable(task: Task[Any], wrong: str) -> str:
+    """Says that a body cannot be called with what its task has for it, and what to do."""
+    function = task.bound.function if task.bound is not None else None
+    name = getattr(function, "__name__", type(function).__name__)
+    odd = next((dep for dep in task.deps if not dep.isidentifier()), "")
+    advice = (
+        f"outputs in deps come as parameters, and {odd!r} cannot be the name of one: write deps={{'name': Model}} and "
+        f"needs={{'name': {odd!r}}}."
+        if odd
+        else "its arguments come from call(function, ...) and, by name, from deps."
+    )
+    return f"cannot call {name}: {wrong}. It is given {', '.join(task.deps) or 'nothing'} by deps; {advice}"
+
+
 def run_input(workflow: AnyWorkflow, input: Json) -> Any:
-    return input if workflow.input is None else workflow.input.model_validate(input)
+    return input if workflow.input is None else read_back(workflow.input, input)
 
 
 def root_of(workflow: AnyWorkflow, tree: Tree) -> Any:

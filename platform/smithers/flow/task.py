@@ -28,7 +28,8 @@ Body = Callable[..., M | Awaitable[M]] | Call[M] | M
 class Task(Asked, Generic[M]):
     """Produces one output (components-task): `Task("id", output=Model)[body]`.
 
-    The body is a function that runs at execution time (sync or async), `call(fn, args)`, or a value of the model.
+    The body is a function that runs at execution time (sync or async), `call(fn, args)`, or a value of the model. One
+    that cannot be called with these arguments and the names in `deps` is refused when the tree renders.
     """
 
     id: str = field(kw_only=False)

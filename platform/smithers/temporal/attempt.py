@@ -18,6 +18,7 @@ from smithers.engine.entry import Entry, Fact, Json
 from smithers.engine.state import PAUSED
 from smithers.errors import BodyDied, KilledWorker, RenderError, TaskError, TaskTimeout
 from smithers.flow.body import TaskBody
+from smithers.flow.stored import read_back
 from smithers.flow.task_context import CancelFlag, TaskContext
 from smithers.flow.usage import Meter, Usage
 from smithers.store import faults
@@ -100,7 +101,7 @@ class Attempt:
         except RenderError:  # whoever begins the body says so
             return None
         try:
-            output = model.model_validate(found.output).model_dump(mode="json")
+            output = read_back(model, found.output).model_dump(mode="json")
         except Exception as error:  # noqa: BLE001  a validator of the author's may raise anything
             self.missed = f"the output of run {found.run_id} does not fit {model.__name__} any more: {error}"
             return None

@@ -166,6 +166,10 @@ class Loose(BaseModel):
     value: Any
 
 
+class Raw(BaseModel):
+    data: bytes
+
+
 class Written(BaseModel, extra="forbid"):
     @computed_field
     def area(self) -> int:
@@ -173,7 +177,9 @@ class Written(BaseModel, extra="forbid"):
 
 
 @pytest.mark.feature("err.INVALID_OUTPUT")
-@pytest.mark.parametrize("hostile", [Ratio(ratio=float("nan")), Loose(value="half \ud83d"), Written()])
+@pytest.mark.parametrize(
+    "hostile", [Ratio(ratio=float("nan")), Loose(value="half \ud83d"), Written(), Raw(data=b"\xff")]
+)
 def test_output_that_cannot_be_read_back_from_the_log_is_refused(hostile: BaseModel) -> None:
     outcome = ran(lambda: hostile, output=type(hostile))
 
