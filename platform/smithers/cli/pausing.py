@@ -10,6 +10,7 @@ from smithers.engine.state import FINAL, PAUSED
 from smithers.errors import WrongState
 from smithers.store.interface import Store
 from smithers.store.records import Append, Run
+from smithers.views.cancelling import CANCEL, refuse_cancelled
 from smithers.views.times import ago, iso, now_ms
 
 MOST_TRIES: Final = 10
@@ -45,7 +46,8 @@ def pauses(store: Store, run: Run) -> list[Entry]:
 
 
 def pause_run(store: Store, run: Run, by: str, note: str | None = None) -> bool:
-    """Whether it was not paused before. Raises `WrongState` if the run has ended."""
+    """Whether it was not paused before. Raises `WrongState` if the run has ended, or is being cancelled: a pause would
+    keep that from happening."""
     return put(store, run, "paused", {"by": by, "note": note})
 
 
@@ -62,10 +64,12 @@ def put(store: Store, run: Run, kind: Kind, data: Json) -> bool:
     for _ in range(MOST_TRIES):
         if run.status in FINAL:
             raise has_ended(run, kind)
+        if begins:
+            refuse_cancelled(store, run, kind)
         if begins == (run.status == PAUSED):
             return False
         nth = len(pauses(store, run)) + begins
-        fact = Fact(kind, f"{kind}:{nth}", data, OpenRun(paused=not begins))
+        fact = Fact(kind, f"{kind}:{nth}", data, OpenRun(paused=not begins, unless=CANCEL if begins else ""))
         if store.append(Append(run.run_id, (fact,))).outcomes == ("stored",):
             return True
         run = store.run(run.run_id)

@@ -23,14 +23,20 @@ def check_input(workflow: AnyWorkflow, input: Any) -> Json:
     try:
         return workflow.input.model_validate(input).model_dump(mode="json")
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(map(str, one['loc'])) or 'input'}: {one['msg']} (got {one['input']!r:.60})"
-            for one in error.errors()
-        ]
         raise InvalidInput(
-            f"The input does not fit {workflow.input.__name__} of workflow {workflow.name!r}: {'; '.join(lines)}.",
+            misfit(workflow, error),
             fields=[".".join(map(str, one["loc"])) for one in error.errors()],
         ) from None
+
+
+def misfit(workflow: AnyWorkflow, error: ValidationError) -> str:
+    """What of an input the workflow's model does not take."""
+    assert workflow.input is not None
+    lines = [
+        f"{'.'.join(map(str, one['loc'])) or 'input'}: {one['msg']} (got {one['input']!r:.60})"
+        for one in error.errors()
+    ]
+    return f"The input does not fit {workflow.input.__name__} of workflow {workflow.name!r}: {'; '.join(lines)}."
 
 
 def check_keys(workflow: AnyWorkflow, input: Json) -> None:

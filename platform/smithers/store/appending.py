@@ -214,9 +214,9 @@ class Log:
                 if state not in states:
                     return f"node {node!r} is {state}, not {' or '.join(states)}"
                 return self._is_there(unless) or self._is_there(following)
-            case OpenRun(paused):
+            case OpenRun(paused, unless):
                 other = paused is not None and paused != (self.status == PAUSED)
-                return f"the run is {self.status}" if self.status in FINAL or other else ""
+                return f"the run is {self.status}" if self.status in FINAL or other else self._is_there(unless)
             case LogEnds(position):
                 moved = f"the log ends at {self.head}, not at {position}" if self.head != position else ""
                 return f"the run is {self.status}" if self.status in FINAL else moved
