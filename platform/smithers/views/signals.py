@@ -13,7 +13,6 @@ from smithers.engine.frame import NodeRow
 from smithers.engine.inbox import PREFIX, WAITING, Sent, open_waits, refusal
 from smithers.engine.state import FINAL
 from smithers.errors import InputError, WrongState
-from smithers.flow.event import LONGEST_NAME
 from smithers.store.interface import Store
 from smithers.store.records import Append, Run
 from smithers.views.nodes import shown_iteration
@@ -62,6 +61,8 @@ def send_command(run_id: str, detail: Json | None) -> str:
 
 def check_names(name: str, correlation: str | None) -> None:
     """Raises `InputError` for a name or correlation id that no wait can have: it would be kept for ever."""
+    from smithers.flow.event import LONGEST_NAME
+
     for text in (name, *([] if correlation is None else [correlation])):
         if text != text.strip() or not text.isprintable() or not 0 < len(text) <= LONGEST_NAME:
             raise InputError(
