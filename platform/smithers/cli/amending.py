@@ -11,7 +11,6 @@ from smithers.errors import WrongState
 from smithers.store.interface import Store
 from smithers.store.records import Append, Run
 from smithers.views.ended import has_ended
-from smithers.worker.order import Order
 
 if TYPE_CHECKING:
     from smithers.engine.diff import PlanDiff
@@ -37,10 +36,10 @@ def amend(
     Raises `WrongState` for a run that is over and for one whose file has changed, `InvalidInput` for what the
     workflow's input model refuses, and `RenderError` where the workflow does not render with it.
     """
-    from smithers.worker.prepare import code_of
+    from smithers.worker.prepare import own_workflow
 
     refuse_closed(run)
-    workflow = code_of(store, run, Order("", file)).code.workflow
+    workflow = own_workflow(store, run, file)
     for _ in range(MOST_TRIES):
         entries = store.entries(run.run_id)
         amendment = amendment_of(workflow, run, entries, given)

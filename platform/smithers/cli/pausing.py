@@ -10,6 +10,7 @@ from smithers.engine.state import FINAL, PAUSED
 from smithers.errors import WrongState
 from smithers.store.interface import Store
 from smithers.store.records import Append, Run
+from smithers.views.cancelling import CANCEL, refuse_cancelled
 from smithers.views.ended import has_ended
 from smithers.views.times import ago, iso, now_ms
 
@@ -46,7 +47,8 @@ def pauses(store: Store, run: Run) -> list[Entry]:
 
 
 def pause_run(store: Store, run: Run, by: str, note: str | None = None) -> bool:
-    """Whether it was not paused before. Raises `WrongState` if the run has ended, or is being cancelled."""
+    """Whether it was not paused before. Raises `WrongState` if the run has ended, or is being cancelled: a pause would
+    keep that from happening."""
     return put(store, run, "paused", {"by": by, "note": note})
 
 
@@ -65,20 +67,12 @@ def put(store: Store, run: Run, kind: Kind, data: Json) -> bool:
         if run.status in FINAL:
             raise has_ended(run, f"Run {run.run_id} cannot be {kind}")
         if begins:
-            refuse_cancelled(store, run)
+            refuse_cancelled(store, run, kind)
         if begins == (run.status == PAUSED):
             return False
         nth = len(pauses(store, run)) + begins
-        fact = Fact(kind, f"{kind}:{nth}", data, OpenRun(not begins, "cancel" if begins else ""))
+        fact = Fact(kind, f"{kind}:{nth}", data, OpenRun(paused=not begins, unless=CANCEL if begins else ""))
         if store.append(Append(run.run_id, (fact,))).outcomes == ("stored",):
             return True
         run = store.run(run.run_id)
     raise WrongState(f"Others pause and unpause run {run.run_id} all the time. Try again.", run=run.run_id)
-
-
-def refuse_cancelled(store: Store, run: Run) -> None:
-    """What a cancel still has to do would wait for the end of the pause."""
-    for entry in store.entries_by_key(run.run_id, "cancel"):
-        by, when = entry.data.get("by") or "somebody", ago(entry.at_ms, now_ms())
-        text = f"Run {run.run_id} cannot be paused: {by} asked to cancel it {when}, and that is final."
-        raise WrongState(text, run=run.run_id, status=run.status)

@@ -24,12 +24,8 @@ def check_input(workflow: AnyWorkflow, input: Any) -> Json:
     try:
         value = read_back(workflow.input, input)
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(map(str, one['loc'])) or 'input'}: {one['msg']} (got {one['input']!r:.60})"
-            for one in error.errors()
-        ]
         raise InvalidInput(
-            f"The input does not fit {workflow.input.__name__} of workflow {workflow.name!r}: {'; '.join(lines)}.",
+            unfit_input(workflow, error),
             fields=[".".join(map(str, one["loc"])) for one in error.errors()],
         ) from None
     taken = value.model_dump(mode="json")
@@ -62,6 +58,16 @@ def refuse_secrets(workflow: AnyWorkflow, taken: Json) -> None:
             "shown, so the workflow would get stars instead. Give the secret's name, and let a task look it up.",
             fields=list(lost),
         )
+
+
+def unfit_input(workflow: AnyWorkflow, error: ValidationError) -> str:
+    """What of an input the workflow's model does not take."""
+    assert workflow.input is not None
+    lines = [
+        f"{'.'.join(map(str, one['loc'])) or 'input'}: {one['msg']} (got {one['input']!r:.60})"
+        for one in error.errors()
+    ]
+    return f"The input does not fit {workflow.input.__name__} of workflow {workflow.name!r}: {'; '.join(lines)}."
 
 
 def check_keys(workflow: AnyWorkflow, input: Json) -> None:

@@ -40,9 +40,9 @@ def reset_of(run_id: str, entries: Sequence[Entry], key: str, *, dependents: boo
     """What resetting the node with this key means at the end of this log.
 
     The log of a failed run ends with the `resumed` that is about to be stored before it. Raises `NodeNotFound` for a
-    node that no frame has shown, and `WrongState`, which names the state found: for a run that has finished or was
-    cancelled, for a node that is not over, where a dependent runs, and where a loop or a block has gone on so that the
-    node has no place any more.
+    node that no frame has shown, and `WrongState`, which names the state found: for a run that has finished, was
+    cancelled or is being cancelled, for a node that is not over, where a dependent runs, and where a loop or a block
+    has gone on so that the node has no place any more.
     """
     state = fold(State(run_id=run_id), entries)
     over(state, key)
@@ -76,6 +76,9 @@ def over(state: State, key: str) -> None:
             f"Run {state.run_id} is {state.status}, which is final. Only open and failed runs go on.",
             status=state.status,
         )
+    if state.cancelled is not None:
+        by = state.cancelled.get("by") or "somebody"
+        raise refusal(state, key, f"{by} asked to cancel the run, in which nothing begins any more")
     if memory.shown not in OVER and not memory.has_output:
         why = {"running": "it is running", "pending": "it has not run yet"}.get(memory.shown, f"it is {memory.shown}")
         raise refusal(state, key, why)

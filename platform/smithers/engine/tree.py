@@ -25,8 +25,11 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from pydantic import ValidationError
+
 from smithers.engine.entry import Json, node_key
 from smithers.engine.inline import renderer, spelled_out, within
+from smithers.engine.inputs import unfit_input
 from smithers.engine.mounts import (
     WIDTH,
     AspectsGroup,
@@ -503,7 +506,14 @@ def uncallable(task: Task[Any], wrong: str) -> str:
 
 
 def run_input(workflow: AnyWorkflow, input: Json) -> Any:
-    return input if workflow.input is None else read_back(workflow.input, input)
+    """What the author's function gets. It was checked when it was stored, by the code of that time."""
+    if workflow.input is None:
+        return input
+    try:
+        return read_back(workflow.input, input)
+    except ValidationError as error:
+        text = f"{unfit_input(workflow, error)} `smithers amend RUN --input JSON` gives the run another one."
+        raise RenderError(text, cause="ValidationError") from None
 
 
 def root_of(workflow: AnyWorkflow, tree: Tree) -> Any:

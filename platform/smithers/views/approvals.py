@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from smithers.engine.answer import Answer
-from smithers.engine.entry import Entry, decided_key
+from smithers.engine.entry import Entry, decided_key, node_key
+from smithers.engine.fold import reset_keys
 from smithers.engine.frame import NodeRow
 from smithers.engine.ruling import WAITING
 from smithers.engine.state import FINAL as ENDED
@@ -59,10 +60,13 @@ def waiting_below(store: Store, run: Run) -> list[str]:
 
 def nothing_waits(store: Store, run: Run) -> str:
     decisions = [entry for entry in store.entries_by_key(run.run_id, "decided:") if entry.kind in FINAL]
-    decided = f" {told_decision(decisions[-1])}" if decisions else ""
     text = f"Nothing waits for an approval in run {run.run_id}"
+    stands = bool(decisions) and not is_reset(store, run.run_id, decisions[-1])
+    decided = f" {told_decision(decisions[-1])}" if stands else ""
     if run.status in ENDED:
         return f"{text}: {how_it_ended(run)}.{decided}"
+    if run.status == WAITING and not stands:
+        return f"{text}: what it asked was reset, and no worker has asked anew yet."
     if run.status == WAITING:  # as long as nobody has planned for the answer
         return f"{text} any more.{decided}"
     return f"{text}: it is {run.status}. `smithers why {run.run_id}` says what it waits for.{decided}"
@@ -122,9 +126,16 @@ def decision_of(store: Store, run_id: str, row: NodeRow) -> Entry | None:
     return next((entry for entry in reversed(mine) if entry.kind in FINAL), None)
 
 
+def is_reset(store: Store, run_id: str, decision: Entry) -> bool:
+    """Whether the node was reset after this decision: it will be asked again, or not at all."""
+    key = node_key(decision.data["node"], decision.data["iteration"])
+    later = (one for one in store.entries_by_key(run_id, "retried:") if one.seq > decision.seq)
+    return any(key in reset_keys(one.data) for one in later)
+
+
 def undecided(store: Store, run: Run, row: NodeRow) -> WrongState:
     earlier = decision_of(store, run.run_id, row)
-    if earlier is not None:
+    if earlier is not None and not is_reset(store, run.run_id, earlier):
         age = span(now_ms() - earlier.at_ms)
         return WrongState(
             f"{told_decision(earlier)} That was {age} ago; an approval is used once.",

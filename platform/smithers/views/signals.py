@@ -12,7 +12,7 @@ from smithers.engine.entry import Entry, Json
 from smithers.engine.frame import NodeRow
 from smithers.engine.inbox import PREFIX, WAITING, Sent, open_waits, refusal
 from smithers.engine.state import FINAL
-from smithers.errors import WrongState
+from smithers.errors import InputError, WrongState
 from smithers.store.interface import Store
 from smithers.store.records import Append, Run
 from smithers.views.ended import how_it_ended
@@ -58,6 +58,18 @@ def send_command(run_id: str, detail: Json | None) -> str:
     if required:
         words += ["--data", json.dumps(dict.fromkeys(required, "..."))]
     return shlex.join(words)
+
+
+def check_names(name: str, correlation: str | None) -> None:
+    """Raises `InputError` for a name or correlation id that no wait can have: it would be kept for ever."""
+    from smithers.flow.event import LONGEST_NAME
+
+    for text in (name, *([] if correlation is None else [correlation])):
+        if text != text.strip() or not text.isprintable() or not 0 < len(text) <= LONGEST_NAME:
+            raise InputError(
+                "The name of an event and its correlation id are texts that are not empty, without blanks at their "
+                f"ends, of at most {LONGEST_NAME} characters: {text!r:.80} would never be waited for."
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from smithers.cli.pausing import pause_of
-from smithers.cli.views.codes import RunCode
+from smithers.cli.views.codes import RunCode, now
 from smithers.engine.answer import listed
 from smithers.engine.entry import Entry, Json
 from smithers.engine.fold import UNPLANNED_KINDS
@@ -136,7 +136,7 @@ def old_code(run: Run, held: RunCode | None) -> list[Reason]:
     """The run is pinned to code that the file does not hold any more, and nobody here hosts it."""
     if held is None or held.standing != "kept":
         return []
-    text = f"It goes by the code {run.digest[:12]}. {run.source} is other code now, and nobody here hosts the old one."
+    text = f"It goes by the code {run.digest[:12]}. {now(run.source)}, and nobody here hosts the old one."
     return [
         Reason(
             "old-code",
