@@ -406,6 +406,37 @@ def test_graph_renders_a_file_with_an_input_and_runs_and_makes_nothing(stage: St
     assert not (stage.root / ".smithers").exists()
 
 
+GROUPED = """
+from pydantic import BaseModel
+from smithers import Loop, Sequence, Task, TryCatchFinally, workflow
+
+class Text(BaseModel):
+    text: str = ""
+
+@workflow
+def polish(ctx):
+    tasks = (Task(id, output=Text)[Text()] for id in ("review", "again"))
+    return Sequence[
+        Loop("rounds", until=lambda: False, max_iterations=3)[tasks],
+        TryCatchFinally(id="safe", catch=Task("mend", output=Text)[Text()])[Task("risk", output=Text)[Text()]],
+    ]
+"""
+
+
+@pytest.mark.feature("cli.graph.render")
+def test_graph_shows_what_is_in_loops_and_blocks(stage: Stage):
+    (stage.root / "flow.py").write_text(GROUPED)
+
+    (sequence,) = stage.call("graph", "flow.py", "--json").json["children"]
+
+    loop, block = sequence["children"]
+
+    assert (loop["kind"], loop["id"], loop["max_iterations"]) == ("loop", "rounds", 3)
+    assert [child["id"] for child in loop["children"]] == ["review", "again"]
+    assert (block["kind"], block["id"]) == ("trycatchfinally", "safe")
+    assert [child["id"] for child in block["children"]] == ["risk"]
+
+
 @pytest.mark.feature("cli.graph.run-id", "cli.graph.input")
 def test_graph_shows_a_run_with_its_outputs_and_another_input_on_request(waiting: Stage):
     (waiting.root / "flow.py").write_text(FLOW)
