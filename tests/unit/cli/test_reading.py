@@ -195,6 +195,17 @@ def test_why_says_that_code_does_not_render_and_how_to_go_on(stage: Stage):
     assert reasons["code"]["command"] == "smithers up --resume r1 --follow"
 
 
+@pytest.mark.feature("cli.why.explain")
+def test_why_says_no_more_that_code_does_not_render_once_a_plan_was_made(stage: Stage):
+    stage.start(release, "r1")
+    data = {"covers": 1, "digest": "d", "error": {"code": "RENDER_ERROR", "message": "no tree"}}
+    stage.store.append(Append("r1", (Fact("render_failed", "render_failed:9:d", data),)))
+
+    stage.end("r1", "build")
+
+    assert [reason["kind"] for reason in stage.call("why", "--json").json["reasons"]] == ["approval"]
+
+
 @pytest.mark.feature("cli.why.json")
 def test_why_of_a_finished_run_waits_for_nothing(stage: Stage):
     stage.start(polish, "r1")
