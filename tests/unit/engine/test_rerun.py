@@ -175,6 +175,18 @@ def test_a_failed_task_has_all_its_attempts_again(rebuild: bool) -> None:
     assert attempts(run) == [("a", "", 4)]
 
 
+@pytest.mark.feature("cli.retrytask.do", "cli.retrytask.budget")
+def test_a_failed_task_of_a_run_that_is_still_open_has_all_its_attempts_again(rebuild: bool) -> None:
+    run = start(Parallel[task("a", retries=1), task("b")], rebuild)
+    for _ in range(2):
+        run.fail(number(run, "a"))
+    assert (run.status, at_work(run)) == ("running", ["b"])
+    assert run.retry("a").data.get("reset") is None
+    assert attempts(run) == [("b", "", 1), ("a", "", 3)]
+    run.fail(number(run, "a"))
+    assert attempts(run) == [("b", "", 1), ("a", "", 4)]
+
+
 def test_a_tolerated_failure_is_tried_again_with_what_went_on_after_it(rebuild: bool) -> None:
     run = start(Sequence[task("a", continue_on_fail=True), task("b"), Approval("ask", title="?")], rebuild)
     fail(run, "a")
