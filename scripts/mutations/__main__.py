@@ -51,9 +51,9 @@ def behaviours_of(copies: Sequence[Copy]) -> Behaviours:
 class Trials:
     """Trials of one tree, side by side. What was tried before is not tried again."""
 
-    def __init__(self, tree: str, copies: Sequence[Copy], marked: Collection[str]) -> None:
+    def __init__(self, tree: str, copies: Sequence[Copy], marked: Collection[str] | None) -> None:
         self.marked = marked
-        self.file = KEPT / f"{tree}.trials"
+        self.file = KEPT / f"{tree}{'' if marked is None else '-all'}.trials"
         self.known: dict[str, Verdict] = {}
         if self.file.is_file():
             told = map(json.loads, self.file.read_text().splitlines())
@@ -95,6 +95,7 @@ def options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1))
     parser.add_argument("--json", action="store_true", help="one object for each change that was tried")
+    parser.add_argument("--marked", action="store_true", help="ask marked tests only, where none notices, too")
     parser.add_argument("--strict", action="store_true", help="it is not enough that a test notices that is not marked")
     return parser.parse_args(words)
 
@@ -118,7 +119,8 @@ def main(words: Sequence[str]) -> int:
     with copied(given.jobs) as copies:
         behaviours = behaviours_of(copies)
         choice = Choice(copies[0].folder, behaviours, equivalents())
-        trials, chosen = Trials(tree, copies, behaviours.rows), list(choice.trials(given.count, given.seed))
+        chosen = list(choice.trials(given.count, given.seed))
+        trials = Trials(tree, copies, None if given.marked else behaviours.rows)
         sources = {trial.change.path: (copies[0].folder / trial.change.path).read_bytes() for trial in chosen}
         with ThreadPoolExecutor(given.jobs) as pool:
             running = {pool.submit(trials.noticed_by, trial): trial for trial in chosen}

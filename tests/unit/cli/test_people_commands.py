@@ -204,6 +204,7 @@ def test_an_answer_after_the_time_is_over_is_told_so(review: Stage) -> None:
 
     assert (answer.status, answer.error["code"]) == (4, "ALREADY_DECIDED")
     assert "Nobody had answered 'review' when its time was over" in answer.error["message"]
+    assert (answer.error["data"]["approved"], answer.error["data"]["by"]) == (False, None)
     assert review.call("human", "inbox", "--json").json["requests"] == []
     assert "Nobody had answered" in review.call("why", "r1").out
     review.plan("r1")
