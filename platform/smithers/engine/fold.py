@@ -429,8 +429,7 @@ def reset(state: State, key: str) -> None:
     memory.turn = ""
     withdraw(state, key)
     reopen(state, key)
-    if memory.attempt:
-        memory.ended = memory.attempt
+    memory.ended = memory.attempt
 
 
 def reopen(state: State, key: str) -> None:

@@ -140,6 +140,18 @@ def test_a_loop_goes_back_to_the_pass(rebuild: bool) -> None:
     assert [row.node for row in run.waiting] == ["ask"]
 
 
+@pytest.mark.feature("cli.retrytask.deps", "exec.attempt.row")
+def test_an_attempt_that_got_lost_in_a_pause_is_counted(rebuild: bool) -> None:
+    run = start(Sequence[task("a"), task("b")], rebuild)
+    finish(run, "a")
+    run.pause()
+    run.lose(number(run, "b"))
+    assert run.retry("a").dependents == ("b:",)
+    run.unpause()
+    finish(run, "a")
+    assert attempts(run) == [("b", "", 2)]
+
+
 @pytest.mark.feature("cli.retrytask.deps")
 def test_timers_and_waits_after_it_begin_anew(rebuild: bool) -> None:
     after = Parallel[Timer("t", duration="1h"), WaitForEvent("e", event="go", output=Out, timeout="1h")]
