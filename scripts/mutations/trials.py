@@ -146,11 +146,19 @@ class Copy:
         return Verdict("nobody")
 
     def red(self, change: Change, words: Sequence[str]) -> str:
-        """The test that turns red when something is changed; empty if none does."""
-        status, test = self.broken(change, TEST_S, words)
-        if TIMEOUT in test and not self.is_quick(test.partition(TIMEOUT)[0]):
-            status, test = self.broken(change, SLOW_S, words)
-        return (test or f"pytest ended with {status}") if status in RED else ""
+        """The test that turns red when something is changed, twice; empty if none does."""
+        limit_s = TEST_S
+        while True:
+            status, test = self.broken(change, limit_s, words)
+            if status not in RED:
+                return ""
+            name = test.partition(TIMEOUT if TIMEOUT in test else " - ")[0]
+            if TIMEOUT in test and limit_s < SLOW_S and not self.is_quick(name):
+                limit_s = SLOW_S
+            elif not name or self.broken(change, limit_s, (name,))[0] in RED:
+                return test or f"pytest ended with {status}"
+            else:  # it fails now and then
+                words = (*words, *without((name,)))
 
     def broken(self, change: Change, test_s: int, words: Sequence[str]) -> tuple[int | None, str]:
         file = self.folder / change.path

@@ -195,6 +195,19 @@ def test_why_says_that_code_does_not_render_and_how_to_go_on(stage: Stage):
     assert reasons["code"]["command"] == "smithers up --resume r1 --follow"
 
 
+@pytest.mark.feature("cli.inspect.print")
+def test_inspect_shows_the_last_nodes_and_all_on_request(waiting: Stage, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("smithers.cli.commands.inspect.MOST_NODES", 1)
+
+    def shown(*options: str) -> list[bool]:
+        out = waiting.call("inspect", *options).out.partition("NODE")[2].partition("\n\n")[0]
+        return [f" {node} " in out for node in ("build", "publish", "tag")]
+
+    assert shown() == [False, False, True]
+    assert shown("--all") == [True, True, True]
+    assert "2 nodes before these: --all" in waiting.call("inspect").err
+
+
 @pytest.mark.feature("cli.why.explain")
 def test_why_says_no_more_that_code_does_not_render_once_a_plan_was_made(stage: Stage):
     stage.start(release, "r1")
