@@ -117,6 +117,7 @@ def test_call_arguments_deps_and_context_meet_in_one_call() -> None:
 @pytest.mark.parametrize(
     ("body", "n"), [(union, 2), (Callme(), 3), (Callme().method, 2), (functools.partial(union), 2)]
 )
+@pytest.mark.feature("plan.exec.inputs")
 def test_context_is_given_however_the_function_is_written(body: Callable[..., Out], n: int) -> None:
     assert ran(body).output == {"n": n, "names": []}
 

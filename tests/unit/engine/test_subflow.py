@@ -361,6 +361,7 @@ def test_a_child_that_somebody_cancels_fails_the_node_for_good(rebuild: bool) ->
     assert run.error["code"] == "WORKFLOW_EXECUTION_FAILED"
 
 
+@pytest.mark.feature("subflow.retries", "resume.contract")
 def test_a_resume_goes_on_with_the_child_that_failed_and_a_retry_does_not(rebuild: bool) -> None:
     run = InMemoryRun(Workflow("p", lambda ctx: about("a", retries=1), None), rebuild=rebuild)
     error = {"code": "WORKFLOW_EXECUTION_FAILED", "message": "x", "retryable": True, "data": {"run_id": "r"}}

@@ -111,6 +111,7 @@ def test_an_id_and_an_output_are_required(write: Any, code: str, says: str) -> N
         (lambda: wrong.Task("a", output=Out, needs={"b": 3}), "depends on 3"),
         (lambda: wrong.Task("a", output=Out, deps={"b": "Out"}), "deps['b']='Out' is not a pydantic model"),
         (lambda: wrong.Task("a", output=Out, meta={"x": {1, 2}}), "meta is not JSON"),
+        (lambda: wrong.Task("a", output=Out, meta={"x": float("nan")}), "meta is not JSON"),
         (lambda: wrong.WaitForEvent("w", event="e", output=Out, depends_on="abc"), "give a list of ids"),
         (lambda: wrong.Timer("t"), "give either duration or until"),
         (lambda: wrong.Timer("t", duration="1s", until=datetime.now(UTC)), "give either duration or until"),

@@ -21,7 +21,7 @@ from smithers.views.held import held_back, held_node
 from smithers.views.limits import limits_of, timer_dues
 from smithers.views.nodes import named
 from smithers.views.reasons import MOST_NODES, Place, Reason, events, people, task, timer, turn
-from smithers.views.rendering import render_failure, waits_for_code
+from smithers.views.rendering import render_failure
 from smithers.views.signals import open_events
 from smithers.views.standing import Standing
 from smithers.views.times import ago, now_ms
@@ -250,19 +250,17 @@ def cancel_request(store: Store, run: Run) -> list[Reason]:
 
 def code(store: Store, run: Run) -> list[Reason]:
     """The run's code does not render: the last `render_failed` that no frame has followed."""
-    if not waits_for_code(store, run):
-        return []
     entry = render_failure(store, run)
-    error: Json = (entry.data.get("error") or {}) if entry else {}
+    if entry is None:
+        return []
+    error: Json = entry.data.get("error") or {}
     text = f"The workflow file does not render: {error.get('code', '')} {error.get('message', '')}"
     text += told_where(text, str(error.get("where") or ""))
-    if entry is None:
-        text = f"It waits for a worker that has its code ({run.digest[:12]}), of {run.source}."
     return [
         Reason(
             "code",
             text,
-            entry.at_ms if entry else run.updated_ms,
+            entry.at_ms,
             f"edit {run.source} and follow the new code",
             f"smithers up --resume {run.run_id} --follow",
             data={"digest": run.digest, "source": run.source},
