@@ -183,6 +183,14 @@ def test_a_run_that_has_ended_takes_no_fact_for_open_runs(run: Maker, status: st
     assert run.append(fact("cancel", OpenRun())).outcomes == ("rejected",)
 
 
+def test_a_fact_for_open_runs_may_need_that_an_entry_is_not_there(run: Maker) -> None:
+    pause = Fact("paused", "paused:1", {}, OpenRun(paused=False, unless="cancel"))
+    run.append(fact("cancel"))
+
+    assert run.append(pause).outcomes == ("rejected",)
+    assert run.append(Fact("paused", "paused:1", {}, OpenRun(paused=False, unless="other"))).outcomes == ("stored",)
+
+
 def test_following_changes_the_code_that_the_run_is_pinned_to(run: Maker) -> None:
     run.append(Fact("follow", "follow:e5", {"digest": "e5" * 32, "source": "/p/new.py"}))
 

@@ -229,6 +229,21 @@ def test_the_last_write_of_a_node_wins(run: Maker) -> None:
     assert (row.state, row.attempt, row.label, row.ordinal, row.detail) == ("ready", 2, "Build ␀it", 3, None)
 
 
+@pytest.mark.parametrize("detail", [None, {}, {"output": "Patch"}])
+def test_what_is_around_a_node_is_kept_beside_its_detail(run: Maker, detail: dict[str, str] | None) -> None:
+    around = {"path": ".0|1", "needs": ["plan"], "caps": [{"group": "0", "id": "", "kind": "parallel", "most": 2}]}
+    run.plan(nodes=(node("build", "pending", detail=detail, around=around),))
+
+    row = run.store.node(run.id, "build")
+
+    assert (row.detail or {}, row.around) == (detail or {}, around)
+    run.plan(number=2, nodes=(node("build", "cancelling", kind=""),))
+    assert run.store.node(run.id, "build").around == around, "it has left the tree: only its state changes"
+    run.plan(number=3, nodes=(node("build", "finished", detail=detail),))
+    last = run.store.node(run.id, "build")
+    assert (last.detail or {}, last.around) == (detail or {}, None)
+
+
 def test_nodes_come_in_the_order_of_the_tree(run: Maker) -> None:
     rows = [("b", "0", 2), ("a", "10", 1), ("a", "9", 1), ("a", "2.10", 1), ("a", "2.9", 1)]
     run.plan(nodes=tuple(node(name, "pending", iteration, ordinal=ordinal) for name, iteration, ordinal in rows))
