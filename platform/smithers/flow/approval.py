@@ -174,6 +174,14 @@ def check_word(value: object, known: tuple[str, ...], what: str) -> None:
 
 
 def check_options(approval: Approval, what: str) -> None:
+    given: Any = approval.options
+    every: list[Any] = [*given] if isinstance(given, list | tuple) else [None]
+    odd: list[Any] = [one for one in every if not isinstance(one, str | ApprovalOption)]
+    if odd:
+        raise invalid(
+            f"{what}: options={odd[0] or given!r:.80}: give a list of keys, such as ['yes', 'no'], or of "
+            "ApprovalOption(key, label, summary)."
+        )
     keys = [option.key for option in approval.choices]
     if approval.mode not in CHOOSING:
         if keys:

@@ -28,6 +28,11 @@ LATE: Any = {"timeout": "1h", "on_timeout": "default"}
     [
         (lambda: Approval("a", mode="choose"), "mode='choose': use approve, select or rank"),  # type: ignore[arg-type]
         (lambda: Approval("a", mode="select"), "needs at least two options"),
+        (
+            lambda: Approval("a", mode="select", options=[{"key": "x"}, {"key": "y"}]),  # type: ignore[list-item]
+            "options={'key': 'x'}: give a list",
+        ),
+        (lambda: Approval("a", mode="select", options="xy"), "options='xy': give a list of keys"),
         (lambda: Approval("a", options=["x", "y"]), 'has options, but mode="approve"'),
         (lambda: Approval("a", mode="rank", options=["x", "x"]), "the option 'x' is given twice"),
         (lambda: Approval("a", mode="rank", options=["x", "y"], on_deny="continue"), "on_deny='continue' has no value"),
