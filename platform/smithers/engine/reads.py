@@ -133,12 +133,14 @@ def fresh(model: type[M], output: Any, key: str) -> M:
     return validated(model, from_json(to_json(output)), key)
 
 
-def validated(model: type[M], output: Any, key: str) -> M:
+def validated(model: type[M], output: Any, key: str, where: Where | None = None) -> M:
+    """Raises `RenderError` with the line of who reads it, which for a task's `deps` is the task's, `where`."""
     try:
         return read_back(model, output)
     except ValidationError as error:
+        place = show(where or author_line())
         raise RenderError(
-            f"The output of {key.rpartition(':')[0]!r} is read as {model.__name__} at {show(author_line())}, but "
+            f"The output of {key.rpartition(':')[0]!r} is read as {model.__name__} at {place}, but "
             f"it does not fit: {error.errors()[0]['msg']} ({'.'.join(map(str, error.errors()[0]['loc']))}). "
             "Read it with the model that its task names as output."
         ) from error
