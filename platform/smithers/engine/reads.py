@@ -22,6 +22,10 @@ from smithers.flow.where import Where, author_line, show
 M = TypeVar("M", bound=BaseModel)
 
 
+class Misread(RenderError):
+    """An output is read with a model that it does not fit."""
+
+
 class Suspended(BaseException):
     """A part reads what is not there yet. Not an `Exception`, so that an author's `except` does not swallow it."""
 
@@ -139,7 +143,7 @@ def validated(model: type[M], output: Any, key: str, where: Where | None = None)
         return read_back(model, output)
     except ValidationError as error:
         place = show(where or author_line())
-        raise RenderError(
+        raise Misread(
             f"The output of {key.rpartition(':')[0]!r} is read as {model.__name__} at {place}, but "
             f"it does not fit: {error.errors()[0]['msg']} ({'.'.join(map(str, error.errors()[0]['loc']))}). "
             "Read it with the model that its task names as output."

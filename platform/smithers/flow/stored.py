@@ -58,7 +58,7 @@ def is_same(one: object, other: object) -> bool:
         return len(left) == len(right) and (
             all(is_same(*pair) for pair in pairs) or sorted(map(repr, left)) == sorted(map(repr, right))
         )
-    return one == other or str(cast("object", one)) == str(cast("object", other))  # NaN is not equal to itself
+    return one == other or str([one]) == str([other])  # pyright: ignore[reportUnknownArgumentType]  NaN is not equal to itself
 
 
 @lru_cache(maxsize=256)

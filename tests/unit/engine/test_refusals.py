@@ -414,3 +414,10 @@ def test_deps_that_are_read_with_another_model_name_the_tasks_line(rebuild: bool
 
     with pytest.raises(RenderError, match=rf"'a' is read as Other at {HERE}:\d+, but it does not fit"):
         run.planner.body("b", "")
+
+
+def test_deps_that_do_not_fit_fail_their_task_and_not_the_step(run: Any) -> None:
+    ended = run(Sequence[task("a"), Task("b", output=Out, deps={"a": Other})[lambda a: Out()]])
+
+    assert (ended.status, ended.state("b")) == ("failed", "failed")
+    assert "'a' is read as Other" in ended.error["message"]
