@@ -533,7 +533,7 @@ class Planner:
         task: Task[Any] = leaf.element
         sources = outputs_of(self.tree, leaf)
         deps = {
-            name: validated(task.deps[name], self.state.nodes[f"{id}:{turn}"].output, f"{id}:{turn}")
+            name: validated(task.deps[name], self.state.nodes[f"{id}:{turn}"].output, f"{id}:{turn}", task.where)
             for name, (id, turn) in sources.items()
         }
         return TaskBody(task, deps)

@@ -66,7 +66,7 @@ from smithers.flow.stored import read_back
 from smithers.flow.subflow import Inline, Outcome, Subflow
 from smithers.flow.task import Task
 from smithers.flow.wait import Timer
-from smithers.flow.where import PACKAGE, Where, show
+from smithers.flow.where import LIBRARY, PACKAGE, Where, show
 from smithers.flow.workflow import AnyWorkflow
 
 
@@ -166,7 +166,7 @@ class Tree:
         except SmithersError:
             raise
         except Exception as error:
-            raise RenderError(f"Rendering failed: {describe(error)}", cause=type(error).__name__) from error
+            raise RenderError(f"Rendering failed: {describe(error, part.where)}", cause=type(error).__name__) from error
         for node in part.reads:
             self.readers.setdefault(node, {})[part] = None
         self.adopt(part, children)
@@ -537,12 +537,14 @@ def duplicate(id: str, first: Where, second: Where, kind: str) -> RenderError:
     )
 
 
-def describe(error: Exception) -> str:
-    """The error with the author's line, which is the innermost one outside of the platform and its libraries."""
-    trace, line = error.__traceback__, ""
+def describe(error: Exception, where: Where | None = None) -> str:
+    """The error with the author's line, which is the innermost one outside of the platform and of libraries, Python's
+    own included; `where` is for an error that comes before any of the author's lines, as from a call that does not fit.
+    """
+    trace, line = error.__traceback__, "" if where is None else f" (of the function at {show(where)})"
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if "site-packages" not in file and not file.startswith(PACKAGE):
+        if not ("site-packages" in file or file.startswith((PACKAGE, LIBRARY)) or file[:1] == "<"):
             line = f" at {file}:{trace.tb_lineno}"
         trace = trace.tb_next
     return f"{type(error).__name__}: {error}{line}"

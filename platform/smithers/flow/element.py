@@ -140,9 +140,17 @@ def normalized(child: Child, parent: str, where: Where | None = None) -> Iterato
         case _ if isinstance(child, type):
             name = child.__name__
             raise invalid(f"{parent} got the class {name} as a child: write {name}(...).", where)
+        case _ if hasattr(child, "__origin__"):
+            raise invalid(
+                f"{parent} got {child!r:.60} as a child, which is a type: where it was to be an element, its name is "
+                "imported from somewhere else, too.",
+                where,
+            )
         case _ if isinstance(child, Iterable):
             for one in cast("Iterable[Child]", child):
                 yield from normalized(one, parent, where)
+        case _ if type(child).__module__ == "smithers.flow.workflow":
+            raise invalid(f'{parent} got a workflow as a child: write Subflow("id", workflow=..., output=...).', where)
         case _ if callable(child):
             check_not_async(child, f"A child of {parent}")
             yield Part(child, captured(child))

@@ -47,7 +47,7 @@ def altered(taken: BaseModel, back: BaseModel, written: Any) -> dict[str, tuple[
     return {name: (value, other.get(name)) for name, value in one.items() if not is_same(value, other.get(name))}
 
 
-def is_same(one: Any, other: Any) -> bool:
+def is_same(one: object, other: object) -> bool:
     """Whether two JSON values say the same, where lists that only differ in their order do: they may have been sets."""
     if isinstance(one, dict) and isinstance(other, dict):
         mine, yours = cast("dict[str, Any]", one), cast("dict[str, Any]", other)
@@ -58,7 +58,7 @@ def is_same(one: Any, other: Any) -> bool:
         return len(left) == len(right) and (
             all(is_same(*pair) for pair in pairs) or sorted(map(repr, left)) == sorted(map(repr, right))
         )
-    return one == other or repr(one) == repr(other)  # NaN is not equal to itself
+    return one == other or str([one]) == str([other])  # pyright: ignore[reportUnknownArgumentType]  NaN is not equal to itself
 
 
 @lru_cache(maxsize=256)

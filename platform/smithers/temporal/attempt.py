@@ -15,8 +15,9 @@ from typing import Final, NoReturn
 from smithers.engine.command import Command
 from smithers.engine.deaths import MOST_DEATHS
 from smithers.engine.entry import Entry, Fact, Json
+from smithers.engine.reads import Misread
 from smithers.engine.state import PAUSED
-from smithers.errors import BodyDied, KilledWorker, RenderError, TaskError, TaskTimeout
+from smithers.errors import BodyDied, InvalidOutput, KilledWorker, RenderError, TaskError, TaskTimeout
 from smithers.flow.body import TaskBody
 from smithers.flow.stored import read_back
 from smithers.flow.task_context import CancelFlag, TaskContext
@@ -213,6 +214,8 @@ class Attempt:
         context = self.context(nth, flag)
         try:
             body = self.body()
+        except Misread as error:  # its `deps`: the same at every try
+            return failed(InvalidOutput(error.message), 0)
         except RenderError:
             if self.is_cancelling(surely=True):  # and the tree does not have it any more
                 return {"outcome": "cancelled", "ms": 0}

@@ -15,8 +15,9 @@ from smithers.engine.check import preflight
 from smithers.engine.command import Command, is_nudge
 from smithers.engine.entry import Json, node_key
 from smithers.engine.frame import NodeRow
+from smithers.engine.reads import Misread
 from smithers.engine.subflows import child_id, refusal, told
-from smithers.errors import InputError, SmithersError
+from smithers.errors import InputError, InvalidOutput, SmithersError
 from smithers.flow.subflow import Subflow
 from smithers.flow.task import Task
 from smithers.flow.task_context import CancelFlag, TaskContext
@@ -323,7 +324,12 @@ def really(simulated: Simulated, command: Command) -> None:
         sink=Kept(simulated.lines),
         meter=Meter(command.node, limits.get("tokens")),
     )
-    outcome = perform(run.planner.body(command.node, command.iteration), context)
+    try:
+        body = run.planner.body(command.node, command.iteration)
+    except Misread as error:
+        run.end(command.n, "failed", error={**InvalidOutput(error.message).wire(), "retryable": False})
+        return
+    outcome = perform(body, context)
     used = {} if outcome.usage is None else {"usage": outcome.usage}
     run.end(command.n, outcome.outcome, output=outcome.output, error=outcome.error, **used)
 

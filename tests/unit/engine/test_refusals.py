@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, wraps
@@ -378,3 +380,44 @@ def test_looking_for_cycles_costs_what_there_are_dependencies(monkeypatch: pytes
     preflight(Workflow("w", lambda ctx: Parallel[chain], None), {})
 
     assert looked < 300 * 4
+
+
+def test_errors_of_the_authors_code_name_the_authors_line_and_not_that_of_pythons_library() -> None:
+    message = refusal(lambda ctx: json.loads("{")).message
+
+    assert "JSONDecodeError" in message
+    assert re.search(rf" at {HERE}:\d+$", message)
+
+
+def test_a_function_that_wants_what_a_child_is_not_given_is_named_by_its_line() -> None:
+    message = refusal(lambda ctx: Sequence[task("a"), lambda missing: task("b")]).message
+
+    assert "'missing'" in message
+    assert re.search(rf"of the function at {HERE}:\d+", message)
+
+
+@pytest.mark.parametrize(
+    ("write", "says"),
+    [
+        (lambda: Sequence[typing.Sequence[int]], "Sequence got typing.Sequence.int. as a child, which is a type"),
+        (lambda: Sequence[Workflow("w", lambda ctx: None, None)], "a workflow as a child: write Subflow"),
+    ],
+)
+def test_what_only_looks_like_a_child_is_told_what_it_is(write: Callable[[], object], says: str) -> None:
+    with pytest.raises(InvalidElement, match=says):
+        write()
+
+
+def test_deps_that_are_read_with_another_model_name_the_tasks_line(rebuild: bool) -> None:
+    run = start(Sequence[task("a"), Task("b", output=Out, deps={"a": Other})[lambda a: Out()]], rebuild=rebuild)
+    run.finish(run.work[0].n, Out())
+
+    with pytest.raises(RenderError, match=rf"'a' is read as Other at {HERE}:\d+, but it does not fit"):
+        run.planner.body("b", "")
+
+
+def test_deps_that_do_not_fit_fail_their_task_and_not_the_step(run: Any) -> None:
+    ended = run(Sequence[task("a"), Task("b", output=Out, deps={"a": Other})[lambda a: Out()]])
+
+    assert (ended.status, ended.state("b")) == ("failed", "failed")
+    assert "'a' is read as Other" in ended.error["message"]
