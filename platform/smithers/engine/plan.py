@@ -222,8 +222,10 @@ class Planner:
         return self.frame([*started, *admitted])
 
     def forget_unseen(self) -> None:
-        """What was mounted where nothing begins any more, and nobody has seen, is not told."""
-        self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.key in self.state.nodes or not leaf.is_halted]
+        """What was mounted where nothing begins any more, and nobody has seen, is not told. What this plan has ended
+        before that is told."""
+        seen = self.state.nodes.keys() | self.advance.changes.final.keys()
+        self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.key in seen or not leaf.is_halted]
 
     def wind_down(self) -> None:
         """Cancels a run in which blocks have to clean up first: all but their cleanup is halted."""

@@ -61,6 +61,9 @@ class Attempt:
     """What bodies of this attempt have reported that died meanwhile."""
     missed: str = field(default="", init=False)
     """Why an output that the cache has was not taken."""
+    rests_on: int | None = field(default=None, init=False)
+    """Of an end that was decided without a body: the newest claim that was seen, 0 for none. Nobody may have begun a
+    body after that."""
     work: Callable[[], Ended] | None = field(default=None, init=False)
     """What is to be done on this thread; None where we attach to a body that runs already."""
 
@@ -125,10 +128,13 @@ class Attempt:
 
     def begin(self) -> Running | Ended | None:
         found = self.claims().look() if self.careful else Begin(1, 0)
+        self.rests_on = None
         while isinstance(found, Begin):
             if found.deaths >= MOST_DEATHS:
+                self.rests_on = found.nth - 1
                 return failed(killed(found), 0)
             if self.is_cancelling():
+                self.rests_on = found.nth - 1
                 return {"outcome": "cancelled", "ms": 0}
             cached = self.cached()
             if cached is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from smithers import Child, Context, Loop, Parallel, Sequence, Task, Workflow
+from smithers import Child, Context, Loop, Parallel, Sequence, Task, TryCatchFinally, Workflow
 from smithers.testing import InMemoryRun
 from tests.unit.engine.trees import told
 
@@ -56,3 +56,22 @@ def test_a_block_whose_time_is_over_does_not_wait_for_what_a_part_shows_no_more(
     assert told(warm) == told(cold)
     assert warm.planner.state.stages["limit:"]["end"] == "done"
     assert set(numbers(warm)) == {"a", "y"}
+
+
+def ends_at_once(ctx: Context[Any]) -> Child:
+    """A loop is over in the plan that begins it, and fails the group around a block that has to clean up."""
+    loop = Loop("loop", until=lambda turn: False, max_iterations=2, on_max_reached="fail")[
+        Task("skipped", output=Out, skip_if=True)[work]
+    ]
+    guard = TryCatchFinally(id="guard", finally_=task("cleanup"))[task("body")]
+    return Parallel(fail_fast=True)[guard, loop]
+
+
+def test_where_a_node_belongs_is_told_by_the_frame_that_shows_it() -> None:
+    warm, cold = (InMemoryRun(Workflow("ends", ends_at_once, None), rebuild=rebuild) for rebuild in (False, True))
+    for run in (warm, cold):
+        while run.work:
+            run.finish(run.work[0].n, Out(n=1))
+    assert told(warm) == told(cold)
+    assert warm.plans[0].frame["nodes"]["skipped:1"] == "skipped"
+    assert warm.plans[0].frame["homes"]["skipped"] == "loop"
