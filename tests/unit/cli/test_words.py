@@ -38,6 +38,8 @@ from smithers.views.times import clock, offset, parse_span, span
         ("up flow.py --resume false", "up flow.py"),
         ("up --resume --no-wait", "up --resume=latest --no-wait"),
         ("approve r1 --resume", "approve r1 --resume"),
+        ("doctor --redrive", "doctor --redrive-parted"),
+        ("logs --redrive", "logs --redrive"),
         ("output -- --follow false", "output -- --follow false"),
         ("", ""),
     ],

@@ -347,6 +347,8 @@ def test_what_is_not_tracked_is_not_shown_but_counts(run: Any, tracking: Trackin
 # What is refused
 
 
+@pytest.mark.feature("aspects.token.max", "aspects.cost.maxUsd", "aspects.latency.maxMs")
+@pytest.mark.feature("aspects.token.onExceeded", "aspects.latency.onExceeded")
 @pytest.mark.parametrize(
     ("write", "why"),
     [
@@ -362,6 +364,7 @@ def test_what_is_not_tracked_is_not_shown_but_counts(run: Any, tracking: Trackin
         (lambda: Estimate(tokens=-1), "0 or more"),
         (lambda: Aspects(token_budget=1000), "write token_budget=TokenBudget"),  # type: ignore[arg-type]
         (lambda: Aspects(**tokens(1))[lambda: task("a")], "needs an id of its own"),
+        (lambda: Aspects(id="a b", **tokens(1)), "starts with a letter, digit or underscore"),
         (lambda: Task("a", output=Out, estimate=5), "write estimate=Estimate"),  # type: ignore[arg-type]
     ],
 )
