@@ -336,7 +336,7 @@ def test_what_waits_for_people_or_events_is_brought_on_by_their_command(stage: S
 
 @workflow
 def flaky(ctx: Context[None]):
-    return Task("a", output=Text, retries=3, retry=RetryPolicy(initial_delay="1h"))[work]
+    return Task("a", output=Text, retries=3, retry=RetryPolicy(initial_delay="1h", max_delay="1h"))[work]
 
 
 def test_a_retry_says_when_it_is_and_why(stage: Stage) -> None:
