@@ -79,13 +79,16 @@ class Advance:
     deferrals: int = 0
     waiters: dict[str, dict[Leaf, None]] = field(default_factory=dict[str, dict[Leaf, None]])
     woken: dict[str, bool] = field(default_factory=dict[str, bool])
-    """Ids of cancelled leaves, and if that is news. Who waits for them is looked at last: it may be cancelled too."""
+    """Ids whose output came or will never come, and if readers have to hear of it yet, as of cancelled leaves. Who
+    waits for them is looked at last: it may be cancelled too."""
     waits: Waits = field(default_factory=Waits)
 
     def changed(self, node: str) -> None:
-        """An output of `node` came, or will never come."""
+        """An output of `node` came, or will never come. Who waits for it goes on, whether its turn comes or not."""
         for part in self.tree.readers.get(node, ()):
             self.dirty[part] = None
+        if node in self.waiters:
+            self.woken.setdefault(node, False)
         self.hopeful.update(self.tree.watchers.pop(node, {}))
 
     def settle(self) -> None:
@@ -176,6 +179,8 @@ class Advance:
             self.changes.leaves[leaf.key] = leaf  # also one whose turn it is not: an async event may have set it back
             if leaf.status == ACTIVE and leaf.attached:
                 self.start(leaf)
+            else:
+                elsewhere.append(leaf.key)
         for key in elsewhere:
             self.wake(split_node_key(key)[0])
         for part in rendered:

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
 
 def recall_failures(advance: Advance, leaves: Iterable[Leaf]) -> None:
-    """Marks groups in which something has failed before anything goes on, as it was when it failed."""
+    """Marks groups in which something has failed before anything goes on, as it was when it failed.
+
+    A leaf that has left the tree again, as its part has rendered twice, fails nothing.
+    """
     tree = advance.tree
-    failed: list[Mount] = [leaf for leaf in leaves if has_failed(advance, leaf)]
+    failed: list[Mount] = [leaf for leaf in leaves if leaf.attached and has_failed(advance, leaf)]
     for key, how in tree.state.ended_loops.items():
         loop = tree.loops.get(key)
         if loop is not None and how == "max" and loop.loop.on_max_reached == "fail":

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from smithers.engine.failing import recall_failures
 from smithers.engine.judge import judge
-from smithers.engine.mounts import ACTIVE, DONE, FAILED, IDLE, Group, Mount, PartGroup
+from smithers.engine.mounts import ACTIVE, DONE, FAILED, IDLE, Group, GuardGroup, Leaf, LoopGroup, Mount, PartGroup
 from smithers.engine.people import give_missing
+from smithers.engine.state import State
 
 if TYPE_CHECKING:
     from smithers.engine.advance import Advance
@@ -73,23 +74,39 @@ def put_back(advance: Advance, part: PartGroup) -> None:
 
 def goes_back(advance: Advance, part: PartGroup) -> bool:
     """Whether others have gone past the part, and it now has something to do."""
-    if part.status != DONE:
-        return part.aside
-    nodes = advance.tree.state.nodes
-    verdicts = (judge(leaf.element, nodes.get(leaf.key)) for leaf in part.leaves())
-    return any(verdict not in ("finished", "skipped") for verdict in verdicts)
+    return part.aside if part.status != DONE else not is_over(advance, part)
+
+
+def is_over(advance: Advance, part: PartGroup) -> bool:
+    """Whether nothing in it has anything to do or has failed: no leaf, no function that waits for what it reads, no
+    loop and no block."""
+    return all(has_nothing_to_do(advance.tree.state, mount) for mount in (part, *walk(part)))
+
+
+def has_nothing_to_do(state: State, mount: Mount) -> bool:
+    match mount:
+        case Leaf():
+            return judge(mount.element, state.nodes.get(mount.key)) in ("finished", "skipped")
+        case PartGroup():
+            return mount.suspended is None
+        case LoopGroup():
+            how = state.ended_loops.get(mount.key)
+            return mount.loop.skip_if or how == "until" or (how == "max" and mount.loop.on_max_reached != "fail")
+        case GuardGroup():
+            return mount.guard.skip_if or state.stages.get(mount.key, {}).get("end") == "done"
+        case _:
+            return True
 
 
 def reopen(advance: Advance, part: PartGroup) -> None:
     """A part that was over renders something again. Unless that is over as well, everything is looked at anew."""
     nodes = advance.tree.state.nodes
     part.status = DONE
-    verdicts = {leaf: judge(leaf.element, nodes.get(leaf.key)) for leaf in part.leaves()}
-    if all(verdict in ("finished", "skipped") for verdict in verdicts.values()):
+    if is_over(advance, part):
         for mount in walk(part):
             mount.status = DONE
-        for leaf, verdict in verdicts.items():  # what came while it was not in the tree
-            if verdict == "skipped":
+        for leaf in part.leaves():  # what came while it was not in the tree
+            if judge(leaf.element, nodes.get(leaf.key)) == "skipped":
                 advance.never_comes(leaf.key, "skipped")
             elif give_missing(advance.tree, leaf, advance.changes.people):
                 advance.changed(leaf.element.id)

@@ -1,0 +1,166 @@
+"""Several facts in one plan, and parts that render something else by them: a warm planner says what a cold one says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from smithers import Child, Context, HumanTask, Loop, Parallel, Sequence, Task, TryCatchFinally
+from smithers.testing import InMemoryRun
+from tests.unit.engine.asking import Out, work
+from tests.unit.engine.by_hand import at_work, number, start
+
+
+def task(id: str, **props: Any) -> Task[Out]:
+    return Task(id, output=Out, retries=0, **props)[work]
+
+
+def ask(id: str, **props: Any) -> HumanTask[Out]:
+    return HumanTask(id, output=Out, prompt="?", **props)
+
+
+def has(ctx: Context[Any], id: str) -> bool:
+    return ctx.output_maybe(Out, id) is not None
+
+
+def together(run: InMemoryRun, *facts: Callable[[], object]) -> None:
+    """Stores them all, and plans then."""
+    run.paused = True
+    for fact in facts:
+        fact()
+    run.paused = False
+    run.plan()
+
+
+def denies(run: InMemoryRun, node: str) -> Callable[[], object]:
+    return lambda: run.decide(node, approved=False)
+
+
+def answers(run: InMemoryRun, node: str) -> Callable[[], object]:
+    return lambda: run.answer(node, Out())
+
+
+def finishes(run: InMemoryRun, node: str) -> Callable[[], object]:
+    return lambda: run.finish(number(run, node), Out())
+
+
+def shows_another_once_answered(ctx: Context[Any]) -> Child:
+    asked = ask("second", async_=True), task("beside")
+    return Parallel[ask("first"), lambda: task("after") if has(ctx, "first") else asked]
+
+
+@pytest.mark.parametrize("order", [("first", "second"), ("second", "first")])
+def test_a_denial_of_what_an_answer_takes_out_of_the_tree_fails_nothing(rebuild: bool, order: tuple[str, str]) -> None:
+    run = start(shows_another_once_answered, rebuild)
+    facts = {"first": answers(run, "first"), "second": denies(run, "second")}
+    together(run, *(facts[one] for one in order))
+
+    assert run.status == "running"
+    run.cancelled(number(run, "beside"))
+    run.finish(number(run, "after"), Out())
+    assert (run.status, run.nodes["second:"].state) == ("finished", "unmounted")
+
+
+def test_a_denial_fails_the_group_that_still_asks(rebuild: bool) -> None:
+    run = start(shows_another_once_answered, rebuild)
+    together(run, denies(run, "second"), finishes(run, "beside"))
+
+    assert run.status == "failed"
+
+
+@pytest.mark.parametrize("source", [task("source"), ask("source")], ids=["task", "human task"])
+def test_who_waits_for_a_node_goes_on_by_its_output_though_its_turn_comes_later(rebuild: bool, source: Child) -> None:
+    """In the plan that hears of the output, the node moves behind another one."""
+
+    def tree(ctx: Context[Any]) -> Child:
+        moving = Sequence[lambda: [task("before"), source] if has(ctx, "news") else source]
+        return Parallel[task("news"), moving, task("after", depends_on=["source"])]
+
+    run = start(tree, rebuild)
+    end = answers if isinstance(source, HumanTask) else finishes
+    together(run, end(run, "source"), finishes(run, "news"))
+
+    assert at_work(run) == ["before", "after"]
+
+
+def leaves_and_returns(source: Child) -> Callable[[Context[Any]], Child]:
+    def tree(ctx: Context[Any]) -> Child:
+        def moving() -> Child:
+            if has(ctx, "return"):
+                return [task("before"), source]
+            return task("instead") if has(ctx, "leave") else source
+
+        return Parallel[task("leave"), task("return"), Sequence[moving], task("after", depends_on=["source"])]
+
+    return tree
+
+
+def test_an_answer_is_heard_when_its_question_comes_back_behind_something_else(rebuild: bool) -> None:
+    run = start(leaves_and_returns(ask("source")), rebuild)
+    together(run, answers(run, "source"), finishes(run, "leave"))
+    assert at_work(run) == ["return", "instead"]
+    run.finish(number(run, "return"), Out())
+
+    assert at_work(run) == ["instead", "before", "after"]
+
+
+def test_who_waits_for_what_was_stopped_goes_on_though_it_comes_back_behind_something_else(rebuild: bool) -> None:
+    run = start(leaves_and_returns(task("source")), rebuild)
+    run.finish(number(run, "leave"), Out())
+    run.finish(number(run, "return"), Out())
+    assert at_work(run) == ["source", "instead", "before"]
+    run.cancelled(number(run, "source"))
+
+    assert at_work(run) == ["instead", "before", "after"]
+
+
+def late(shown: Callable[[Context[Any]], Child]) -> Callable[[Context[Any]], Child]:
+    """A part that is over, and then shows what has no node."""
+
+    def tree(ctx: Context[Any]) -> Child:
+        return Parallel[task("news"), lambda: shown(ctx) if has(ctx, "news") else nothing()]
+
+    return tree
+
+
+def reads(ctx: Context[Any]) -> Child:
+    return task(f"after-{ctx.output(Out, 'never').n}")
+
+
+def nothing() -> Child:
+    return []
+
+
+def cleans_up(ctx: Context[Any]) -> Child:
+    return TryCatchFinally(id="block", finally_=task("cleanup"))[nothing]
+
+
+def reaches_its_cap(ctx: Context[Any]) -> Child:
+    return Loop("loop", until=False, max_iterations=1, on_max_reached="fail")[nothing]
+
+
+@pytest.mark.parametrize(
+    ("shown", "code"),
+    [
+        (reads, "MISSING_OUTPUT"),
+        (lambda ctx: lambda: reads(ctx), "MISSING_OUTPUT"),
+        (reaches_its_cap, "LOOP_MAX_REACHED"),
+    ],
+    ids=["reads", "shows what reads", "loop"],
+)
+def test_a_part_that_was_over_and_shows_no_node_is_not_over(rebuild: bool, shown: Any, code: str) -> None:
+    run = start(late(shown), rebuild)
+    run.finish(number(run, "news"), Out())
+
+    assert (run.status, run.error and run.error["code"]) == ("failed", code)
+
+
+def test_a_block_without_nodes_that_a_part_shows_late_cleans_up(rebuild: bool) -> None:
+    run = start(late(cleans_up), rebuild)
+    run.finish(number(run, "news"), Out())
+    assert at_work(run) == ["cleanup"]
+    run.finish(number(run, "cleanup"), Out())
+
+    assert run.status == "finished"
