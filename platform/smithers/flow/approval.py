@@ -140,8 +140,6 @@ class Approval(Asked):
             check_word(value, known, f"{what}: {name}")
         if not isinstance(self.auto_approve, AutoApprove | None):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise invalid(f"{what}: auto_approve={self.auto_approve!r:.60}: write AutoApprove(after=3).")
-        if isinstance(self.options, str):
-            raise invalid(f"{what}: options={self.options!r:.60} is one text: give a list of options.")
         check_options(self, what)
         check_people(self.allowed_users, f"{what}: allowed_users")
         check_people(self.allowed_scopes, f"{what}: allowed_scopes")
