@@ -137,7 +137,7 @@ def test_an_id_and_an_output_are_required(write: Any, code: str, says: str) -> N
         (lambda: wrong.Approval("a", quorum=2.0), "quorum=2.0"),
         (lambda: wrong.Approval("a", quorum="2"), "quorum='2'"),
         (lambda: wrong.Approval("a", auto_approve=True), "write AutoApprove(after=3)"),
-        (lambda: wrong.Approval("a", mode="select", options="xy"), "options='xy' is one text"),
+        (lambda: wrong.Approval("a", mode="select", options="xy"), "options='xy': give a list of keys"),
         (lambda: wrong.AutoApprove(after="3"), "AutoApprove(after='3')"),
         (wrong.AutoApprove, "never approves"),
         (lambda: wrong.AutoApprove(condition="x"), "give True or False, or a function"),
