@@ -6,6 +6,7 @@ whoever reads that renders again in turn; then failures; and only then does anyt
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from smithers.engine.failing import recall_failures
@@ -13,6 +14,7 @@ from smithers.engine.judge import judge
 from smithers.engine.mounts import ACTIVE, DONE, FAILED, IDLE, Group, GuardGroup, Leaf, LoopGroup, Mount, PartGroup
 from smithers.engine.people import give_missing
 from smithers.engine.state import State
+from smithers.engine.tree import land
 
 if TYPE_CHECKING:
     from smithers.engine.advance import Advance
@@ -56,6 +58,7 @@ def render(advance: Advance, part: PartGroup, *, answers: bool = True) -> bool:
     advance.stale |= any(group.failing and group.lost is None for group in part.ancestors())
     seen = len(advance.tree.fresh)
     advance.tree.again(part)
+    land_ended(advance, advance.tree.fresh[seen:])
     if answers:
         advance.take_answers(advance.tree.fresh[seen:])
     return True
@@ -136,8 +139,17 @@ def put_up_anew(advance: Advance) -> None:
     advance.woken.clear()
     advance.waits.leaves.clear()
     tree.put_up_root()
+    land_ended(advance, tree.leaves.values())
     advance.take_answers(list(tree.leaves.values()))
     render_dirty(advance)
+
+
+def land_ended(advance: Advance, leaves: Iterable[Leaf]) -> None:
+    """What this plan has ended is in flight no more, though the state has its command, which asks for a turn, until the
+    frame is folded."""
+    for leaf in leaves:
+        if leaf.key in advance.changes.final:
+            land(leaf)
 
 
 def walk(group: Group) -> list[Mount]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from smithers import Child, Context, HumanTask, Loop, Parallel, Sequence, Task, TryCatchFinally
+from smithers import Child, Context, HumanTask, Loop, Parallel, Queue, Race, Sequence, Task, TryCatchFinally, Workflow
 from smithers.testing import InMemoryRun
 from tests.unit.engine.asking import Out, work
 from tests.unit.engine.by_hand import at_work, number, start
@@ -162,5 +162,21 @@ def test_a_block_without_nodes_that_a_part_shows_late_cleans_up(rebuild: bool) -
     run.finish(number(run, "news"), Out())
     assert at_work(run) == ["cleanup"]
     run.finish(number(run, "cleanup"), Out())
+
+    assert run.status == "finished"
+
+
+def test_a_race_does_not_wait_for_a_place_in_a_queue_that_it_has_left(rebuild: bool) -> None:
+    """In the plan that leaves it, the tree is mounted anew: a part that others have gone past reads of it."""
+
+    def tree(ctx: Context[Any]) -> Child:
+        race = Race(id="race")[ask("who"), task("slow", queue=Queue("narrow", 1))]
+        return Parallel[Sequence[race, task("after")], lambda: ask("aside", async_=True, skip_if=has(ctx, "slow"))]
+
+    run = InMemoryRun(Workflow("left", tree, None), rebuild=rebuild, taken={"narrow": 1})
+    run.answer("who", Out())
+    assert at_work(run) == ["after"]
+    run.finish(number(run, "after"), Out())
+    run.answer("aside", Out())
 
     assert run.status == "finished"
