@@ -72,14 +72,27 @@ def paged(pages: int) -> Workflow[Any]:
     return Workflow("paged", render, None)
 
 
-@BOTH
 @pytest.mark.feature(
-    "continueasnew.element", "continueasnew.helper", "continueasnew.conditional", "continueasnew.auto-start"
+    "continueasnew.element",
+    "continueasnew.helper",
+    "continueasnew.conditional",
+    "continueasnew.auto-start",
+    "continueasnew.status",
+    "run.status.continued",
 )
-def test_a_chain_of_runs_goes_on_until_one_does_not_continue(rebuild: bool) -> None:
-    ended = simulate(paged(3), rebuild=rebuild)
+def test_a_chain_of_runs_goes_on_until_one_does_not_continue(run: Any) -> None:
+    ended = run(paged(3).function)
 
     assert (ended.status, [one.status for one in ended.before]) == ("finished", ["continued", "continued"])
-    assert [one.run_id for one in [*ended.before, ended.run]] == ["test", "test.g1", "test.g2"]
     assert ended.output(Out, "sum").n == 3
     assert ended.started == ["read", "read", "read", "sum"]
+
+
+@pytest.mark.feature("continueasnew.stops-sequence")
+def test_nothing_after_it_runs(run: Any) -> None:
+    def render(ctx: Context[Any]) -> Child:
+        return Sequence[task("before"), None if ctx.generation else ContinueAsNew(), task(f"after-{ctx.generation}")]
+
+    ended = run(render)
+
+    assert (ended.status, ended.started) == ("finished", ["before", "before", "after-1"])
