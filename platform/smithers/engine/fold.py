@@ -102,14 +102,14 @@ def frame(state: State, data: Json) -> None:
         resolve(state, key, how)
     for key, shown in data.get("nodes", {}).items():
         show(state, key, shown)
-    if "handover" in data:
-        hand_over(state, data["handover"])
+    hand_over(state, data.get("handover"))
 
 
-def hand_over(state: State, how: Json) -> None:
-    """Nothing begins from here on. A second time it does nothing."""
-    state.handover = how
-    state.memory(node_key(how["node"], how["iteration"])).outcome = "finished"
+def hand_over(state: State, how: Json | None) -> None:
+    """Nothing begins from here on, unless it is None. A second time it does nothing."""
+    if how is not None:
+        state.handover = how
+        state.memory(node_key(how["node"], how["iteration"])).outcome = "finished"
 
 
 def budgets(state: State, data: Json) -> None:

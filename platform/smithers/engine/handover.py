@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from smithers.engine.advance import Advance
 
 MOST_IDLE: Final = 100
-"""Runs in a row that may hand over at once: otherwise they would follow each other without end, and without any work."""
+"""Runs in a row that may hand over at once: otherwise they would follow each other without end or work."""
 LONGEST_ROOT: Final = 88
 """Of a run id of at most 100 letters; the rest says which generation it is."""
 

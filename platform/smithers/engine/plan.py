@@ -42,8 +42,8 @@ from smithers.engine.people import ask_of
 from smithers.engine.reads import validated
 from smithers.engine.rows import row
 from smithers.engine.slots import start_ready
-from smithers.engine.state import FINAL as OVER
 from smithers.engine.state import CONTINUED, QUEUED, NodeMemory, State
+from smithers.engine.state import FINAL as OVER
 from smithers.engine.stuck import why_stuck
 from smithers.engine.subflows import checked, child_payload
 from smithers.engine.tree import Tree

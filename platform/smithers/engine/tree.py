@@ -184,10 +184,8 @@ class Tree:
                 return self.mount_inline(child, parent, index)
             case Inline():
                 return self.mount_own(child.subflow, parent, index)
-            case Task() | Approval() | HumanTask() | Timer() | WaitForEvent() | Outcome():
+            case Task() | Approval() | HumanTask() | Timer() | WaitForEvent() | Outcome() | ContinueAsNew():
                 return self.mount_leaf(child, parent, index)
-            case ContinueAsNew():
-                return self.mount_handover(child, parent, index)
             case Timed() if child.timeout is not None:
                 return self.mount_guard(Deadline.around(child), parent, index)
             case Aspects():
@@ -281,6 +279,8 @@ class Tree:
                 checked(element)
         elif isinstance(element, Task):
             self.check_task(element)
+        elif isinstance(element, ContinueAsNew):
+            self.check_handover(element, parent)
         element = within(element, scope.prefix)
         key = node_key(element.id, scope.iteration)
         twin = self.leaves.get(key)
@@ -297,7 +297,7 @@ class Tree:
         self.fresh.append(leaf)
         return leaf
 
-    def mount_handover(self, element: ContinueAsNew, parent: Group, index: int) -> Leaf:
+    def check_handover(self, element: ContinueAsNew, parent: Group) -> None:
         what = f"ContinueAsNew({element.id!r}) at {show(element.where)}"
         if parent.scope.prefix:
             raise RenderError(
@@ -308,7 +308,6 @@ class Tree:
             raise RenderError(
                 f"{what} stands in a cleanup, which runs when the run is cancelled, too: put it behind the block."
             )
-        return self.mount_leaf(element, parent, index)
 
     def check_task(self, task: Task[Any]) -> None:
         if task.body is None:

@@ -34,7 +34,9 @@ def marks_of(first: Json) -> list[tuple[str, str]]:
     chain = {(CHAIN, short(continues["root"], LONGEST_NAME))} if continues else set[tuple[str, str]]()
     tagged = {(tag_name(name), short(value)) for name, value in tags.items()}
     above = {(PARENT, short(parent["run"], LONGEST_NAME))} if parent else set[tuple[str, str]]()
-    return sorted(above | chain | tagged | {(input_name(path), short(told(value))) for path, value in leaves(first["input"])})
+    return sorted(
+        above | chain | tagged | {(input_name(path), short(told(value))) for path, value in leaves(first["input"])}
+    )
 
 
 def tag_name(name: str) -> str:

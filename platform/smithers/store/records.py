@@ -243,8 +243,9 @@ class Append:
     def kinds(self) -> tuple[Kind, ...]:
         """Of the entries that it adds, if everything is stored."""
         facts = (*self.facts, *([self.plan.frame] if self.plan else ()), *self.after)
-        continued: tuple[Kind, ...] = ("continued",) if self.plan and self.plan.successor else ()
-        return (*(fact.kind for fact in facts), *continued)
+        other = self.plan.successor if self.plan else None
+        made: tuple[Kind, ...] = () if other is None else ("continued", *(fact.kind for fact in other.kept))
+        return (*(fact.kind for fact in facts), *made)
 
 
 @dataclass(frozen=True, slots=True)

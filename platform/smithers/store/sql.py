@@ -40,9 +40,7 @@ CHILD_OF = (
     "SELECT runs.id, runs.status, entries.data FROM runs "
     f"JOIN entries ON entries.id = runs.id * {PER_RUN} + 1 WHERE runs.run_id = ?"
 )
-LAST_MARKED = (
-    "SELECT run_id FROM runs WHERE id = (SELECT MAX(run) FROM marks WHERE name = ? AND value = ?)"
-)
+LAST_MARKED = "SELECT run_id FROM runs WHERE id = (SELECT MAX(run) FROM marks WHERE name = ? AND value = ?)"
 DELETE_MARKS = "DELETE FROM marks WHERE run = ?"
 INSERT_MARK = "INSERT INTO marks (name, value, run) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 RUN_OF_KEY = f"{_RUN} WHERE runs.idempotency_key = ?"

@@ -140,8 +140,7 @@ def is_unheard(store: Store, run: Run, command: Command) -> bool:
 
 
 def ring_onward(shop: Workshop, run_id: str, status: str) -> None:
-    """After a run is over: whoever goes on then, its parent or the run that goes on for it. A bell that gets lost is the
-    sweeper's."""
+    """After a run is over: rings its parent, or the run that goes on for it. A bell that gets lost is the sweeper's."""
     if status == CONTINUED:
         shop.ring(following(shop.store, run_id))
         return

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from smithers import (
-    Approval,
     Child,
     Context,
     ContinueAsNew,
-    Continuation,
-    Loop,
-    Parallel,
-    Saga,
-    SagaStep,
     Sequence,
-    Subflow,
     Task,
-    Timer,
-    TryCatchFinally,
-    WaitForEvent,
     Workflow,
     call,
     continue_as_new,
-    workflow,
 )
-from smithers.errors import InvalidElement, RenderError
-from smithers.flow.continuing import ENVELOPE_BYTES, LARGEST_BYTES
-from smithers.testing import InMemoryRun, simulate
-from tests.unit.engine.by_hand import at_work, number, start
 
 
 class Out(BaseModel):
