@@ -22,6 +22,7 @@ from smithers.engine.inbox import Sent
 from smithers.engine.state import State
 from smithers.errors import NonRetryable
 from smithers.flow.element import Element, Part
+from smithers.flow.stored import read_back
 from smithers.flow.workflow import AnyWorkflow
 from smithers.project import Project
 from smithers.store import open_store
@@ -78,12 +79,12 @@ class Really:
         entries = self.store.entries_by_key(self.run_id, f"ended:{node_key(node, iteration)}:a")
         finished = [entry for entry in entries if entry.data["outcome"] == "finished"]
         if finished:
-            return model.model_validate(finished[-1].data["output"])
+            return read_back(model, finished[-1].data["output"])
         log = self.store.entries(self.run_id)
         memory = fold(State(run_id=self.run_id), log).nodes[node_key(node, iteration)]
         if not memory.has_output:
             raise KeyError(node_key(node, iteration))
-        return model.model_validate(memory.output)
+        return read_back(model, memory.output)
 
     def state(self, node: str, iteration: str = "") -> str:
         return self.store.node(self.run_id, node, iteration).state

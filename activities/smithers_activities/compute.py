@@ -17,12 +17,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from smithers.errors import SmithersError, TaskCancelled, TaskTimeout
+from smithers.flow.binding import arguments
 from smithers.flow.body import TaskBody
 from smithers.flow.policy import duration, milliseconds
 from smithers.flow.task_context import CancelFlag, TaskContext
 from smithers.flow.usage import Usage
 from smithers_activities import failure
-from smithers_activities.binding import arguments
 from smithers_activities.capture import capturing, kept
 from smithers_activities.lines import TaskLines, storable
 from smithers_activities.output import validated
@@ -87,7 +87,7 @@ def with_usage(outcome: Outcome, context: TaskContext) -> Outcome:
 def invoke(body: TaskBody, context: TaskContext) -> object:
     if body.static is not None:
         return body.static
-    args, kwargs = arguments(body, context)
+    args, kwargs = arguments(body.call, body.deps, context)
     value = body.function(*args, **kwargs)
     return drive(cast("Awaitable[object]", value), context.flag) if hasattr(value, "__await__") else value
 

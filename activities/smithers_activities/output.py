@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from smithers.errors import InvalidOutput
+from smithers.flow.stored import altered, lost_secrets, read_back
 
 SHOWN: Final = 5
 """Problems named in the message; all of them are in the error's data."""
@@ -24,19 +25,33 @@ def validated(value: object, model: type[BaseModel], node: str) -> Any:
     if isinstance(value, BaseModel) and not isinstance(value, model):
         raise unfit(node, model, [problem("", type(value).__name__, f"a {model.__name__}")])
     try:
-        output = model.model_validate(value).model_dump(mode="json")
+        taken = model.model_validate(value)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False)
         raise unfit(node, model, [named(one, value, model) for one in found]) from None
     try:
         # What reads it gets it from the log: as UTF-8 JSON, validated by the same model.
-        STRICT.encode(output).encode()
-        model.model_validate(output)
+        output = taken.model_dump(mode="json")
+        text = STRICT.encode(output)
+        text.encode()
+        changed = altered(taken, read_back(model, output), output)
     except ValidationError as error:
         raise unfit(node, model, [unreadable(one) for one in error.errors(include_url=False)]) from None
     except (ValueError, TypeError) as error:
         raise unfit(node, model, [problem("", str(error), "what JSON can hold")]) from error
+    except Exception as error:
+        wanted = f"validators that take what they have made ({type(error).__name__}: {error})"
+        raise unfit(node, model, [problem("", shown(taken), wanted)]) from error
+    if changed:
+        raise unfit(node, model, [problem(field, shown(was), stays(now)) for field, (was, now) in changed.items()])
+    if lost := lost_secrets(model, text):
+        wanted = "no secret: outputs are stored and shown, and who reads it would get stars (give the secret's name)"
+        raise unfit(node, model, [problem(field, "a secret", wanted) for field in lost])
     return output
+
+
+def stays(value: object) -> str:
+    return f"a value that stays what it is when it is read: it comes back as {shown(value)} from the model's validators"
 
 
 def unreadable(error: ErrorDetails) -> dict[str, str]:

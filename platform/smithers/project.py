@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +21,27 @@ class Project:
 
     @property
     def name(self) -> str:
-        """Part of task queue names. `SMITHERS_PROJECT`, or the folder's name."""
-        name = os.environ.get("SMITHERS_PROJECT") or self.root.name
+        """Part of task queue names. `SMITHERS_PROJECT`, or the name the folder had when a worker first ran in it."""
+        name = os.environ.get("SMITHERS_PROJECT") or self._kept_name() or self.root.name
         return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-") or "project"
+
+    def keep_name(self) -> None:
+        """Writes the name down, so that the project keeps it when its folder is renamed: what Temporal drives waits in
+        queues that are called after it. Nothing where `SMITHERS_PROJECT` says it, or where that cannot be written."""
+        if not os.environ.get("SMITHERS_PROJECT") and not self._kept_name():
+            with suppress(OSError):
+                self.state.mkdir(exist_ok=True)
+                self._name_file.write_text(self.name + "\n")
+
+    @property
+    def _name_file(self) -> Path:
+        return self.state / "name"
+
+    def _kept_name(self) -> str:
+        try:
+            return self._name_file.read_text().strip()
+        except (OSError, UnicodeDecodeError):
+            return ""
 
     @property
     def store_url(self) -> str:

@@ -9,8 +9,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
 from dataclasses import astuple
 from pathlib import Path
 from queue import SimpleQueue
@@ -29,7 +30,7 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def behaviours_of(copy: Copy) -> Behaviours:
+def behaviours_of(copies: Sequence[Copy]) -> Behaviours:
     """What was heard of files with tests is kept for as long as nothing they depend on has changed."""
     heard, keys = KEPT / "heard", listened_to(ROOT)
     heard.mkdir(exist_ok=True)
@@ -37,7 +38,9 @@ def behaviours_of(copy: Copy) -> Behaviours:
     missing = [path for path, file in files.items() if not file.is_file()]
     if missing:
         say(f"running the marked tests of {len(missing)} files once, to see what each carries out")
-        found = copy.listen(missing)
+        with ThreadPoolExecutor(len(copies)) as pool:
+            parts = [missing[number :: len(copies)] for number in range(len(copies))]
+            found = Behaviours.together(pool.map(Copy.listen, copies, parts))
         for path in missing:
             found.of(path).write(files[path])
     for old in set(heard.iterdir()) - set(files.values()):
@@ -48,8 +51,9 @@ def behaviours_of(copy: Copy) -> Behaviours:
 class Trials:
     """Trials of one tree, side by side. What was tried before is not tried again."""
 
-    def __init__(self, tree: str, copies: Sequence[Copy]) -> None:
-        self.file = KEPT / f"{tree}.trials"
+    def __init__(self, tree: str, copies: Sequence[Copy], marked: Collection[str] | None) -> None:
+        self.marked = marked
+        self.file = KEPT / f"{tree}{'' if marked is None else '-all'}.trials"
         self.known: dict[str, Verdict] = {}
         if self.file.is_file():
             told = map(json.loads, self.file.read_text().splitlines())
@@ -63,7 +67,7 @@ class Trials:
         if key not in self.known:
             copy = self.copies.get()
             try:
-                self.known[key] = copy.noticed_by(trial.change, trial.tests)
+                self.known[key] = copy.noticed_by(trial.change, trial.tests, self.marked)
             finally:
                 self.copies.put(copy)
             with self.file.open("a") as file:
@@ -91,18 +95,32 @@ def options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1))
     parser.add_argument("--json", action="store_true", help="one object for each change that was tried")
+    parser.add_argument("--marked", action="store_true", help="ask marked tests only, where none notices, too")
     parser.add_argument("--strict", action="store_true", help="it is not enough that a test notices that is not marked")
     return parser.parse_args(words)
+
+
+@contextmanager
+def copied(count: int) -> Generator[list[Copy]]:
+    with (
+        tempfile.TemporaryDirectory(prefix="mutate-", ignore_cleanup_errors=True) as name,
+        ExitStack() as stack,
+    ):
+        copies = [Copy(ROOT, Path(name).resolve() / str(number)) for number in range(count)]
+        for copy in copies:
+            stack.callback(copy.close)
+        yield copies
 
 
 def main(words: Sequence[str]) -> int:
     given, begun = options(words), time.monotonic()
     KEPT.mkdir(parents=True, exist_ok=True)
     tree, counts = digest(ROOT), Counter[str]()
-    with tempfile.TemporaryDirectory(prefix="mutate-", ignore_cleanup_errors=True) as name:
-        copies = [Copy(ROOT, Path(name).resolve() / str(number)) for number in range(given.jobs)]
-        choice = Choice(copies[0].folder, behaviours_of(copies[0]), equivalents())
-        trials, chosen = Trials(tree, copies), list(choice.trials(given.count, given.seed))
+    with copied(given.jobs) as copies:
+        behaviours = behaviours_of(copies)
+        choice = Choice(copies[0].folder, behaviours, equivalents())
+        chosen = list(choice.trials(given.count, given.seed))
+        trials = Trials(tree, copies, None if given.marked else behaviours.rows)
         sources = {trial.change.path: (copies[0].folder / trial.change.path).read_bytes() for trial in chosen}
         with ThreadPoolExecutor(given.jobs) as pool:
             running = {pool.submit(trials.noticed_by, trial): trial for trial in chosen}

@@ -90,8 +90,9 @@ class Cluster:
 
 @contextmanager
 def running() -> Generator[Cluster]:
-    """A cluster in a folder of its own."""
-    with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp", ignore_cleanup_errors=True) as folder:
+    """A cluster in a folder of its own. Its tens of thousands of files go while others work."""
+    folder = tempfile.mkdtemp(prefix="pg", dir="/tmp")
+    try:
         cluster = Cluster(Path(folder))
         cluster.make()
         cluster.start()
@@ -99,6 +100,8 @@ def running() -> Generator[Cluster]:
             yield cluster
         finally:
             cluster.stop()
+    finally:
+        subprocess.run(["setsid", "sh", "-c", 'rm -rf "$0" >/dev/null 2>&1 &', folder], check=True)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from smithers.cli.amending import amendment_of, is_stored
 from smithers.cli.retrying import retry
 from smithers.engine.answer import Answer as Said
 from smithers.engine.answer import mode_of
-from smithers.engine.entry import EndedRun, Fact, OpenRun
+from smithers.engine.entry import EndedRun, Fact, Json, OpenRun
 from smithers.engine.frame import NodeRow
 from smithers.errors import AnswerRefused, RenderError, WrongState
 from smithers.store.deciding import decide, delegate, withdraw
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 OVER: Final = ("finished", "failed", "skipped", "cancelled")
 PEOPLE: Final = ("ann", "bob", "eve", "zoe")
 OPS: Final = frozenset({"ops"})
+
+
+def failure(ms: int = 1, *, retryable: bool) -> Json:
+    """How a task says that it has failed."""
+    error = {"code": "TASK_FAILED", "message": "x", "retryable": retryable, "data": {}}
+    return {"outcome": "failed", "error": error, "ms": ms}
 
 
 def answer(store: Store, row: NodeRow, dice: Random) -> str:

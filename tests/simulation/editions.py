@@ -15,10 +15,13 @@ from tests.unit.engine.trees import Grower, Out, work
 def editions_of(seed: int, digests: tuple[str, str, str], depth: int = 3) -> dict[str, AnyWorkflow]:
     """A workflow, the same one edited, and one that does not render once something is done. Its input may be amended.
 
-    Of three seeds one grows a sequence, one a parallel group, and one parts that show one thing or another.
+    Of three seeds one grows a sequence, one a parallel group, and one parts that show one thing or another; every
+    eighth tree has most of itself within budgets.
     """
     kind, root = ((Grower, Sequence), (Grower, Parallel), (Shifting, Parallel))[seed % 3]
-    grown = kind(random.Random(seed)).several(depth, ())
+    grower = kind(random.Random(seed))
+    grown = [grower.a_aspects(depth, ())] if seed % 8 == 7 else []
+    grown += grower.several(1 if grown else depth, ())
     dice = random.Random(seed + 1)
     edited = [one for one in grown if dice.random() < 0.7]
     edited.insert(dice.randint(0, len(edited)), lambda ctx: Task("edited", output=Out)[work])

@@ -6,7 +6,7 @@ It is carried on by whole plans and ends of tasks. What may happen to a run at a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from smithers.engine.state import FINAL
 from smithers.store.records import Append, NewRun
 from smithers.temporal import facts
 from smithers.temporal.plans import Plans
+from tests.simulation import acts
 from tests.simulation.invariants import Broken
 from tests.simulation.processes import DIGEST, Code
 from tests.simulation.watched import WatchedStore
@@ -47,8 +48,14 @@ class Neighbour:
     """Wakes the story's run."""
     due: bool = True
     """A slot has been given to it, and no plan knows."""
+    plans: Plans = field(init=False)
+    running: list[int] = field(default_factory=list[int])
+    """Numbers of its tasks at work, when `looked` was the store's count of changes."""
+    looked: int = -1
+    checked: int = -1
 
     def begin(self) -> None:
+        self.plans = Plans(self.store, Code(crowd), render_s=1e9)
         self.store.create_run(NewRun(ID, crowd.name, {}, DIGEST, "flow.py"))
         self.store.on_turn = self.turn
 
@@ -64,24 +71,31 @@ class Neighbour:
 
     @property
     def can_go_on(self) -> bool:
-        return self.due or any(row.command.kind == "run" for row in self.store.open_commands(ID))
+        return self.due or bool(self.at_work())
+
+    def at_work(self) -> list[int]:
+        if self.looked != self.store.changes:
+            self.running = [row.command.n for row in self.store.open_commands(ID) if row.command.kind == "run"]
+            self.looked = self.store.changes
+        return self.running
 
     def go_on(self) -> None:
         """One task ends, if one is at work; then comes a plan."""
-        running = [row.command.n for row in self.store.open_commands(ID) if row.command.kind == "run"]
+        running = self.at_work()
         if running and not self.due:
             command = self.store.command(ID, self.dice.choice(running))[0].command
-            error = {"code": "TASK_FAILED", "message": "x", "retryable": True, "data": {}}
             fails = self.dice.random() < 0.2
-            end = {"outcome": "failed", "error": error} if fails else {"outcome": "finished", "output": {"n": 1}}
-            self.store.append(Append(ID, (facts.ended(command, {**end, "ms": 1}),), epoch=1))
+            end = acts.failure(retryable=True) if fails else {"outcome": "finished", "output": {"n": 1}, "ms": 1}
+            self.store.append(Append(ID, (facts.ended(command, end),), epoch=1))
         self.due = False
-        plans = Plans(self.store, Code(crowd), render_s=1e9)
-        with plans.locked(ID, None) as known:
-            plans.plan_all(known, 0, 1)
+        with self.plans.locked(ID, None) as known:
+            self.plans.plan_all(known, 0, 1)
 
     def check_slots(self) -> None:
         """No more tasks have slots than the queue has."""
+        if self.checked == self.store.changes:
+            return
+        self.checked = self.store.changes
         for queue in QUEUES:
             held = [ticket for ticket in self.store.tickets(queue) if ticket.held]
             if len(held) > min((ticket.limit for ticket in held), default=0):

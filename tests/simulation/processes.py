@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from smithers.engine.command import Command
+from smithers.errors import BodyDied
 from smithers.flow.body import TaskBody
 from smithers.flow.task_context import LineSink, TaskContext
 from smithers.flow.workflow import AnyWorkflow
@@ -66,6 +67,8 @@ class Body:
     context: TaskContext
     begun_at: int
     """Position of the log's end."""
+    alone: bool = False
+    """Whether it runs in a process of its own."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -210,12 +213,14 @@ class Bodies:
 
     def run(self, body: TaskBody, context: TaskContext, command: Command, digest: str, *, alone: bool) -> Ended:
         process, machine = self.process, self.process.machine
-        begun = Body(command, context.delivery, context, machine.store.run("r").head)
+        begun = Body(command, context.delivery, context, machine.store.run("r").head, alone)
         machine.bodies.append(begun)
         process.body, process.ending = begun, None
         try:
             while process.ending is None:
                 process.stand(f"body {command.node}")
+            if process.ending["outcome"] == "died":
+                raise BodyDied("its process is gone", signal=process.ending["signal"])
             return process.ending
         finally:
             process.body = None

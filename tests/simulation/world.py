@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from random import Random
+from signal import SIGKILL, SIGTERM
 from typing import Any, Final, Literal
 from unittest.mock import patch
 
@@ -21,7 +22,8 @@ from smithers.engine.entry import Entry, Fact, OpenRun, taken_from
 from smithers.engine.frame import NodeRow
 from smithers.engine.inbox import Sent
 from smithers.engine.state import PAUSED
-from smithers.errors import RenderError
+from smithers.errors import BudgetExceeded, RenderError
+from smithers.flow.usage import Usage
 from smithers.flow.workflow import AnyWorkflow
 from smithers.store.records import Append, NewRun, Run, Search
 from smithers.temporal import attempt, claims, facts, step
@@ -39,12 +41,15 @@ from tests.simulation.watched import WatchedStore
 from tests.unit.engine.trees import Out, elsewhere
 
 FINAL: Final = ("finished", "failed", "cancelled", "continued")
+WAITS_FOR_CODE: Final = "waiting-code"
 WORK: Final = ("run", "child", "subflow", "timer")
 PROCESSES: Final = 3
 MOST_MOVES: Final = 20_000
 NEIGHBOURS: Final = 0.3
 """How many stories have another run beside them."""
 MEMORY: Final = Path("/dev/shm")
+BEGUN: Final = -1
+"""Stands for where the log was when a body began, once that has been looked at."""
 Move = tuple[float, Callable[[], None]]
 
 
@@ -64,6 +69,10 @@ class Faults:
     pause: float = 0.01
     meddle: float = 0.004
     """Amended input, a node that is to run again, edited code."""
+    die: float = 0.15
+    """How often a body that runs in a process of its own takes that with it."""
+    spend: float = 0.5
+    """How often a body reports tokens and money, however it ends."""
     fail: float = 0.15
     resume: float = 0.3
 
@@ -76,6 +85,8 @@ class World:
     seed: int
     faults: Faults = field(default_factory=Faults)
     dice: Random = field(init=False)
+    luck: Random = field(init=False)
+    """What bodies do besides ending."""
     machine: Machine = field(init=False)
     driver: Driver = field(init=False)
     stopped: set[int] = field(default_factory=set[int])
@@ -88,6 +99,8 @@ class World:
     overtaken: Counter[str] = field(default_factory=Counter[str])
     """Kinds of the facts that have landed between a plan and its frame."""
     neighbour: Neighbour | None = None
+    nannies: dict[str, Plans] = field(default_factory=dict[str, Plans])
+    """Who plans for children, by the digest of their code."""
     dawdling: float = 1.0
     """How likely it is that a process goes on which has planned and not stored its frame, in relation to others."""
 
@@ -96,6 +109,7 @@ class World:
         self.dice = Random(self.seed * 104_729 + 7)
         burst_s = self.dice.choice([0.0, 30.0])
         self.dawdling = self.dice.choice([1.0, 0.05])
+        self.luck = Random(self.seed * 15_485_863 + 11)
         self.machine = Machine(store, editions, folder, StepSettings(burst_s=burst_s, render_s=1e9, grace_s=1e9))
         self.driver = Driver(self.dice)
         for _ in range(PROCESSES):
@@ -184,47 +198,47 @@ class World:
 
     def is_waiting_for_code(self) -> bool:
         """Generated trees may hold what only rendering can refuse."""
-        return self.status == "waiting-code"
+        return self.status == WAITS_FOR_CODE
 
     def moves(self) -> list[Move]:
         """What may happen next, with weights."""
-        forward = [*self.advances(), *self.assignments(), *self.decisions(), *self.below(), *self.beside()]
-        if self.status == PAUSED:
+        status = self.status
+        forward = self.advances()
+        self.add_assignments(forward, status)
+        self.add_decisions(forward)
+        if status == PAUSED:
             forward.append((0.3, self.unpause))
-        if self.is_waiting_for_code() and self.harm["code edits"] < 5:
+        if status == WAITS_FOR_CODE and self.harm["code edits"] < 5:
             forward.append((0.3, lambda: acts.follow(self)))
         if not forward and self.stopped:  # nobody else will do it
             forward = [(1.0, lambda: self.stop(self.machine.processes[min(self.stopped) - 1]))]
-        return [*forward, *self.harms()] if forward else []
+        if forward:
+            self.add_harms(forward, status)
+        return forward
 
     def advances(self) -> list[Move]:
-        busy = [p for p in self.machine.processes if p.alive and p.point and p.number not in self.stopped]
+        busy = [p for p in self.machine.processes if p.point and p.alive and p.number not in self.stopped]
         return [(self.dawdling if p.point == BEFORE_FRAME else 1.0, lambda p=p: self.go_on(p)) for p in busy]
 
-    def assignments(self) -> list[Move]:
+    def add_assignments(self, moves: list[Move], status: str) -> None:
+        waits = status == WAITS_FOR_CODE
+        waiting = [one for one in self.driver.flights if one.process is None and not (one.needs_code and waits)]
+        if not waiting:
+            return
         free = [p for p in self.machine.processes if p.is_idle and not p.stopping and p.number not in self.stopped]
-        waits = self.is_waiting_for_code()
-        free_ones = [flight for flight in self.driver.flights if flight.process is None]
-        waiting = [flight for flight in free_ones if not (flight.needs_code and waits)]
-        if not free or not waiting:
-            return []
-        return [(2.0, lambda: self.assign(self.dice.choice(waiting), self.dice.choice(free)))]
+        if free:
+            moves.append((2.0, lambda: self.assign(self.dice.choice(waiting), self.dice.choice(free))))
 
-    def decisions(self) -> list[Move]:
-        rows = self.machine.store.seen.rows
-        asked = [row for row in rows if row.state == "waiting-approval"]
-        waiting = [row for row in rows if row.state == "waiting-event"]
-        decide: list[Move] = [(0.3, lambda r=row: self.decide(r)) for row in asked]
-        return decide + [(0.3, lambda r=row: self.send(r)) for row in waiting]
+    def add_decisions(self, moves: list[Move]) -> None:
+        """What people, those who send events, children and the neighbour may do."""
+        seen = self.machine.store.seen
+        moves += [(0.3, lambda r=row: self.decide(r)) for row in seen.asked]
+        moves += [(0.3, lambda r=row: self.send(r)) for row in seen.waiting]
+        moves += [(0.5, lambda r=run: self.carry_on(r)) for run in seen.live]
+        if self.neighbour is not None and self.neighbour.can_go_on:
+            moves.append((0.3, self.neighbour.go_on))
 
-    def below(self) -> list[Move]:
-        live = [run for run in self.machine.store.seen.children if run.status not in FINAL]
-        return [(0.5, lambda r=run: self.carry_on(r)) for run in live]
-
-    def beside(self) -> list[Move]:
-        return [(0.3, self.neighbour.go_on)] if self.neighbour is not None and self.neighbour.can_go_on else []
-
-    def harms(self) -> list[Move]:
+    def add_harms(self, moves: list[Move], status: str) -> None:
         may, alive = self.faults, [p for p in self.machine.processes if p.alive]
         harms: list[Move] = [(may.kill, lambda: self.kill(self.dice.choice(alive)))]
         harms.append((may.stop, lambda: self.stop(self.dice.choice(alive))))
@@ -232,15 +246,15 @@ class World:
         flying = [flight for flight in self.driver.flights if flight.process is not None]
         if flying:
             harms.append((may.give_up, lambda: self.give_up(self.dice.choice(flying))))
-        if not self.driver.plain and not self.driver.fetching and not self.driver.done:
+        if not self.driver.done and not self.driver.fetching and not self.driver.plain:
             harms.append((may.continue_as_new, self.continue_as_new))
-        if self.status not in FINAL:
+        if status not in FINAL:
             harms.append((may.cancel_run, self.cancel_run))
             harms.append((may.drive_again, self.drive_again))
             harms += acts.meddling(self)
-        if self.status not in (*FINAL, PAUSED):
-            harms.append((may.pause, self.pause))
-        return [harm for harm in harms if harm[0] > 0]
+            if status != PAUSED:
+                harms.append((may.pause, self.pause))
+        moves += [harm for harm in harms if harm[0] > 0]
 
     # Forward
 
@@ -260,8 +274,31 @@ class World:
         process.go_on()
         self.look(process)
 
-    def end_of(self, body: Body) -> dict[str, Any] | None:
-        """How a body ends, or None: it goes on."""
+    def end_of(self, body: Body) -> dict[str, Any]:
+        """How a body ends."""
+        if body.begun_at == BEGUN and self.luck.random() < self.faults.spend:
+            try:
+                body.context.usage(**self.spent())
+            except BudgetExceeded as error:
+                self.harm["limits of tasks"] += 1
+                wire = {**error.wire(), "retryable": error.retryable}
+                return {"outcome": "failed", "error": wire, "ms": 3, "usage": body.context.meter.total.wire()}
+        if body.alone and self.luck.random() < self.faults.die:
+            self.harm["bodies that die"] += 1
+            return {"outcome": "died", "signal": self.luck.choice([SIGKILL, SIGTERM])}
+        ended = self.own_end(body)
+        total = body.context.meter.total
+        return ended if total == Usage() else {**ended, "usage": total.wire()}
+
+    def spent(self) -> dict[str, Any]:
+        luck = self.luck
+        return {
+            "input_tokens": luck.choice([0, 2, 15]),
+            "output_tokens": luck.choice([0, 1]),
+            "cost_usd": luck.choice([0, 0.07]),
+        }
+
+    def own_end(self, body: Body) -> dict[str, Any]:
         row = self.machine.store.node("r", body.command.node, body.command.iteration)
         ms = self.dice.choice([0, 0, 3, 50, 5000])
         if body.context.flag.reason == "shutdown" and self.dice.random() < 0.7:
@@ -270,8 +307,7 @@ class World:
             body.context.flag.set("cancel")
             return {"outcome": "cancelled", "ms": ms}
         if self.dice.random() < self.faults.fail:
-            error = {"code": "TASK_FAILED", "message": "x", "retryable": self.dice.random() < 0.8, "data": {}}
-            return {"outcome": "failed", "error": error, "ms": ms}
+            return acts.failure(ms, retryable=self.dice.random() < 0.8)
         return {"outcome": "finished", "output": Out(n=body.command.n).model_dump(), "ms": ms}
 
     def look(self, process: Process) -> None:
@@ -312,13 +348,14 @@ class World:
     def carry_on(self, child: Run) -> None:
         """A child run is planned, and what it has in flight ends. Its own steps are those of any run."""
         store = self.machine.store
-        plans = Plans(store, Code(elsewhere, child.digest), render_s=1e9)
+        plans = self.nannies.get(child.digest)
+        if plans is None:
+            plans = self.nannies[child.digest] = Plans(store, Code(elsewhere, child.digest), render_s=1e9)
         for row in store.open_commands(child.run_id):
             if row.command.kind == "run":
                 fails = self.dice.random() < self.faults.fail
-                error = {"code": "TASK_FAILED", "message": "x", "retryable": False, "data": {}}
-                end = {"outcome": "failed", "error": error} if fails else {"outcome": "finished", "output": {"n": 2}}
-                store.append(Append(child.run_id, (facts.ended(row.command, {**end, "ms": 1}),), epoch=child.epoch))
+                end = acts.failure(retryable=False) if fails else {"outcome": "finished", "output": {"n": 2}, "ms": 1}
+                store.append(Append(child.run_id, (facts.ended(row.command, end),), epoch=child.epoch))
         with plans.locked(child.run_id, None) as known:
             plans.plan_all(known, 0, child.epoch)
         self.say(f"{child.run_id} is {store.run(child.run_id).status}")
@@ -400,8 +437,8 @@ class World:
     # What must hold
 
     def check_begin(self, body: Body) -> None:
-        if body.begun_at < 0:
-            return  # checked
+        if body.begun_at == BEGUN:
+            return
         log = self.machine.store.entries("r")
         command = body.command
         key = f"ended:{command.node}:{command.iteration}:a{command.attempt}"
@@ -413,7 +450,7 @@ class World:
         same = [b for b in self.machine.bodies if b is not body and b.key == body.key and b.nth == body.nth]
         if any(one.command.attempt == command.attempt for one in same):
             raise Broken(f"two bodies of {command.node} begin under claim {claim}")
-        body.begun_at = -1
+        body.begun_at = BEGUN
 
     def check(self) -> None:
         log = self.log = self.machine.store.entries("r")

@@ -10,7 +10,7 @@ from smithers.engine.chronicle import Event
 from smithers.store.interface import Store
 from smithers.views.children import waits_for_people
 from smithers.views.model import CODE, RUNNING, RunModel
-from smithers.views.rendering import waits_for_code
+from smithers.views.rendering import render_failure
 
 PAGE: Final = 5000
 ACTIVE_S, QUIET_S = 0.03, 0.15
@@ -67,4 +67,4 @@ class Following:
         """A run whose code still does not render says nothing new: it is given some time."""
         if self.model.in_state(RUNNING) or self.quiet_s < RENDER_AGAIN_S:
             return False
-        return waits_for_code(self.store, self.store.run(self.model.run_id))
+        return render_failure(self.store, self.store.run(self.model.run_id)) is not None

@@ -17,7 +17,7 @@ from smithers.api.hosting import Host, host_of
 from smithers.api.result import Result
 from smithers.engine.chronicle import Event
 from smithers.engine.inbox import Sent
-from smithers.errors import InputError, StoreUnavailable, TemporalUnavailable
+from smithers.errors import StoreUnavailable, TemporalUnavailable
 from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.interface import Store
@@ -114,11 +114,12 @@ class RunHandle:
 
         It is stored when this returns, and taken once; one that comes early is kept. Each call sends another one.
         Raises `WrongState` if the run has ended, `InvalidInput` where the payload fits nobody who waits for it, and
-        `InputError` for an empty name or correlation id.
+        `InputError` for a name or correlation id that no wait can have.
         """
-        if not name.strip() or correlation == "":
-            raise InputError("The name of an event and its correlation id are texts that are not empty.")
-        given = payload.model_dump(mode="json") if isinstance(payload, BaseModel) else payload
+        from smithers.views.signals import check_names
+
+        check_names(name, correlation)
+        given = payload.model_dump(mode="json", by_alias=True) if isinstance(payload, BaseModel) else payload
         sent = Sent(name, given, correlation, by or whoami(), time.time_ns())
         await asyncio.to_thread(self._send, sent)
 

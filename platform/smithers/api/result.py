@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from smithers.engine.entry import Json
 from smithers.errors import InvalidOutput, NodeNotFound, RunCancelled, RunFailed, RunWaiting
+from smithers.flow.stored import read_back
 
 M = TypeVar("M", bound=BaseModel)
 ENDED_BADLY: Final = {"failed": RunFailed, "cancelled": RunCancelled}
@@ -39,7 +40,7 @@ class Result:
                 f"Run {self.run_id!r} ({self.status}) has no output of a node {node!r}. There are: {known}.", node=node
             )
         try:
-            return model.model_validate(self.outputs[node])
+            return read_back(model, self.outputs[node])
         except ValidationError as error:
             raise InvalidOutput(
                 f"The output of {node!r} in run {self.run_id!r} is no {model.__name__}: {error}", node=node

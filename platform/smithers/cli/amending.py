@@ -10,8 +10,7 @@ from smithers.engine.state import FINAL
 from smithers.errors import WrongState
 from smithers.store.interface import Store
 from smithers.store.records import Append, Run
-from smithers.views.times import ago, now_ms
-from smithers.worker.order import Order
+from smithers.views.ended import has_ended
 
 if TYPE_CHECKING:
     from smithers.engine.diff import PlanDiff
@@ -37,10 +36,10 @@ def amend(
     Raises `WrongState` for a run that is over and for one whose file has changed, `InvalidInput` for what the
     workflow's input model refuses, and `RenderError` where the workflow does not render with it.
     """
-    from smithers.worker.prepare import code_of
+    from smithers.worker.prepare import own_workflow
 
     refuse_closed(run)
-    workflow = code_of(store, run, Order("", file)).code.workflow
+    workflow = own_workflow(store, run, file)
     for _ in range(MOST_TRIES):
         entries = store.entries(run.run_id)
         amendment = amendment_of(workflow, run, entries, given)
@@ -70,8 +69,7 @@ def is_stored(store: Store, run: Run, entries: list[Entry], amendment: Amendment
 
 def refuse_closed(run: Run) -> None:
     if run.status in FINAL:
-        text = f"The input of run {run.run_id} cannot be amended: it is {run.status}, since"
-        raise WrongState(f"{text} {ago(run.updated_ms, now_ms())}.", run=run.run_id, status=run.status)
+        raise has_ended(run, f"The input of run {run.run_id} cannot be amended")
 
 
 def input_of(store: Store, run: Run) -> Json:

@@ -9,14 +9,14 @@ import typer
 
 from smithers.cli.output import Form
 from smithers.cli.session import Session, session
-from smithers.engine.answer import Answer
+from smithers.engine.answer import NOTHING, Answer, mode_of
 from smithers.engine.entry import Json
 from smithers.engine.frame import NodeRow
 from smithers.errors import AnswerRefused, InputError, RunNotFound
 from smithers.store.deciding import Decided
 from smithers.store.records import Run
 from smithers.views.approvals import choose, decide, verb_of
-from smithers.views.asking import title_of
+from smithers.views.asking import how_to_answer, title_of
 from smithers.views.nodes import named, shown_iteration
 from smithers.views.times import iso
 from smithers.worker.ringing import carried_on, wake
@@ -26,7 +26,7 @@ RunOption = Annotated[
 ]
 NodeOption = Annotated[str | None, typer.Argument(metavar="[NODE]", help="Which approval; needed if several wait.")]
 NodeFlag = Annotated[str | None, typer.Option("--node", "-n", help="The same as NODE.")]
-ByOption = Annotated[str | None, typer.Option("--by", help="Who decides. Default: $USER.")]
+ByOption = Annotated[str | None, typer.Option("--by", help="Who does it. Default: $USER.")]
 ScopeOption = Annotated[
     list[str] | None, typer.Option("--scope", help="A scope that the one who decides has; may be given several times.")
 ]
@@ -44,6 +44,7 @@ def settle_in(find: Callable[[Session], tuple[Run, NodeRow]], answer: Answer, fo
     """The same for whatever `find` finds."""
     with session(form) as here:
         run, row = find(here)
+        refuse_bare_approval(run, row, answer)
         decided = decided_or_woken(here, run, row, answer)
         woken = wake(here.project, run.run_id) if decided.is_final else False
         if here.out.is_json and not resume:
@@ -58,6 +59,17 @@ def settle_in(find: Callable[[Session], tuple[Run, NodeRow]], answer: Answer, fo
     from smithers.cli.up.hosting import resume_run
 
     return resume_run(project, run.run_id, form)
+
+
+def refuse_bare_approval(run: Run, row: NodeRow, answer: Answer) -> None:
+    """A human task asks for more than a yes: an approval without anything is not counted as an answer that is wrong."""
+    is_bare = answer.approved and answer.note is None and answer.value is NOTHING
+    if is_bare and row.state == "waiting-approval" and mode_of(row.detail) == "human":
+        raise InputError(
+            f"{named(row.node, row.iteration)!r} of run {run.run_id} asks for an answer, not only for an approval: "
+            f"{how_to_answer(run.run_id, row)}",
+            node=row.node,
+        )
 
 
 def decided_or_woken(here: Session, run: Run, row: NodeRow, answer: Answer) -> Decided:

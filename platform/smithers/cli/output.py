@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from smithers.cli.picking import WANTED, picked
+
+COMMANDING: Final = re.compile(
+    r"\x1b(?!\[[0-9;]*m)|\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+)
+"""Control characters, but for those of colours, and marks that turn the direction of writing."""
 
 
 class Form(StrEnum):
@@ -49,15 +55,24 @@ class Out:
         write(sys.stdout, json.dumps(part, ensure_ascii=False, separators=(",", ":")) + "\n")
 
     def line(self, text: str = "") -> None:
-        write(sys.stdout, text + "\n")
+        write(sys.stdout, harmless(text) + "\n")
 
     def lines(self, lines: list[str]) -> None:
-        write(sys.stdout, "".join(f"{line}\n" for line in lines))
+        write(sys.stdout, harmless("".join(f"{line}\n" for line in lines)))
 
     def note(self, text: str) -> None:
         """For the person, not for what reads the answer."""
         with suppress(OutputClosed):
-            write(sys.stderr, text + "\n")
+            write(sys.stderr, harmless(text) + "\n")
+
+
+def harmless(text: str) -> str:
+    """The text with characters that command a terminal made visible; colours, line ends and tabs stay.
+
+    Titles, notes, events, errors and lines of tasks come from elsewhere: they must neither move the cursor over what a
+    person is asked, nor turn its letters around.
+    """
+    return COMMANDING.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def write(stream: TextIO, text: str) -> None:

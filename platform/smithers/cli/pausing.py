@@ -10,6 +10,8 @@ from smithers.engine.state import FINAL, PAUSED
 from smithers.errors import WrongState
 from smithers.store.interface import Store
 from smithers.store.records import Append, Run
+from smithers.views.cancelling import CANCEL, refuse_cancelled
+from smithers.views.ended import has_ended
 from smithers.views.times import ago, iso, now_ms
 
 MOST_TRIES: Final = 10
@@ -45,7 +47,8 @@ def pauses(store: Store, run: Run) -> list[Entry]:
 
 
 def pause_run(store: Store, run: Run, by: str, note: str | None = None) -> bool:
-    """Whether it was not paused before. Raises `WrongState` if the run has ended."""
+    """Whether it was not paused before. Raises `WrongState` if the run has ended, or is being cancelled: a pause would
+    keep that from happening."""
     return put(store, run, "paused", {"by": by, "note": note})
 
 
@@ -53,7 +56,8 @@ def unpause_run(store: Store, run: Run, by: str, note: str | None = None) -> Non
     """Raises `WrongState` if the run is not paused, or has ended."""
     if not put(store, run, "unpaused", {"by": by, "note": note}):
         now = store.run(run.run_id).status
-        raise WrongState(f"Run {run.run_id} is not paused: it is {now}.", run=run.run_id, status=now)
+        text = f"Run {run.run_id} is not paused: it is {now}. `smithers why {run.run_id}` says what it waits for."
+        raise WrongState(text, run=run.run_id, status=now)
 
 
 def put(store: Store, run: Run, kind: Kind, data: Json) -> bool:
@@ -61,17 +65,14 @@ def put(store: Store, run: Run, kind: Kind, data: Json) -> bool:
     begins = kind == "paused"
     for _ in range(MOST_TRIES):
         if run.status in FINAL:
-            raise has_ended(run, kind)
+            raise has_ended(run, f"Run {run.run_id} cannot be {kind}")
+        if begins:
+            refuse_cancelled(store, run, kind)
         if begins == (run.status == PAUSED):
             return False
         nth = len(pauses(store, run)) + begins
-        fact = Fact(kind, f"{kind}:{nth}", data, OpenRun(paused=not begins))
+        fact = Fact(kind, f"{kind}:{nth}", data, OpenRun(paused=not begins, unless=CANCEL if begins else ""))
         if store.append(Append(run.run_id, (fact,))).outcomes == ("stored",):
             return True
         run = store.run(run.run_id)
     raise WrongState(f"Others pause and unpause run {run.run_id} all the time. Try again.", run=run.run_id)
-
-
-def has_ended(run: Run, kind: str) -> WrongState:
-    text = f"Run {run.run_id} cannot be {kind}: it is {run.status}, since {ago(run.updated_ms, now_ms())}."
-    return WrongState(text, run=run.run_id, status=run.status)

@@ -38,7 +38,9 @@ def retry(
 
     Raises `WrongState` with the state found for what cannot run again, see `engine/rerun.py`; and as `amend` does.
     """
-    workflow = None if input is None else workflow_of(store, run)
+    from smithers.worker.prepare import own_workflow
+
+    workflow = None if input is None else own_workflow(store, run)
     for _ in range(MOST_TRIES):
         draft = Draft(store.entries(run.run_id))
         run = store.run(run.run_id)
@@ -53,14 +55,6 @@ def retry(
         f"Run {run.run_id} goes on faster than it can be looked at. Pause it first: smithers pause {run.run_id}",
         run=run.run_id,
     )
-
-
-def workflow_of(store: Store, run: Run) -> AnyWorkflow:
-    """Raises `WrongState` where the file is not the one that the run is pinned to."""
-    from smithers.worker.order import Order
-    from smithers.worker.prepare import code_of
-
-    return code_of(store, run, Order("")).code.workflow
 
 
 def add_reset(store: Store, run: Run, draft: Draft, key: str, by: str, *, dependents: bool) -> Reset:

@@ -120,6 +120,7 @@ def add(here: Desk, schedule: Schedule, *, replaces: bool) -> tuple[Schedule, Ou
             name=schedule.name,
         )
     made = here.store.write_schedule(schedule)
+    here.project.keep_name()
 
     async def work(client: Client, project: str) -> Outlook:
         await schedules.hand_over(client, project, made)

@@ -29,7 +29,7 @@ COMMANDS: Final = {
         Listed("why", "Says what a run waits for, or why it failed, and what to do.", LOOK),
         Listed("logs", "Shows the lines that tasks have written.", LOOK),
         Listed("events", "Shows what has happened in a run, in order.", LOOK),
-        Listed("node", "Shows one node: attempts, output, error, lines.", LOOK),
+        Listed("node", "Shows one node: what it waits for, attempts, output.", LOOK),
         Listed("explain", "Says what an error code means, and what to do.", LOOK),
         Listed("output", "Prints the output of a run or of one node as JSON.", LOOK),
         Listed("approve", "Approves what a run waits for.", DECIDE),

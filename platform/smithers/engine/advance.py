@@ -171,6 +171,8 @@ class Advance:
         recall_failures(self, [*touched, *self.tree.fresh])
         for group in still_failing(self):
             self.queue(group)  # what was in flight in it may have left the tree
+        for part in rendered:
+            self.release(part)
         for leaf in touched:
             self.changes.leaves[leaf.key] = leaf  # also one whose turn it is not: an async event may have set it back
             if leaf.status == ACTIVE and leaf.attached:
@@ -205,7 +207,8 @@ class Advance:
         self.release(leaf)
 
     def release(self, mount: Mount) -> None:
-        """Something below is no longer in flight, or has cleaned up: who has waited for it to become quiet goes on."""
+        """Something below is no longer in flight, has cleaned up or has left the tree: who has waited for it to become
+        quiet goes on."""
         for group in mount.ancestors():
             if group.is_quiet and (group.failing or isinstance(group, GuardGroup)):
                 self.queue(group)

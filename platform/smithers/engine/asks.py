@@ -17,6 +17,7 @@ from smithers.engine.state import NodeMemory
 from smithers.flow.approval import Approval, ApprovalRanking, ApprovalSelection, Decision
 from smithers.flow.human import HumanTask, form_of
 from smithers.flow.policy import UNLIMITED, Duration, duration, milliseconds
+from smithers.flow.stored import read_back
 from smithers.flow.task import Task
 
 Ask = Approval | HumanTask[Any]
@@ -186,7 +187,7 @@ class Unfit:
 def taken(task: HumanTask[Any], value: Any) -> Json | Unfit:
     """The answer as the output model has it, defaults filled in."""
     try:
-        model: BaseModel = task.output.model_validate(value)
+        model: BaseModel = read_back(task.output, value)
     except ValidationError as error:
         problems = [(".".join(map(str, one["loc"])), one["msg"]) for one in error.errors()]
         text = "; ".join(f"{field or 'the answer'}: {message}" for field, message in problems)

@@ -83,7 +83,7 @@ def returned(tree: Tree, leaf: Leaf, task: Task[Any], where: str) -> Any:
     values: dict[str, Any] = {"ctx": tree.context, "input": tree.context.input}
     for name, (id, turn) in outputs_of(tree, leaf).items():
         key = f"{id}:{turn}"
-        values[name] = validated(task.deps[name], tree.state.nodes[key].output, key)
+        values[name] = validated(task.deps[name], tree.state.nodes[key].output, key, task.where)
     try:
         with tree.reads.during(leaf.scope, {}):
             return task.cache.by(**{name: values[name] for name in task.cache.asks_for})

@@ -114,6 +114,8 @@ class OpenRun:
 
     paused: bool | None = None
     """Given: whether it must be paused, or must not be."""
+    unless: str = ""
+    """Key of an entry that must not be there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def frame(state: State, data: Json) -> None:
     for command in data.get("commands", ()):
         start_command(state, command)
     for n in data.get("closed", ()):
-        drop(state, n)
+        close(state, n)
     for n in data.get("disarmed", ()):
         disarm(state, n)
     for key, news in data.get("asks", {}).items():
@@ -189,26 +189,17 @@ def take_signal(state: State, name: str, seq: int) -> Json:
     return taken
 
 
-def drop(state: State, n: int) -> None:
-    """A frame has closed the command: it is over, and nobody answers for it any more."""
-    key = state.by_command.get(n)
-    if key is not None:
-        state.nodes[key].cancelling = False
-    close(state, n)
-
-
 def ended(state: State, data: Json) -> None:
     key = node_key(data["node"], data["iteration"])
     memory = state.memory(key)
     close(state, data.get("n", 0))
-    wanted, memory.cancelling = not memory.cancelling, False
     memory.ended = max(memory.ended, data["attempt"])
     if "usage" in data:
         use(state, memory, Usage.read(data["usage"]))
     match data["outcome"]:
         case "finished" if "run" in data:
             memory.returned = [data.get("output"), data["run"]]
-        case "cancelled" if wanted and "error" in data:
+        case "cancelled" if "error" in data and not memory.cancelling:
             fail(state, key, data["error"])
         case "finished":
             memory.cached = taken_from(data)
@@ -333,7 +324,6 @@ def settled(state: State, data: Json) -> None:
     key = state.by_command.get(data["n"])
     if key is not None and state.nodes[key].cancelling:
         state.nodes[key].outcome = "cancelled"
-        state.nodes[key].cancelling = False
     close(state, data["n"])
 
 
@@ -412,7 +402,6 @@ def resumed(state: State, _: Json) -> None:
         denied = memory.decision is not None and memory.shown == "failed"
         killed = not memory.outcome and memory.deaths > 0
         memory.goes_on = memory.attempt if has_failed_child(memory) else 0
-        memory.turn = memory.turn if memory.n else ""
         if memory.outcome == "cancelled" or memory.error is not None or killed or denied:
             reopen(state, key)
     for key, record in state.stages.items():
@@ -456,8 +445,7 @@ def reset(state: State, key: str) -> None:
     memory.turn = ""
     withdraw(state, key)
     reopen(state, key)
-    if memory.attempt:
-        memory.ended = memory.attempt
+    memory.ended = memory.attempt
 
 
 def reopen(state: State, key: str) -> None:
@@ -471,7 +459,6 @@ def reopen(state: State, key: str) -> None:
         memory.outcome = ""
     memory.error, memory.failures, memory.deaths = None, 0, 0
     memory.waits, memory.since, memory.expired = None, 0, 0
-    memory.turn = memory.turn if memory.n else ""
     state.absent.pop(key, None)
 
 

@@ -38,6 +38,14 @@ class NodeRow:
     """When the node was first stored as running or waiting; never erased. Stamped by the store: plans leave it 0."""
     ended_ms: int = 0
     """When it was stored in its final state; 0 while it has none. Stamped by the store too."""
+    around: Json | None = None
+    """While it is open: its place in the tree, see `engine/around.py`. Rows that older versions have written have
+    none. The store keeps it with `detail`."""
+
+    @property
+    def kept(self) -> Json | None:
+        """`detail` as the store keeps it, with what is around the node."""
+        return self.detail if self.around is None else {**(self.detail or {}), "around": self.around}
 
     @property
     def decision_key(self) -> str:

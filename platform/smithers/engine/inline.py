@@ -26,6 +26,7 @@ from smithers.flow.element import Element, Part
 from smithers.flow.group import Sequence
 from smithers.flow.guard import TryCatchFinally
 from smithers.flow.human import HumanTask
+from smithers.flow.stored import read_back
 from smithers.flow.subflow import MOST_DEEP, Inline, Outcome, Subflow
 from smithers.flow.task import Task
 from smithers.flow.where import show
@@ -158,7 +159,7 @@ def outcome(state: State, leaf: Leaf, element: Outcome) -> tuple[Any, Json | Non
 def problem(subflow: Subflow[Any], output: Any) -> str:
     """Why a value is not what the subflow's output model wants; empty if it is."""
     try:
-        subflow.output.model_validate(output)
+        read_back(subflow.output, output)
     except ValidationError as error:
         first = error.errors()[0]
         return f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"

@@ -86,10 +86,14 @@ class Planner:
     own: int = 0
     """Number of the frame that was planned here and has not been folded yet."""
     touched: dict[str, None] = field(default_factory=dict[str, None])
+    told: set[int] = field(default_factory=set[int])
+    """Numbers of commands that were told to stop: all that are open, and some that are not any more."""
 
     def __post_init__(self) -> None:
         self.tree = Tree(self.workflow, self.state)
         self.advance = Advance(self.tree)
+        nodes = self.state.nodes
+        self.told.update(n for n, key in self.state.by_command.items() if nodes[key].cancelling)
 
     @classmethod
     def build(cls, workflow: AnyWorkflow, run_id: str, entries: Iterable[Entry], known: State | None = None) -> Planner:
@@ -137,6 +141,8 @@ class Planner:
             key = self.worked_on(entry.data.get("n", 0))
             fold(self.state, (entry,))
             self.note(entry.kind, entry.data, key)
+            if entry.kind == "frame":
+                self.told.update(target for _, kind, *_, target in entry.data["commands"] if kind in STOPPING)
 
     def plan_after(self, frame: Entry) -> None:
         """Moves the tree to where another process's plan has moved its own."""
@@ -219,8 +225,10 @@ class Planner:
         return self.frame([*started, *admitted])
 
     def forget_unseen(self) -> None:
-        """What was mounted where nothing begins any more, and nobody has seen, is not told."""
-        self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.key in self.state.nodes or not leaf.is_halted]
+        """What was mounted where nothing begins any more, and nobody has seen, is not told. What this plan has ended
+        before that is told."""
+        seen = self.state.nodes.keys() | self.advance.changes.final.keys()
+        self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.key in seen or not leaf.is_halted]
 
     def leave(self) -> None:
         """Ends what has begun: the run is cancelled, or hands over."""
@@ -416,7 +424,9 @@ class Planner:
         closed = [n for n, target in state.open_other.items() if target not in state.by_command]
         commands: list[Command] = []
         stopping = set(state.open_other.values())
-        lost = [key for n, key in state.by_command.items() if is_unstopped(state.nodes[key]) and n not in stopping]
+        self.told.intersection_update(state.by_command)
+        alone = (state.by_command[n] for n in self.told - stopping)
+        lost = {key for key in alone if is_unstopped(state.nodes[key])}
         for key in sorted({*self.tree.orphans(), *self.advance.changes.withdrawn, *lost}):
             memory = state.nodes[key]
             if not memory.n or (memory.cancelling and key not in lost):
@@ -537,7 +547,7 @@ class Planner:
         task: Task[Any] = leaf.element
         sources = outputs_of(self.tree, leaf)
         deps = {
-            name: validated(task.deps[name], self.state.nodes[f"{id}:{turn}"].output, f"{id}:{turn}")
+            name: validated(task.deps[name], self.state.nodes[f"{id}:{turn}"].output, f"{id}:{turn}", task.where)
             for name, (id, turn) in sources.items()
         }
         return TaskBody(task, deps)

@@ -63,15 +63,14 @@ class Sketch:
     workflow: AnyWorkflow
     run_id: str
     started: Json
-    log: list[Entry] = field(default_factory=list[Entry])
+    positions: Iterator[int] = field(default_factory=lambda: count(1))
     planner: Planner = field(init=False)
 
     def __post_init__(self) -> None:
         self.planner = Planner.build(self.workflow, self.run_id, [self.entry("started", "started", self.started)])
 
     def entry(self, kind: Kind, key: str, data: Json) -> Entry:
-        self.log.append(Entry(len(self.log) + 1, kind, key, data, 0))
-        return self.log[-1]
+        return Entry(next(self.positions), kind, key, data, 0)
 
     def carry_on(self, given: Mapping[str, Iterator[Any]]) -> list[str]:
         """Does the tasks there are outputs for, until there are none. Returns their ids."""

@@ -16,9 +16,14 @@ from smithers.engine.scope import OUTSIDE, Scope, resolve
 from smithers.engine.state import Path, State, path_of
 from smithers.errors import RenderError
 from smithers.flow.context import RENDERING, AnyContext
+from smithers.flow.stored import read_back
 from smithers.flow.where import Where, author_line, show
 
 M = TypeVar("M", bound=BaseModel)
+
+
+class Misread(RenderError):
+    """An output is read with a model that it does not fit."""
 
 
 class Suspended(BaseException):
@@ -132,12 +137,14 @@ def fresh(model: type[M], output: Any, key: str) -> M:
     return validated(model, from_json(to_json(output)), key)
 
 
-def validated(model: type[M], output: Any, key: str) -> M:
+def validated(model: type[M], output: Any, key: str, where: Where | None = None) -> M:
+    """Raises `RenderError` with the line of who reads it, which for a task's `deps` is the task's, `where`."""
     try:
-        return model.model_validate(output)
+        return read_back(model, output)
     except ValidationError as error:
-        raise RenderError(
-            f"The output of {key.rpartition(':')[0]!r} is read as {model.__name__} at {show(author_line())}, but "
+        place = show(where or author_line())
+        raise Misread(
+            f"The output of {key.rpartition(':')[0]!r} is read as {model.__name__} at {place}, but "
             f"it does not fit: {error.errors()[0]['msg']} ({'.'.join(map(str, error.errors()[0]['loc']))}). "
             "Read it with the model that its task names as output."
         ) from error

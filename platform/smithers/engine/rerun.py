@@ -15,7 +15,7 @@ from typing import Final
 from smithers.engine.entry import Entry, Json, node_key, split_node_key
 from smithers.engine.fold import fold, reset_keys
 from smithers.engine.stages import FIRST
-from smithers.engine.state import TURN_WANTED, NodeMemory, State
+from smithers.engine.state import OPEN_STATES, TURN_WANTED, NodeMemory, State
 from smithers.errors import NodeNotFound, WrongState
 
 OVER: Final = ("finished", "failed", "cancelled", "skipped")
@@ -40,9 +40,9 @@ def reset_of(run_id: str, entries: Sequence[Entry], key: str, *, dependents: boo
     """What resetting the node with this key means at the end of this log.
 
     The log of a failed run ends with the `resumed` that is about to be stored before it. Raises `NodeNotFound` for a
-    node that no frame has shown, and `WrongState`, which names the state found: for a run that has finished or was
-    cancelled, for a node that is not over, where a dependent runs, and where a loop or a block has gone on so that the
-    node has no place any more.
+    node that no frame has shown, and `WrongState`, which names the state found: for a run that has finished, was
+    cancelled or is being cancelled, for a node that is not over, where a dependent runs, and where a loop or a block
+    has gone on so that the node has no place any more.
     """
     state = fold(State(run_id=run_id), entries)
     over(state, key)
@@ -76,6 +76,9 @@ def over(state: State, key: str) -> None:
             f"Run {state.run_id} is {state.status}, which is final. Only open and failed runs go on.",
             status=state.status,
         )
+    if state.cancelled is not None:
+        by = state.cancelled.get("by") or "somebody"
+        raise refusal(state, key, f"{by} asked to cancel the run, in which nothing begins any more")
     if memory.shown not in OVER and not memory.has_output:
         why = {"running": "it is running", "pending": "it has not run yet"}.get(memory.shown, f"it is {memory.shown}")
         raise refusal(state, key, why)
@@ -187,9 +190,19 @@ def refuse_passes(state: State, key: str) -> None:
 
 def refusal(state: State, key: str, why: str) -> WrongState:
     shown = state.nodes[key].shown
-    return WrongState(f"{told(key)} of run {state.run_id} cannot be retried: {why}.", node=key, state=shown)
+    return WrongState(
+        f"{told(key)} of run {state.run_id} cannot be retried: {why}.{look(state, key)}", node=key, state=shown
+    )
 
 
 def told(key: str) -> str:
     node, iteration = split_node_key(key)
     return f"{node} #{iteration}" if iteration else node
+
+
+def look(state: State, key: str) -> str:
+    """Who meets a node that is not over may want to know why."""
+    node, iteration = split_node_key(key)
+    turn = f" --iteration {iteration}" if iteration else ""
+    is_open = state.nodes[key].shown in OPEN_STATES
+    return f" `smithers node {node} --run-id {state.run_id}{turn}` says how it stands." if is_open else ""

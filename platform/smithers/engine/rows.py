@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from smithers.engine.around import around
 from smithers.engine.asks import label_of, request
 from smithers.engine.budgets import shown_usage
 from smithers.engine.command import STOPPING, Command
@@ -58,7 +59,9 @@ def row(
     if command is not None and command.kind not in STOPPING:
         attempt = command.attempt
     label = label_of(asks) if asks is not None else element.label
-    return NodeRow(element.id, leaf.scope.iteration, leaf.kind, state, attempt, label, leaf.ordinal, detail or None)
+    place = around(leaf, state)
+    iteration, ordinal = leaf.scope.iteration, leaf.ordinal
+    return NodeRow(element.id, iteration, leaf.kind, state, attempt, label, ordinal, detail or None, around=place)
 
 
 def event_detail(element: WaitForEvent[Any], state: str, memory: NodeMemory | None, unfit: dict[str, str]) -> Json:

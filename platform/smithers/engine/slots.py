@@ -58,10 +58,11 @@ def start_ready(
                 started.append(leaf)
         if origin is not None:
             group, need = origin
-            if isinstance(group, AspectsGroup) and need is not None:
-                offer_unfunded(offers, group, need, ledger)
-            else:
+            if need is None:
                 refill(offers, group)
+            else:
+                assert isinstance(group, AspectsGroup)
+                offer_unfunded(offers, group, need, ledger)
     return started
 
 

@@ -76,6 +76,7 @@ class NodeMemory:
     escalated: bool = False
     """Whether others may decide, since it is asked this time."""
     cancelling: bool = False
+    """Whether the open command is being stopped, or the last one was."""
     timer: bool = False
     """Whether the open command is a timer, which nobody has to be told to stop."""
     turn: str = ""

@@ -18,11 +18,10 @@ def why_stuck(tree: Tree) -> Json:
     for part in suspended(tree):
         missing = part.suspended
         assert missing is not None
-        known = "it has no output and none will come" if is_known(tree, missing.node) else "no node has that id"
         return {
             "code": "MISSING_OUTPUT",
             "message": f"No output found for {missing.node!r}, read as {missing.model} at {show(missing.where)}: "
-            f"{known}, and nothing else is left to run. Check the id, or read it with ctx.output_maybe.",
+            f"{because(tree, missing.node)}",
             "node": missing.node,
         }
     waiting = sorted((leaf for leaf in tree.leaves.values() if leaf.status == ACTIVE), key=Leaf.path)
@@ -34,6 +33,17 @@ def why_stuck(tree: Tree) -> Json:
         "code": "DEPENDENCY_DEADLOCK",
         "message": "Nothing can run: " + ("; ".join(lines) or "no task is ready") + ".",
     }
+
+
+def because(tree: Tree, id: str) -> str:
+    if is_known(tree, id):
+        why = "it has no output and none will come, and nothing else is left to run."
+        return f"{why} Check the id, or read it with ctx.output_maybe."
+    return (
+        "no node has that id, and nothing else is left to run. Check the id, or read it with ctx.output_maybe. If the "
+        "function that reads it makes that node as well, it waits for itself: read in a function of its own, used as a "
+        "child after the node."
+    )
 
 
 def is_known(tree: Tree, id: str) -> bool:

@@ -25,8 +25,11 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from pydantic import ValidationError
+
 from smithers.engine.entry import Json, node_key
 from smithers.engine.inline import renderer, spelled_out, within
+from smithers.engine.inputs import unfit_input
 from smithers.engine.mounts import (
     WIDTH,
     AspectsGroup,
@@ -44,10 +47,12 @@ from smithers.engine.scope import OUTSIDE
 from smithers.engine.stage_bodies import body_of_stage, stage_scope
 from smithers.engine.stages import first_record, holds, is_shielded
 from smithers.engine.state import State
+from smithers.engine.steady import check_steady
 from smithers.engine.subflows import checked, run_name
 from smithers.errors import InvalidElement, RenderError, SmithersError
 from smithers.flow.approval import Approval
 from smithers.flow.aspects import Aspects, LatencyLimit
+from smithers.flow.binding import misfit
 from smithers.flow.call import takes_argument
 from smithers.flow.context import Context, Continuation, Reader
 from smithers.flow.continuing import ContinueAsNew
@@ -58,10 +63,11 @@ from smithers.flow.group import MergeQueue, Parallel, Sequence
 from smithers.flow.guard import Guard, SagaStep
 from smithers.flow.human import HumanTask
 from smithers.flow.loop import Loop, Turn
+from smithers.flow.stored import read_back
 from smithers.flow.subflow import Inline, Outcome, Subflow
 from smithers.flow.task import Task
 from smithers.flow.wait import Timer
-from smithers.flow.where import PACKAGE, Where, show
+from smithers.flow.where import LIBRARY, PACKAGE, Where, show
 from smithers.flow.workflow import AnyWorkflow
 
 
@@ -94,6 +100,8 @@ class Tree:
     """Groups in which a slot became free because a leaf was taken down."""
     contexts: dict[str, Context[Any]] = field(default_factory=dict[str, Context[Any]])
     """What the functions of inline subflows are given, by the subflow's key."""
+    steady: set[Where] = field(default_factory=set[Where])
+    """Lines of functions that were seen to render the same twice; the whole tree's is looked at before a run."""
     mounted: int = 0
     fresh: list[Leaf] = field(default_factory=list[Leaf])
     """Leaves mounted since the last look."""
@@ -148,6 +156,9 @@ class Tree:
         try:
             with self.reads.during(part.scope, part.reads):
                 children = list(normalized(part.function(), "This function", part.where))
+                if part.where not in self.steady and part is not self.root:
+                    self.steady.add(part.where)
+                    check_steady(children, normalized(part.function(), "This function", part.where), part.where)
         except Suspended as wait:
             part.suspended, children = wait.missing, []
         except Skipped:
@@ -157,7 +168,7 @@ class Tree:
         except SmithersError:
             raise
         except Exception as error:
-            raise RenderError(f"Rendering failed: {describe(error)}", cause=type(error).__name__) from error
+            raise RenderError(f"Rendering failed: {describe(error, part.where)}", cause=type(error).__name__) from error
         for node in part.reads:
             self.readers.setdefault(node, {})[part] = None
         self.adopt(part, children)
@@ -315,6 +326,8 @@ class Tree:
                 f"Task({task.id!r}) at {show(task.where)} has no body: write Task(...)[function or value]."
             )
         if task.bound is not None:
+            if wrong := misfit(task.bound, task.deps):
+                raise RenderError(f"Task({task.id!r}) at {show(task.where)} {uncallable(task, wrong)}")
             self.check_binding(task.bound.function, task.captured, f"Task({task.id!r})", task.where)
         if task.cache is not None and task.cache.by is not None:
             self.check_binding(task.cache.by, task.cache.captured, f"The cache of Task({task.id!r})", task.where)
@@ -494,8 +507,29 @@ def body_of(loop: Loop, turn: int) -> Callable[[], Any]:
     return lambda: loop.children
 
 
+def uncallable(task: Task[Any], wrong: str) -> str:
+    """Says that a body cannot be called with what its task has for it, and what to do."""
+    function = task.bound.function if task.bound is not None else None
+    name = getattr(function, "__name__", type(function).__name__)
+    odd = next((dep for dep in task.deps if not dep.isidentifier()), "")
+    advice = (
+        f"outputs in deps come as parameters, and {odd!r} cannot be the name of one: write deps={{'name': Model}} and "
+        f"needs={{'name': {odd!r}}}."
+        if odd
+        else "its arguments come from call(function, ...) and, by name, from deps."
+    )
+    return f"cannot call {name}: {wrong}. It is given {', '.join(task.deps) or 'nothing'} by deps; {advice}"
+
+
 def run_input(workflow: AnyWorkflow, input: Json) -> Any:
-    return input if workflow.input is None else workflow.input.model_validate(input)
+    """What the author's function gets. It was checked when it was stored, by the code of that time."""
+    if workflow.input is None:
+        return input
+    try:
+        return read_back(workflow.input, input)
+    except ValidationError as error:
+        text = f"{unfit_input(workflow, error)} `smithers amend RUN --input JSON` gives the run another one."
+        raise RenderError(text, cause="ValidationError") from None
 
 
 def continuation_of(state: State) -> Continuation | None:
@@ -525,12 +559,14 @@ def duplicate(id: str, first: Where, second: Where, kind: str) -> RenderError:
     )
 
 
-def describe(error: Exception) -> str:
-    """The error with the author's line, which is the innermost one outside of the platform and its libraries."""
-    trace, line = error.__traceback__, ""
+def describe(error: Exception, where: Where | None = None) -> str:
+    """The error with the author's line, which is the innermost one outside of the platform and of libraries, Python's
+    own included; `where` is for an error that comes before any of the author's lines, as from a call that does not fit.
+    """
+    trace, line = error.__traceback__, "" if where is None else f" (of the function at {show(where)})"
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if "site-packages" not in file and not file.startswith(PACKAGE):
+        if not ("site-packages" in file or file.startswith((PACKAGE, LIBRARY)) or file[:1] == "<"):
             line = f" at {file}:{trace.tb_lineno}"
         trace = trace.tb_next
     return f"{type(error).__name__}: {error}{line}"

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, get_args
 from pydantic import BaseModel
 
 from smithers.flow.asked import Asked, check_newcomers, check_people
-from smithers.flow.element import Child, check_id, check_json, check_upstream
+from smithers.flow.element import Child, Written, check_id, check_json, check_not_async, check_upstream
 from smithers.flow.policy import UNLIMITED, Duration, duration
 from smithers.flow.where import invalid
 
@@ -46,7 +46,7 @@ class ApprovalRanking(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class ApprovalOption:
+class ApprovalOption(metaclass=Written):
     """One of the things to choose from."""
 
     key: str
@@ -61,7 +61,7 @@ class ApprovalOption:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AutoApprove:
+class AutoApprove(metaclass=Written):
     """When an approval needs no person (components-approval: autoApprove). One of the two is enough."""
 
     after: int | None = None
@@ -74,8 +74,14 @@ class AutoApprove:
     """Whether the approval is shown as an event of its own, `ApprovalAutoApproved`."""
 
     def __post_init__(self) -> None:
-        if self.after is not None and (isinstance(self.after, bool) or self.after < 1):
-            raise invalid(f"AutoApprove(after={self.after!r}): give the number of approvals in a row, 1 or more.")
+        after: Any = self.after
+        if after is not None and (isinstance(after, bool) or not isinstance(after, int) or after < 1):
+            raise invalid(f"AutoApprove(after={after!r}): give the number of approvals in a row, 1 or more.")
+        if not (isinstance(self.condition, bool) or callable(self.condition)):
+            raise invalid(f"AutoApprove(condition={self.condition!r:.60}): give True or False, or a function.")
+        check_not_async(self.condition, "AutoApprove(condition=...)")
+        if after is None and self.condition is False:
+            raise invalid("AutoApprove() never approves: say when, with after or condition.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +138,10 @@ class Approval(Asked):
             ("on_timeout", self.on_timeout, get_args(OnTimeout)),
         ):
             check_word(value, known, f"{what}: {name}")
+        if not isinstance(self.auto_approve, AutoApprove | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise invalid(f"{what}: auto_approve={self.auto_approve!r:.60}: write AutoApprove(after=3).")
+        if isinstance(self.options, str):
+            raise invalid(f"{what}: options={self.options!r:.60} is one text: give a list of options.")
         check_options(self, what)
         check_people(self.allowed_users, f"{what}: allowed_users")
         check_people(self.allowed_scopes, f"{what}: allowed_scopes")
@@ -164,6 +174,14 @@ def check_word(value: object, known: tuple[str, ...], what: str) -> None:
 
 
 def check_options(approval: Approval, what: str) -> None:
+    given: Any = approval.options
+    every: list[Any] = [*given] if isinstance(given, list | tuple) else [None]
+    odd: list[Any] = [one for one in every if not isinstance(one, str | ApprovalOption)]
+    if odd:
+        raise invalid(
+            f"{what}: options={odd[0] or given!r:.80}: give a list of keys, such as ['yes', 'no'], or of "
+            "ApprovalOption(key, label, summary)."
+        )
     keys = [option.key for option in approval.choices]
     if approval.mode not in CHOOSING:
         if keys:
@@ -184,8 +202,9 @@ def check_options(approval: Approval, what: str) -> None:
 
 
 def check_quorum(approval: Approval, what: str) -> None:
-    if isinstance(approval.quorum, bool) or approval.quorum < 1:
-        raise invalid(f"{what}: quorum={approval.quorum!r}: give the number of people who must approve, 1 or more.")
+    quorum: Any = approval.quorum
+    if isinstance(quorum, bool) or not isinstance(quorum, int) or quorum < 1:
+        raise invalid(f"{what}: quorum={quorum!r}: give the number of people who must approve, 1 or more.")
     if approval.quorum > 1 and approval.mode != "approve":
         raise invalid(f"{what}: quorum={approval.quorum} needs mode='approve': choices are not counted.")
     if approval.allowed_users is not None and len(set(approval.allowed_users)) < approval.quorum:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from smithers.flow.element import Written
 from smithers.flow.policy import Duration, duration
 from smithers.flow.where import invalid
 
@@ -15,7 +16,7 @@ OnSlow = Literal["fail", "warn"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TokenBudget:
+class TokenBudget(metaclass=Written):
     """How many tokens, input and output together, all tasks of a scope may use."""
 
     max: int
@@ -31,7 +32,7 @@ class TokenBudget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CostBudget:
+class CostBudget(metaclass=Written):
     """How much money all tasks of a scope may cost."""
 
     max_usd: float
@@ -45,7 +46,7 @@ class CostBudget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LatencySlo:
+class LatencySlo(metaclass=Written):
     """How long a scope may take, from when it begins, by the clock."""
 
     max: Duration
@@ -61,7 +62,7 @@ class LatencySlo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tracking:
+class Tracking(metaclass=Written):
     """Which metrics are shown of the tasks in a scope. Budgets hold all the same."""
 
     tokens: bool = True
@@ -71,7 +72,7 @@ class Tracking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
+class Estimate(metaclass=Written):
     """What one attempt of a task will use at most, as far as its author knows. Reserved in budgets while it runs."""
 
     tokens: int = 0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from smithers.flow.element import captured
+from smithers.flow.element import Written, captured
 from smithers.flow.where import invalid
 
 GIVEN: Final = ("ctx", "input")
@@ -15,7 +15,7 @@ GIVEN: Final = ("ctx", "input")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CachePolicy:
+class CachePolicy(metaclass=Written):
     """Opts a task into the cache: `Task("id", output=Model, cache=CachePolicy(by=..., version="v1"))[body]`.
 
     A task with the same key takes the stored output instead of running, in any run of any version of the code. The key

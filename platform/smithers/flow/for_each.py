@@ -46,6 +46,11 @@ class ForEach(Parallel, Generic[T]):
         check_id(self.id, "ForEach")
         if isinstance(self.items, str | bytes):
             raise invalid(f"ForEach({self.id!r}): items={self.items!r:.60} is one text: give a list or a mapping.")
+        items: Any = self.items
+        if not isinstance(items, Iterable):
+            raise invalid(f"ForEach({self.id!r}): items={items!r:.60}: give a list or a mapping.")
+        if self.key is not None and not callable(self.key):
+            raise invalid(f"ForEach({self.id!r}): key={self.key!r:.60}: give a function of an item.")
         if not isinstance(self.items, Mapping):
             object.__setattr__(self, "items", tuple(self.items))
 

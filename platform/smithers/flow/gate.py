@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smithers.flow.approval import Approval, Decision, OnDeny, OnTimeout
+from smithers.flow.element import check_condition
 from smithers.flow.policy import Duration
 from smithers.flow.task import Task
 
@@ -39,6 +40,7 @@ def ApprovalGate(  # noqa: N802  reads as an element  # shape: parameters: the r
     Its output is a `Decision` on either path. The condition is looked at whenever the part around it renders. What is
     said of people and times means what it does for an `Approval`, and is refused on either path where that refuses it.
     """
+    check_condition(when, f"ApprovalGate({id!r}): when")
     asks = Approval(
         id,
         title=title,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from smithers.flow.deadline import Timed
-from smithers.flow.element import Bracketed, Child, Fragment, Node, normalized
+from smithers.flow.element import Bracketed, Child, Fragment, Node, Written, check_condition, is_count, normalized
 from smithers.flow.queue import Queue
 from smithers.flow.where import invalid
 
@@ -39,8 +39,10 @@ class Parallel(Timed, metaclass=Bracketed):
 
     def __post_init__(self) -> None:
         self.check_timeout()
-        if self.max_concurrency is not None and self.max_concurrency < 1:
-            raise invalid(f"Parallel(max_concurrency={self.max_concurrency}): give 1 or more, or None for no cap.")
+        if not (self.max_concurrency is None or is_count(self.max_concurrency)):
+            raise invalid(
+                f"{type(self).__name__}(max_concurrency={self.max_concurrency!r}): give 1 or more, or None for no cap."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,8 @@ def Branch(condition: object, *, then: Child, otherwise: Child = None, skip_if: 
 
     The condition is looked at whenever the part around it renders. With `skip_if` neither path is there.
     """
+    check_condition(condition, "Branch: its condition")
+    check_condition(skip_if, "Branch: skip_if")
     if skip_if:
         return Fragment()
     chosen: tuple[Node, ...] = tuple(normalized(then if condition else otherwise, "Branch"))
@@ -80,7 +84,7 @@ def Branch(condition: object, *, then: Child, otherwise: Child = None, skip_if: 
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(metaclass=Written):
     """One line of a `DecisionTable`: what to do when something holds."""
 
     when: object
@@ -88,6 +92,9 @@ class Rule:
     then: Child
     label: str = ""
     """For readers of the source."""
+
+    def __post_init__(self) -> None:
+        check_condition(self.when, "Rule: when")
 
 
 Strategy = Literal["first-match", "all-match"]
@@ -106,6 +113,7 @@ def DecisionTable(  # noqa: N802  reads as an element
     With `strategy="all-match"` the rules that hold are a `Parallel`. When none holds it is `default`, or nothing. Like
     a `Branch`, the table is looked at whenever the part around it renders. Raises `InvalidElement` for what is no rule.
     """
+    check_condition(skip_if, "DecisionTable: skip_if")
     if strategy not in get_args(Strategy):
         raise invalid(f"DecisionTable: strategy={strategy!r}: use first-match or all-match.")
     if skip_if:

@@ -14,6 +14,7 @@ from smithers.flow.approval import check_timeout, check_word
 from smithers.flow.asked import Asked, check_newcomers, check_people
 from smithers.flow.element import Child, check_id, check_json, check_upstream
 from smithers.flow.policy import Duration
+from smithers.flow.stored import secrets_of
 from smithers.flow.task import is_model
 from smithers.flow.where import invalid
 
@@ -63,8 +64,9 @@ class HumanTask(Asked, Generic[M]):
             raise invalid(f"{what}: output={self.output!r} is not a pydantic model class.")
         if not isinstance(self.prompt, str) or not self.prompt.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
             raise invalid(f"{what}: prompt={self.prompt!r}: say in words what the person is to do.")
-        if isinstance(self.max_attempts, bool) or self.max_attempts < 1:
-            raise invalid(f"{what}: max_attempts={self.max_attempts!r}: give 1 or more.")
+        attempts: Any = self.max_attempts
+        if isinstance(attempts, bool) or not isinstance(attempts, int) or attempts < 1:
+            raise invalid(f"{what}: max_attempts={attempts!r}: give 1 or more.")
         check_word(self.on_timeout, ("fail", "skip", "default"), f"{what}: on_timeout")
         check_default(self, what)
         check_people(self.allowed_users, f"{what}: allowed_users")
@@ -82,6 +84,11 @@ class HumanTask(Asked, Generic[M]):
             raise invalid(
                 f"{what}: {self.output.__name__} has no JSON schema, so nobody can fill it in: {error}"
             ) from None
+        if secret := secrets_of(self.output):
+            raise invalid(
+                f"{what}: {', '.join(secret)} of {self.output.__name__} is a secret, but answers are stored and shown: "
+                "ask where it is kept instead."
+            )
 
     def __getitem__(self, children: Child) -> HumanTask[M]:
         raise invalid(f"HumanTask({self.id!r}) takes no children: what the person is to do is its prompt.")

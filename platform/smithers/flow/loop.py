@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 from smithers.flow.deadline import Timed
-from smithers.flow.element import Child, check_id
+from smithers.flow.element import Child, check_id, check_not_async, is_count
 from smithers.flow.guard import first_id
 from smithers.flow.where import invalid
 
@@ -41,9 +41,10 @@ class Loop(Timed):
             check_id(self.id, "Loop")
         if not (isinstance(self.until, bool) or callable(self.until)):
             raise invalid(f"Loop({self.id!r}): until={self.until!r:.60}: give a function, True or False.")
+        check_not_async(self.until, f"Loop({self.id!r}): until")
         self.check_timeout()
-        if self.max_iterations is not None and self.max_iterations < 1:
-            raise invalid(f"Loop({self.id!r}): max_iterations={self.max_iterations}: give 1 or more, or None.")
+        if not (self.max_iterations is None or is_count(self.max_iterations)):
+            raise invalid(f"Loop({self.id!r}): max_iterations={self.max_iterations!r}: give 1 or more, or None.")
         if self.on_max_reached not in ("fail", "return-last"):
             raise invalid(f"Loop({self.id!r}): on_max_reached={self.on_max_reached!r}: use fail or return-last.")
 

@@ -6,32 +6,51 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final, Literal
 
+from smithers.flow.element import Written
 from smithers.flow.where import invalid
 
 UNLIMITED: Final = -1
 """As `retries`: try again for ever."""
 UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+LONGEST: Final = timedelta(days=36_525)
+"""A hundred years. Clocks, calendars and timers end at some point beyond it."""
 DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 Duration = timedelta | str
 Backoff = Literal["fixed", "linear", "exponential"]
 
 
 def duration(value: Duration, what: str) -> timedelta:
-    """Reads `"30s"`, `"5m"`, `"1h30m"` or a timedelta. Raises `InvalidElement` for anything else and for negatives."""
+    """Reads `"30s"`, `"5m"`, `"1h30m"` or a timedelta. Raises `InvalidElement` for anything else, for negatives, and
+    for more than a hundred years."""
     if isinstance(value, timedelta):
         span = value
     elif not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]  an author may be wrong
         raise invalid(f'{what}={value!r:.60} has no unit: write a timedelta, or text such as "30s", "5m".')
     else:
-        pieces = DURATION.findall(value)
-        if not pieces or DURATION.sub("", value).strip():
+        read = written(value)
+        if read is None:
             raise invalid(f'{what}={value!r} is not a duration: write a timedelta, or text such as "30s", "5m".')
-        span = timedelta(seconds=sum(float(number) * UNITS[unit] for number, unit in pieces))
+        span = read
     if span < timedelta():
         raise invalid(f"{what}={value!r} is negative: a duration is zero or more.")
+    if span > LONGEST:
+        raise invalid(
+            f"{what}={value!r:.60} is more than a hundred years: give less, or None where there is to be no end."
+        )
     return span
+
+
+@lru_cache
+def written(text: str) -> timedelta | None:
+    """What a text such as `"1h30m"` says; None where it says nothing. Renderings read the same few again and again."""
+    pieces = DURATION.findall(text)
+    if not pieces or DURATION.sub("", text).strip():
+        return None
+    seconds = sum(float(number) * UNITS[unit] for number, unit in pieces)
+    return timedelta(seconds=min(seconds, 2 * LONGEST.total_seconds()))
 
 
 def milliseconds(span: timedelta) -> int:
@@ -46,8 +65,8 @@ GROWTH: Final[dict[Backoff, Callable[[int], float]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How long to wait before the next attempt (components-task: retryPolicy). Capped at five minutes."""
+class RetryPolicy(metaclass=Written):
+    """How long to wait before the next attempt (components-task: retryPolicy). Capped at `max_delay`."""
 
     backoff: Backoff = "exponential"
     initial_delay: Duration = "1s"
@@ -58,8 +77,12 @@ class RetryPolicy:
     def __post_init__(self) -> None:
         if self.backoff not in GROWTH:
             raise invalid(f"backoff={self.backoff!r} is unknown: use one of {', '.join(GROWTH)}.")
-        duration(self.initial_delay, "initial_delay")
-        duration(self.max_delay, "max_delay")
+        first = duration(self.initial_delay, "RetryPolicy: initial_delay")
+        most = duration(self.max_delay, "RetryPolicy: max_delay")
+        if first > most:
+            raise invalid(
+                f"RetryPolicy: initial_delay, {first}, is more than max_delay, {most}: give a larger max_delay."
+            )
         if not 0 <= self.jitter <= 1:
             raise invalid(f"jitter={self.jitter!r}: give the share of the delay that may be added, 0 to 1.")
 

@@ -1,11 +1,13 @@
-"""What is wrong with the properties that an element was given: names that it does not know, or has to be given."""
+"""What is wrong with the properties that an element was given: names that it does not know, or has to be given, and
+values that are no such thing."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, Final
 
 from smithers.errors import WrongProperty
@@ -18,6 +20,50 @@ INSTEAD: Final = {
 }
 """Properties that are not there on purpose, and what to do."""
 CODES: Final = {("Task", "id"): "TASK_ID_REQUIRED", ("Task", "output"): "TASK_MISSING_OUTPUT"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the value of a property is."""
+
+    types: tuple[type, ...]
+    said: str
+
+    def takes(self, value: object) -> bool:
+        return isinstance(value, self.types) and (bool in self.types or not isinstance(value, bool))
+
+
+NONE: Final = type(None)
+KINDS: Final = {
+    "bool": Kind((bool,), "give True or False"),
+    "int": Kind((int,), "give a whole number"),
+    "int | None": Kind((int, NONE), "give a whole number, or None"),
+    "float": Kind((int, float), "give a number"),
+    "str": Kind((str,), "give a text"),
+    "str | None": Kind((str, NONE), "give a text, or None"),
+}
+"""By annotation. What is more than that, its component checks itself."""
+
+
+@lru_cache(maxsize=64)
+def kinds_of(component: type[Any]) -> dict[str, Kind]:
+    return {one.name: KINDS[one.type] for one in fields(component) if one.init and one.type in KINDS}
+
+
+def wrong_kind(component: type[Any], given: tuple[object, ...], props: Mapping[str, object]) -> WrongProperty | None:
+    """The error for the first property whose value is no such thing; None where all are."""
+    kinds = kinds_of(component)
+    for prop, value in props.items():
+        kind = kinds.get(prop)
+        if kind is not None and not kind.takes(value):
+            note = ", which is not called and would always count as true" if is_taken_for_true(value) else ""
+            return wrong(f"{named(component.__name__, given)}: {prop}={value!r:.60}{note}: {kind.said}")
+    return None
+
+
+def is_taken_for_true(value: object) -> bool:
+    """Whether somebody meant what comes out of it, and got the thing itself: a function, a coroutine."""
+    return callable(value) or hasattr(value, "cr_frame")
 
 
 def wrong_props(component: type[Any], given: tuple[object, ...], props: Mapping[str, object]) -> WrongProperty | None:

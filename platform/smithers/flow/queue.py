@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from smithers.flow.element import Written
 from smithers.flow.where import invalid
 
 LONGEST_NAME: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
+class Queue(metaclass=Written):
     """At most `limit` tasks of the queue run at the same time, over all runs of the store: `Queue("deploys", limit=2)`.
 
     Without a limit it is what the project's configuration says (`[queues]` in `smithers.toml`), or 1. Raises

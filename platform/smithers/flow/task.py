@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Literal, TypeVar, cast, get_args
 
 from pydantic import BaseModel
@@ -13,7 +13,7 @@ from smithers.flow.asked import Asked
 from smithers.flow.budget import Estimate
 from smithers.flow.cache import CachePolicy
 from smithers.flow.call import Call
-from smithers.flow.element import Child, Element, captured, check_id, check_json, check_upstream
+from smithers.flow.element import Child, Element, altered, captured, check_id, check_json, check_upstream
 from smithers.flow.policy import UNLIMITED, Duration, RetryPolicy, duration
 from smithers.flow.queue import Queue, as_queue
 from smithers.flow.where import invalid
@@ -28,7 +28,8 @@ Body = Callable[..., M | Awaitable[M]] | Call[M] | M
 class Task(Asked, Generic[M]):
     """Produces one output (components-task): `Task("id", output=Model)[body]`.
 
-    The body is a function that runs at execution time (sync or async), `call(fn, args)`, or a value of the model.
+    The body is a function that runs at execution time (sync or async), `call(fn, args)`, or a value of the model. One
+    that cannot be called with these arguments and the names in `deps` is refused when the tree renders.
     """
 
     id: str = field(kw_only=False)
@@ -102,7 +103,7 @@ class Task(Asked, Generic[M]):
             raise invalid(f"Task({self.id!r}) has a body already.")
         if isinstance(body, BaseModel):
             check_static(self, body)
-            return replace(self, body=cast("M", body))
+            return altered(self, body=cast("M", body))
         if isinstance(body, str):
             raise invalid(f"Task({self.id!r}): a prompt needs an agent; without one the body is a function.")
         if isinstance(body, Element) or not (isinstance(body, Call) or callable(body)):
@@ -111,7 +112,10 @@ class Task(Asked, Generic[M]):
                 f"value of {self.output.__name__}."
             )
         bound = cast("Call[M]", body if isinstance(body, Call) else Call(body, (), {}))
-        return replace(self, body=bound, captured=captured(bound.function))
+        written = altered(self, body=bound, captured=captured(bound.function))
+        if written.cache is not None:
+            check_cache(written, written.cache)
+        return written
 
     @property
     def bound(self) -> Call[Any] | None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from pydantic import BaseModel
 
 from smithers.flow.element import Child, Element, check_id, check_json, check_upstream
 from smithers.flow.policy import Duration, duration
 from smithers.flow.where import invalid
+
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)
+"""Python's calendar ends a year later; in that one it depends on who looks where he is."""
 
 
 class Fired(BaseModel):
@@ -65,7 +69,8 @@ class Timer(Element):
 
 
 def moment(until: datetime | str | None, what: str) -> datetime | None:
-    """Raises `InvalidElement` for text that is no time, and for a time that means another one elsewhere."""
+    """Raises `InvalidElement` for text that is no time, and for a time that means another one elsewhere, or is
+    out of reach."""
     try:
         found = datetime.fromisoformat(until) if isinstance(until, str) else until
     except ValueError:
@@ -74,4 +79,6 @@ def moment(until: datetime | str | None, what: str) -> datetime | None:
         raise invalid(f"{what}: until={found!r:.60}: give a datetime with a time zone, or text.")
     if found is not None and found.tzinfo is None:
         raise invalid(f"{what}: until={until} has no time zone.")
+    if found is not None and not EARLIEST <= found <= LATEST:
+        raise invalid(f"{what}: until={until}: give a time in the years 1970 to 9998.")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Final
 
@@ -9,6 +10,8 @@ from smithers.errors import InvalidElement
 
 PACKAGE: Final = __file__.rsplit("flow", 1)[0]
 """Frames in here are ours; the first one outside is the author's."""
+LIBRARY: Final = json.__file__.rsplit("json", 1)[0]
+"""Where Python keeps its own modules."""
 GENERATED: Final = "<string>"
 """The file name of an `__init__` that dataclasses made."""
 

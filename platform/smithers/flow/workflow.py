@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar, overload
 from pydantic import BaseModel
 
 from smithers.flow.context import Context
-from smithers.flow.element import Child
+from smithers.flow.element import Child, check_not_async
 from smithers.flow.task import is_model
 from smithers.flow.where import Where, author_line, invalid
 
@@ -51,6 +51,7 @@ def workflow(
         raise invalid(f"@workflow(input={input!r}): give a pydantic model class.")
 
     def make(written: Callable[[Context[Any]], Child]) -> Workflow[Any]:
+        check_not_async(written, "A workflow")
         called = name or written.__name__.replace("_", "-")
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,99}", called):
             raise invalid(f"@workflow(name={called!r}): letters, digits, dots, dashes, underscores; at most 100.")

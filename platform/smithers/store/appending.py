@@ -101,7 +101,7 @@ def _plan_texts(request: Append, encoder: Encoder) -> PlanTexts | None:
         covers,
         Text(frame, encoder.text(frame.data)),
         tuple([(command, encoder.optional(command.payload)) for command in plan.commands]),
-        tuple([(node, encoder.optional(node.detail)) for node in plan.nodes]),
+        tuple([(node, encoder.optional(node.kept)) for node in plan.nodes]),
         encoder.optional(plan.error),
         None if plan.successor is None else successors.prepare(plan.successor, encoder),
     )
@@ -218,9 +218,9 @@ class Log:
                 if state not in states:
                     return f"node {node!r} is {state}, not {' or '.join(states)}"
                 return self._is_there(unless) or self._is_there(following)
-            case OpenRun(paused):
+            case OpenRun(paused, unless):
                 other = paused is not None and paused != (self.status == PAUSED)
-                return f"the run is {self.status}" if self.status in FINAL or other else ""
+                return f"the run is {self.status}" if self.status in FINAL or other else self._is_there(unless)
             case LogEnds(position):
                 moved = f"the log ends at {self.head}, not at {position}" if self.head != position else ""
                 return f"the run is {self.status}" if self.status in FINAL else moved

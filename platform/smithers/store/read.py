@@ -71,8 +71,11 @@ def command(connection: Connection, row: Row) -> OpenCommandRow:
 
 def node(connection: Connection, row: Row) -> NodeRow:
     node_id, iteration, kind, state, attempt, label, ordinal, detail, first_ms, ended_ms = row
-    detail = decode_optional(connection, detail)
-    return NodeRow(node_id, iteration, kind, state, attempt, label, ordinal, detail, first_ms, ended_ms)
+    detail, around = decode_optional(connection, detail), None
+    if detail is not None and "around" in detail:
+        around = detail.pop("around")
+        detail = detail or None
+    return NodeRow(node_id, iteration, kind, state, attempt, label, ordinal, detail, first_ms, ended_ms, around)
 
 
 def cached(connection: Connection, row: Row) -> CachedOutput:

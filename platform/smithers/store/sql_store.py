@@ -458,16 +458,19 @@ def _or_run_not_found(connection: Connection, run_id: str, rows: Sequence[T]) ->
 def _run_not_found(connection: Connection, run_id: str) -> RunNotFound:
     ids = [row[0] for row in connection.execute(sql.NEWEST_RUN_IDS).fetchall()]
     near = read.nearest(run_id, ids)
-    return RunNotFound(f"There is no run {run_id!r}.{read.did_you_mean(near)}", run_id=run_id, near=near)
+    hint = read.did_you_mean(near) or " `smithers ps` lists the runs."
+    return RunNotFound(f"There is no run {run_id!r}.{hint}", run_id=run_id, near=near)
 
 
 def _node_not_found(connection: Connection, run_id: str, node: str, iteration: str | None) -> NodeNotFound:
     ids = [row[0] for row in connection.execute(sql.NODE_IDS, (run_id,)).fetchall()]
     _or_run_not_found(connection, run_id, ids)
     if node in ids:
-        what = f"Node {node!r} of run {run_id!r} has no iteration {iteration!r}."
+        rows = connection.execute(sql.NODE_ITERATIONS, (run_id, node)).fetchall()
+        turns = sorted((row[0] for row in rows), key=read.path)
+        known = f" It has {', '.join(turns[-10:])}." if turns != [""] else " It is in no loop: leave the iteration out."
+        what = f"Node {node!r} of run {run_id!r} has no iteration {iteration!r}.{known}"
         return NodeNotFound(what, run_id=run_id, node=node, iteration=iteration)
     near = read.nearest(node, ids)
-    return NodeNotFound(
-        f"Run {run_id!r} has no node {node!r}.{read.did_you_mean(near)}", run_id=run_id, node=node, near=near
-    )
+    hint = read.did_you_mean(near) or f" `smithers inspect {run_id}` lists its nodes."
+    return NodeNotFound(f"Run {run_id!r} has no node {node!r}.{hint}", run_id=run_id, node=node, near=near)

@@ -8,6 +8,7 @@ A connection must not be carried over a fork: open the store in the process that
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -182,9 +183,17 @@ def primary_code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
+def is_read_only(path: Path) -> bool:
+    """Whether the file is there, but this process may write nothing beside it, as SQLite must even to read."""
+    effective = os.access in os.supports_effective_ids
+    return path.exists() and not os.access(path.parent, os.W_OK, effective_ids=effective)
+
+
 def explain(error: sqlite3.Error, path: Path) -> StoreError:
     """What SQLite says, as an error that says what to do."""
     code = primary_code(error)
+    if code == sqlite3.SQLITE_CANTOPEN and is_read_only(path):
+        code = sqlite3.SQLITE_READONLY
     if code in _ADVICE:
         return StoreUnavailable(f"{path}: {error}. Nothing was stored. {_ADVICE[code]}", reason=str(error))
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
@@ -201,7 +210,8 @@ _ADVICE = {
     sqlite3.SQLITE_BUSY: "Another process holds its lock. Try again; if it lasts, look for a process that is stopped.",
     sqlite3.SQLITE_LOCKED: "Another connection holds its lock. Try again.",
     sqlite3.SQLITE_FULL: "The disk, or your quota on it, is full. Make room, then try again.",
-    sqlite3.SQLITE_READONLY: "The file or its folder is read-only for you. Make both writable, or run as their owner.",
+    sqlite3.SQLITE_READONLY: "The file or its folder is read-only for you; SQLite writes there also to read. Make both "
+    "writable, or run as their owner.",
     sqlite3.SQLITE_IOERR: "The disk does not do it: full, failing, or over a limit. Look at it, then try again.",
     sqlite3.SQLITE_CANTOPEN: "Was the file moved or deleted, or may you not read it? Restore it, then start again.",
     sqlite3.SQLITE_PERM: "You may not open it. Run as its owner.",

@@ -15,9 +15,11 @@ from typing import Final, NoReturn
 from smithers.engine.command import Command
 from smithers.engine.deaths import MOST_DEATHS
 from smithers.engine.entry import Entry, Fact, Json
+from smithers.engine.reads import Misread
 from smithers.engine.state import PAUSED
-from smithers.errors import BodyDied, KilledWorker, RenderError, TaskError, TaskTimeout
+from smithers.errors import BodyDied, InvalidOutput, KilledWorker, RenderError, TaskError, TaskTimeout
 from smithers.flow.body import TaskBody
+from smithers.flow.stored import read_back
 from smithers.flow.task_context import CancelFlag, TaskContext
 from smithers.flow.usage import Meter, Usage
 from smithers.store import faults
@@ -59,6 +61,9 @@ class Attempt:
     """What bodies of this attempt have reported that died meanwhile."""
     missed: str = field(default="", init=False)
     """Why an output that the cache has was not taken."""
+    rests_on: int | None = field(default=None, init=False)
+    """Of an end that was decided without a body: the newest claim that was seen, 0 for none. Nobody may have begun a
+    body after that."""
     work: Callable[[], Ended] | None = field(default=None, init=False)
     """What is to be done on this thread; None where we attach to a body that runs already."""
 
@@ -100,7 +105,7 @@ class Attempt:
         except RenderError:  # whoever begins the body says so
             return None
         try:
-            output = model.model_validate(found.output).model_dump(mode="json")
+            output = read_back(model, found.output).model_dump(mode="json")
         except Exception as error:  # noqa: BLE001  a validator of the author's may raise anything
             self.missed = f"the output of run {found.run_id} does not fit {model.__name__} any more: {error}"
             return None
@@ -123,10 +128,13 @@ class Attempt:
 
     def begin(self) -> Running | Ended | None:
         found = self.claims().look() if self.careful else Begin(1, 0)
+        self.rests_on = None
         while isinstance(found, Begin):
             if found.deaths >= MOST_DEATHS:
+                self.rests_on = found.nth - 1
                 return failed(killed(found), 0)
             if self.is_cancelling():
+                self.rests_on = found.nth - 1
                 return {"outcome": "cancelled", "ms": 0}
             cached = self.cached()
             if cached is not None:
@@ -212,6 +220,8 @@ class Attempt:
         context = self.context(nth, flag)
         try:
             body = self.body()
+        except Misread as error:  # its `deps`: the same at every try
+            return failed(InvalidOutput(error.message), 0)
         except RenderError:
             if self.is_cancelling(surely=True):  # and the tree does not have it any more
                 return {"outcome": "cancelled", "ms": 0}

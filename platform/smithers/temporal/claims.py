@@ -106,7 +106,11 @@ class Claims:
         return any(self.store.entries_by_key(self.run_id, f"{kind}:{suffix}") for kind in ("died", "released"))
 
     def wait(self, claim: Json) -> Over | Ended | None:
-        """While the claim's process lives on this machine. None once it is certain, or time, to begin again."""
+        """While the claim's process lives on this machine. None once it is certain, or time, to begin again.
+
+        A process may put a result into the spool as the last thing that it does, so the spool is looked at once more
+        when it is gone.
+        """
         owner = Identity.read(claim["worker"])
         until = time.monotonic() + WAIT_S
         while owner is not None and claim["worker"] != self.worker and owner.standing() == "alive":
@@ -118,9 +122,9 @@ class Claims:
             if self.superseded() or not self.store.command(self.run_id, self.command.n)[1]:
                 return Over()
             if self.marked(claim) or time.monotonic() > until:
-                return None
+                break
             time.sleep(LOOK_EVERY_S)
-        return None
+        return self.spool.get(self.run_id, claim["n"], self.command.attempt)
 
     def mark(self, claim: Json) -> None:
         owner = Identity.read(claim["worker"])

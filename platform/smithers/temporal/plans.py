@@ -20,15 +20,17 @@ from typing import Final, TypeVar
 
 from smithers.engine.command import ENDING, Command
 from smithers.engine.entry import Entry, Fact, Json, split_node_key
+from smithers.engine.fold import fold
 from smithers.engine.frame import Plan
 from smithers.engine.plan import Outdated, Planner
-from smithers.engine.state import CONTINUED, FINAL
+from smithers.engine.state import CONTINUED, FINAL, State
 from smithers.engine.subflows import told
 from smithers.errors import RenderError, StoreError
 from smithers.flow.body import TaskBody
 from smithers.store.habit import habitual
 from smithers.store.interface import Store
 from smithers.store.records import Append, Appended, PlanWrite, Told
+from smithers.temporal.resting import collector_rests
 from smithers.temporal.run_plans import ASKED, RunPlans
 from smithers.temporal.running import Job, Superseded
 from smithers.temporal.snapshots import Snapshots
@@ -166,22 +168,27 @@ class Plans:
         return True
 
     def rebuilt(self, run: RunPlans) -> Planner:
+        with collector_rests():
+            state = self.folded(run)
+        if run.waits_for_code:
+            raise WaitsForCode
+        if run.hung:
+            raise self.slow()
+        workflow = workflow_of(self.code, state.options)
+        run.planner = self.render(run, lambda: Planner(workflow, state))
+        nodes = run.planner.state.nodes
+        run.waits.update(split_node_key(key) for key, memory in nodes.items() if memory.shown in ASKED)
+        return run.planner
+
+    def folded(self, run: RunPlans) -> State:
+        """The run's state at the end of its log, of which note is taken."""
         known = self.snapshots.load(run.run_id)
         entries = self.store.entries(run.run_id, after=0 if known is None else known.position)
         run.forget()
         if known is not None:
             run.begin_at(known)
         run.note(entries, self.digest)
-        if run.waits_for_code:
-            raise WaitsForCode
-        if run.hung:
-            raise self.slow()
-        options: Json = known.options if known is not None else entries[0].data.get("options") or {}
-        workflow = workflow_of(self.code, options)
-        run.planner = self.render(run, lambda: Planner.build(workflow, run.run_id, entries, known))
-        nodes = run.planner.state.nodes
-        run.waits.update(split_node_key(key) for key, memory in nodes.items() if memory.shown in ASKED)
-        return run.planner
+        return fold(known or State(run_id=run.run_id), entries)
 
     def render(self, run: RunPlans, call: Callable[[], T]) -> T:
         """Runs planner code. Whatever goes wrong, this planner is not used again.

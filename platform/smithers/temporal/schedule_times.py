@@ -37,14 +37,14 @@ FIELDS: Final[tuple[tuple[str, int, int, tuple[str, ...], int], ...]] = (
 ITEM: Final = re.compile(r"(\*|(\w+)(?:-(\w+))?)(?:/(\d+))?")
 
 
-def times(cron: str, every_s: float, zone: str, overlap: str, catch_up_s: float) -> Json:
+def times(cron: str, every_s: float | None, zone: str, overlap: str, catch_up_s: float) -> Json:
     """What `Schedule.when` holds. Raises `InputError` for what would never, or not, be understood."""
     if overlap not in OVERLAPS:
         raise InputError(f"There is no overlap policy {overlap!r}. There are: {', '.join(OVERLAPS)}.")
     if catch_up_s < 10:
         raise InputError(f"A catch-up window of {catch_up_s:g} s is too short: at least 10s.")
     rest: Json = {"overlap": overlap, "catch_up_s": catch_up_s}
-    if every_s:
+    if every_s is not None:
         if not SHORTEST_S <= every_s <= LONGEST_S:
             raise InputError(f"An interval of {every_s:g} s is not from 1s to 366d.")
         return {"every_s": every_s} | rest

@@ -17,6 +17,7 @@ from smithers.engine.state import State
 from smithers.errors import SmithersError
 from smithers.store.interface import Store
 from smithers.store.texts import dumps, loads
+from smithers.temporal.resting import collector_rests
 
 log = logging.getLogger(__name__)
 EVERY: Final = 2000
@@ -51,7 +52,8 @@ class Snapshots:
 
     def write(self, state: State) -> None:
         """The state is a fold of the log. It is read before this returns."""
-        text = dumps(pack(state))
+        with collector_rests():
+            text = dumps(pack(state))
         if self._aside:
             threading.Thread(target=self._store_it, args=(state.run_id, state.position, text), daemon=True).start()
         else:

@@ -51,7 +51,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -180,6 +180,11 @@ class Step:
         body = partial(self.body_of, command)
         attempt = Attempt(self.shop, self.order, self.delivery, command, body, self.digest, self.careful)
         ended = attempt.end(claimed=1 if claimed else 0)
+        while ended is not None and attempt.rests_on is not None:
+            if self.is_stored_unbegun(attempt, ended, attempt.rests_on):
+                return None
+            attempt.careful = True
+            ended = attempt.end()
         self.careful = attempt.careful
         if ended is None:
             self.mine = UNKNOWN
@@ -190,6 +195,14 @@ class Step:
         following = self.end(attempt, ended)
         attempt.forget()
         return following
+
+    def is_stored_unbegun(self, attempt: Attempt, ended: Ended, nth: int) -> bool:
+        """Stores an end for which no body was begun here, unless the command is closed. False where somebody has begun
+        one after the `nth` claim: a delivery that Temporal has given up may still do that, and then it is looked at."""
+        self.careful, self.owned = attempt.careful, None
+        fact = replace(facts.ended(attempt.command, ended), needs=facts.newest(attempt.command, nth))
+        outcome = self.store_fact(fact, keep_rejected=False)
+        return outcome != "rejected" or not self.store.command(self.order.run, attempt.command.n)[1]
 
     def body_of(self, command: Command) -> TaskBody:
         if self.plans is None:
@@ -294,12 +307,13 @@ class Step:
         if plan.status in FINAL:
             self.done = final(plan.status)
 
-    def store_fact(self, fact: Fact, *, keep_rejected: bool = True) -> None:
+    def store_fact(self, fact: Fact, *, keep_rejected: bool = True) -> str:
         """A reminder of what somebody has just answered need not be kept."""
         request = Append(self.order.run, (fact,), epoch=self.order.epoch, keep_rejected=keep_rejected, code=self.digest)
         appended = self.store.append(request)
         outcome = appended.outcomes[0]
         self.note_end(fact, outcome, appended.entries[0].seq if outcome == "stored" else 0)
+        return outcome
 
     def note_end(self, fact: Fact, outcome: str, position: int) -> None:
         if outcome == "duplicate":

@@ -16,6 +16,7 @@ from smithers.engine.entry import Json
 from smithers.errors import WorkflowFileError
 from smithers.flow.body import TaskBody
 from smithers.flow.call import Call
+from smithers.flow.stored import read_back
 from smithers.flow.task import Task
 from smithers.flow.workflow import AnyWorkflow, Workflow
 
@@ -62,7 +63,7 @@ def task_of(code: Code, command: Command, payload: Json) -> Task[Any]:
     timeout = timedelta(milliseconds=command.timeout_ms) if command.timeout_ms else None
     task = Task(command.node, output=model, timeout=timeout, isolated=bool(payload.get("isolated")))
     if "static" in payload:
-        return task[model.model_validate(payload["static"])]
+        return task[read_back(model, payload["static"])]
     function: Callable[..., Any] = code.resolve(payload["fn"])
     if payload.get("args") or payload.get("kwargs"):
         return task[Call(function, tuple(payload["args"]), payload["kwargs"])]

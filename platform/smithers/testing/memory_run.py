@@ -6,7 +6,7 @@ does the node wait) is what the store checks in its transaction, so that a test 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -15,7 +15,17 @@ from pydantic import BaseModel
 from smithers.engine import habit
 from smithers.engine.answer import NOTHING, Answer
 from smithers.engine.command import Command, is_nudge
-from smithers.engine.entry import Entry, Fact, Json, Kind, decided_key, ended_key, escalated_key, node_key
+from smithers.engine.entry import (
+    Entry,
+    Fact,
+    Json,
+    Kind,
+    decided_key,
+    ended_key,
+    escalated_key,
+    node_key,
+    split_node_key,
+)
 from smithers.engine.frame import NodeRow, Plan
 from smithers.engine.handover import id_after, kept, link
 from smithers.engine.inbox import Sent, refusal
@@ -28,6 +38,7 @@ from smithers.engine.said import Said, collected
 from smithers.engine.state import CONTINUED, FINAL
 from smithers.engine.subflows import child_id
 from smithers.errors import WrongState
+from smithers.flow.stored import read_back
 from smithers.flow.workflow import AnyWorkflow
 
 M = TypeVar("M", bound=BaseModel)
@@ -269,7 +280,7 @@ class InMemoryRun:
 
     def answer(self, node: str, value: BaseModel | Json, *, iteration: str = "", by: str = "tester") -> Ruling:
         """A person does a human task. Raises `AnswerRefused` for what does not fit, which counts."""
-        given = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+        given = value.model_dump(mode="json", by_alias=True) if isinstance(value, BaseModel) else value
         return self.say(node, iteration, Answer(True, by, value=given))
 
     def say(self, node: str, iteration: str, answer: Answer) -> Ruling:
@@ -322,7 +333,7 @@ class InMemoryRun:
 
         Raises `InvalidInput` where somebody waits for it and the payload fits nobody who does.
         """
-        value = payload.model_dump(mode="json") if isinstance(payload, BaseModel) else payload
+        value = payload.model_dump(mode="json", by_alias=True) if isinstance(payload, BaseModel) else payload
         sent = Sent(name, value, correlation, by, self.now_ms * 1_000_000)
         refused = refusal(sent, self.nodes.values())
         if refused is not None:
@@ -372,7 +383,23 @@ class InMemoryRun:
 
     def output(self, model: type[M], node: str, iteration: str = "") -> M:
         """Raises `KeyError` where there is none."""
-        memory = self.planner.state.nodes[node_key(node, iteration)]
-        if not memory.has_output:
-            raise KeyError(node_key(node, iteration))
-        return model.model_validate(memory.output)
+        nodes = self.planner.state.nodes
+        memory = nodes.get(node_key(node, iteration))
+        if memory is None or not memory.has_output:
+            there = [key for key, one in nodes.items() if one.has_output]
+            raise KeyError(unknown("output of ", node, iteration, there))
+        return read_back(model, memory.output)
+
+    def row(self, node: str, iteration: str = "") -> NodeRow:
+        """A node as people see it. Raises `KeyError` where it was never in the tree."""
+        found = self.nodes.get(node_key(node, iteration))
+        if found is None:
+            raise KeyError(unknown("", node, iteration, self.nodes))
+        return found
+
+
+def unknown(what: str, node: str, iteration: str, keys: Iterable[str]) -> str:
+    """The message for a node, or its output, that a test asks for and that is not there."""
+    named = [f"{id}, iteration {pass_}" if pass_ else id for id, pass_ in map(split_node_key, keys)]
+    place = f" in iteration {iteration!r}" if iteration else ""
+    return f"There is no {what}{node!r}{place}. There are: {'; '.join(named) or 'none'}."

@@ -11,13 +11,16 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel
 
 from smithers.engine.answer import Answer, mode_of
+from smithers.engine.check import preflight
 from smithers.engine.command import Command, is_nudge
 from smithers.engine.entry import Json, node_key
 from smithers.engine.frame import NodeRow
+from smithers.engine.reads import Misread
 from smithers.engine.state import CONTINUED
 from smithers.engine.subflows import child_id, refusal, told
-from smithers.errors import SmithersError
+from smithers.errors import InputError, InvalidOutput, SmithersError
 from smithers.flow.subflow import Subflow
+from smithers.flow.task import Task
 from smithers.flow.task_context import CancelFlag, TaskContext
 from smithers.flow.usage import Meter
 from smithers.flow.workflow import AnyWorkflow
@@ -44,7 +47,7 @@ def fails(message: str = "scripted failure", *, retryable: bool = True) -> Failu
 Said = bool | str | list[str] | BaseModel | Json | Answer
 """A scripted decision: yes or no, the key of an option, a ranking, the value of a human task, or an `Answer` with all
 that may be said."""
-Result = BaseModel | Failure | Exception
+Result = BaseModel | Json | Failure | Exception
 Script = Mapping[str, Result | list[Result]]
 Payload = BaseModel | Json
 Events = Mapping[str, Payload | list[Payload]]
@@ -115,7 +118,7 @@ class Simulated:
 
     def state(self, node: str, iteration: str = "") -> str:
         """The node's state as people see it. Raises `KeyError` for a node that was never in the tree."""
-        return self.run.nodes[node_key(node, iteration)].state
+        return self.run.row(node, iteration).state
 
 
 def simulate(  # shape: parameters: what may be scripted
@@ -132,8 +135,10 @@ def simulate(  # shape: parameters: what may be scripted
     """Runs until the run is over or waits for a decision or an event that is not scripted.
 
     `results` stand in for a task's body, by node id: a value, a failure, or a list with one for each attempt or pass
-    (the last one repeats). Tasks without one really run. `decisions` are what people say, by node id; a tuple has one
-    for each time somebody is asked (the last one repeats). A question with a timeout that nobody answers ends by it.
+    (the last one repeats). A value that does not fit the task's model raises `InvalidOutput`. Tasks without one really
+    run. `decisions` are what people say, by node id; a tuple has one for each time somebody is asked (the last one
+    repeats). Where not everybody may decide, it is an `Answer(True, by="ann")`. A question with a timeout that nobody
+    answers ends by it.
     The child of a subflow runs too, in memory: its nodes are named with the subflow's id before theirs, as in
     `research.find`, and a result for the subflow itself stands in for the child.
     `signals` are sent by name to waits as they open: a payload for each of them, or a list that ends; a wait that gets
@@ -144,8 +149,9 @@ def simulate(  # shape: parameters: what may be scripted
     `AnswerRefused` where a scripted decision does not fit what is asked.
     """
     given = input.model_dump(mode="json") if isinstance(input, BaseModel) else dict(input or {})
+    preflight(workflow, given)
     simulated = Simulated(InMemoryRun(workflow, given, rebuild=rebuild, approved_before=approved_before or {}))
-    scripts = {id: iter_of(script) for id, script in (results or {}).items()}
+    scripts = {id: iter_of(id, script) for id, script in (results or {}).items()}
     people = {id: said_in_turn(script) for id, script in (decisions or {}).items()}
     payloads = {name: iter(one) if isinstance(one, list) else repeat(one) for name, one in (signals or {}).items()}
     for _ in range(MOST_EVENTS):
@@ -156,8 +162,10 @@ def simulate(  # shape: parameters: what may be scripted
     raise SmithersError(f"The workflow goes on after {MOST_EVENTS} events: an endless loop needs a scripted end.")
 
 
-def iter_of(script: Result | list[Result]) -> Any:
+def iter_of(id: str, script: Result | list[Result]) -> Any:
     if isinstance(script, list):
+        if not script:
+            raise InputError(f"results[{id!r}] is an empty list: give a result for each attempt, or leave it out.")
         return chain(script, repeat(script[-1]))
     return repeat(script)
 
@@ -224,7 +232,7 @@ def answer_of(row: NodeRow, said: Said) -> Answer:
         case str():
             return Answer(True, "tester", choice=said)
         case BaseModel():
-            return Answer(True, "tester", value=said.model_dump(mode="json"))
+            return Answer(True, "tester", value=said.model_dump(mode="json", by_alias=True))
         case list() if mode_of(row.detail) == "rank":
             return Answer(True, "tester", ranking=tuple(said))
         case _:
@@ -299,12 +307,21 @@ def attempt(simulated: Simulated, command: Command, scripts: Mapping[str, Any]) 
         (launch if command.kind == "subflow" else really)(simulated, command)
         return
     match next(script):
-        case BaseModel() as value:
-            run.finish(n, value)
         case Failure() as failure:
             run.fail(n, failure.message, retryable=failure.retryable)
-        case error:
+        case Exception() as error:
             run.fail(n, f"{type(error).__name__}: {error}")
+        case value:
+            run.finish(n, scripted(simulated, command, value))
+
+
+def scripted(simulated: Simulated, command: Command, value: object) -> Any:
+    """A scripted output as a body's would be stored. Raises `InvalidOutput` where the node has another model."""
+    from smithers_activities.output import validated
+
+    element = simulated.run.planner.tree.leaves[node_key(command.node, command.iteration)].element
+    assert isinstance(element, Task)
+    return validated(value, element.output, simulated.prefix + command.node)
 
 
 def really(simulated: Simulated, command: Command) -> None:
@@ -325,7 +342,12 @@ def really(simulated: Simulated, command: Command) -> None:
         sink=Kept(simulated.lines),
         meter=Meter(command.node, limits.get("tokens")),
     )
-    outcome = perform(run.planner.body(command.node, command.iteration), context)
+    try:
+        body = run.planner.body(command.node, command.iteration)
+    except Misread as error:
+        run.end(command.n, "failed", error={**InvalidOutput(error.message).wire(), "retryable": False})
+        return
+    outcome = perform(body, context)
     used = {} if outcome.usage is None else {"usage": outcome.usage}
     run.end(command.n, outcome.outcome, output=outcome.output, error=outcome.error, **used)
 

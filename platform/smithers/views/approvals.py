@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Final
 
 from smithers.engine.answer import Answer
-from smithers.engine.entry import Entry, decided_key
+from smithers.engine.entry import Entry, decided_key, node_key
+from smithers.engine.fold import reset_keys
 from smithers.engine.frame import NodeRow
 from smithers.engine.ruling import WAITING
+from smithers.engine.state import FINAL as ENDED
 from smithers.errors import InputError, WrongState
 from smithers.store import deciding
 from smithers.store.interface import Store
 from smithers.store.records import Run
 from smithers.views.asking import approval_wire, how_to_answer, title_of
-from smithers.views.nodes import find_node, named
+from smithers.views.ended import how_it_ended
+from smithers.views.nodes import article, find_node, how_to_look, named
+from smithers.views.signals import send_command
 from smithers.views.times import iso, now_ms, span
 
 FINAL: Final = ("decided", "fired")
@@ -55,9 +59,17 @@ def waiting_below(store: Store, run: Run) -> list[str]:
 
 
 def nothing_waits(store: Store, run: Run) -> str:
-    text = f"Nothing waits for an approval in run {run.run_id}: it is {run.status}."
     decisions = [entry for entry in store.entries_by_key(run.run_id, "decided:") if entry.kind in FINAL]
-    return f"{text} {told_decision(decisions[-1])}" if decisions else text
+    text = f"Nothing waits for an approval in run {run.run_id}"
+    stands = bool(decisions) and not is_reset(store, run.run_id, decisions[-1])
+    decided = f" {told_decision(decisions[-1])}" if stands else ""
+    if run.status in ENDED:
+        return f"{text}: {how_it_ended(run)}.{decided}"
+    if run.status == WAITING and not stands:
+        return f"{text}: what it asked was reset, and no worker has asked anew yet."
+    if run.status == WAITING:  # as long as nobody has planned for the answer
+        return f"{text} any more.{decided}"
+    return f"{text}: it is {run.status}. `smithers why {run.run_id}` says what it waits for.{decided}"
 
 
 def told_decision(entry: Entry) -> str:
@@ -114,9 +126,16 @@ def decision_of(store: Store, run_id: str, row: NodeRow) -> Entry | None:
     return next((entry for entry in reversed(mine) if entry.kind in FINAL), None)
 
 
+def is_reset(store: Store, run_id: str, decision: Entry) -> bool:
+    """Whether the node was reset after this decision: it will be asked again, or not at all."""
+    key = node_key(decision.data["node"], decision.data["iteration"])
+    later = (one for one in store.entries_by_key(run_id, "retried:") if one.seq > decision.seq)
+    return any(key in reset_keys(one.data) for one in later)
+
+
 def undecided(store: Store, run: Run, row: NodeRow) -> WrongState:
     earlier = decision_of(store, run.run_id, row)
-    if earlier is not None:
+    if earlier is not None and not is_reset(store, run.run_id, earlier):
         age = span(now_ms() - earlier.at_ms)
         return WrongState(
             f"{told_decision(earlier)} That was {age} ago; an approval is used once.",
@@ -126,9 +145,10 @@ def undecided(store: Store, run: Run, row: NodeRow) -> WrongState:
             at=iso(earlier.at_ms),
         )
     row = find_node(store, run.run_id, row.node, row.iteration)
-    return WrongState(
-        f"{named(row.node, row.iteration)!r} of run {run.run_id} waits for no answer: it is a {row.kind} and is "
-        f"{row.state}, and the run is {store.run(run.run_id).status}.",
-        node=row.node,
-        state=row.state,
+    text = (
+        f"{named(row.node, row.iteration)!r} of run {run.run_id} waits for no answer: it is {article(row.kind)} and is "
+        f"{row.state}, and the run is {store.run(run.run_id).status}."
     )
+    sends = f" An event is sent with `{send_command(run.run_id, row.detail)}`." if row.state == "waiting-event" else ""
+    more = sends or f" `{how_to_look(run.run_id, row)}` says more."
+    return WrongState(text + more, node=row.node, state=row.state)

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from smithers.engine.entry import Fact, OpenRun
 from smithers.engine.state import FINAL
 from smithers.errors import WrongState
 from smithers.store.interface import Store
 from smithers.store.records import Append, Run
+from smithers.views.ended import has_ended
 from smithers.views.times import ago, now_ms
+
+CANCEL: Final = "cancel"
+"""Key of the request; a run has one."""
 
 
 def request_cancel(store: Store, run: Run, by: str, reason: str | None = None) -> bool:
     """Whether this was the first request. Raises `WrongState` if the run has ended."""
     if run.status in FINAL:
-        raise has_ended(run)
-    fact = Fact("cancel", "cancel", {"by": by, "reason": reason}, OpenRun())
+        raise ended(run)
+    fact = Fact("cancel", CANCEL, {"by": by, "reason": reason}, OpenRun())
     outcome = store.append(Append(run.run_id, (fact,))).outcomes[0]
     if outcome == "rejected":
-        raise has_ended(store.run(run.run_id))
+        raise ended(store.run(run.run_id))
     return outcome == "stored"
 
 
-def has_ended(run: Run) -> WrongState:
-    text = f"Run {run.run_id} cannot be cancelled: it is {run.status}, since {ago(run.updated_ms, now_ms())}."
-    return WrongState(text, run=run.run_id, status=run.status)
+def ended(run: Run) -> WrongState:
+    return has_ended(run, f"Run {run.run_id} cannot be cancelled")
+
+
+def refuse_cancelled(store: Store, run: Run, kind: str) -> None:
+    """Raises `WrongState` if the run is being cancelled. `kind` is what is asked for, as a participle."""
+    for entry in store.entries_by_key(run.run_id, CANCEL):
+        by, age = entry.data.get("by") or "somebody", ago(entry.at_ms, now_ms())
+        text = f"Run {run.run_id} cannot be {kind}: {by} asked to cancel it {age}, and that is final."
+        raise WrongState(text, run=run.run_id, status=run.status, by=entry.data.get("by"))

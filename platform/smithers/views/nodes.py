@@ -50,6 +50,17 @@ def named(node: str, iteration: str) -> str:
     return f"{node} #{iteration}" if iteration else node
 
 
+def article(kind: str) -> str:
+    """`an approval`, `a task`."""
+    return f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}"
+
+
+def how_to_look(run_id: str, row: NodeRow) -> str:
+    """The command that says everything about a node."""
+    turn = f" --iteration {row.iteration}" if row.iteration else ""
+    return f"smithers node {row.node} --run-id {run_id}{turn}"
+
+
 def node_wire(row: NodeRow) -> Json:
     return {
         "nodeId": row.node,

@@ -12,11 +12,12 @@ from smithers.engine.entry import Entry, Json
 from smithers.engine.frame import NodeRow
 from smithers.engine.inbox import PREFIX, WAITING, Sent, open_waits, refusal
 from smithers.engine.state import FINAL
-from smithers.errors import WrongState
+from smithers.errors import InputError, WrongState
 from smithers.store.interface import Store
 from smithers.store.records import Append, Run
+from smithers.views.ended import how_it_ended
 from smithers.views.nodes import shown_iteration
-from smithers.views.times import ago, iso, now_ms
+from smithers.views.times import iso
 
 ANY: Final = "*"
 """As a correlation id to look for: any, and none."""
@@ -59,6 +60,18 @@ def send_command(run_id: str, detail: Json | None) -> str:
     return shlex.join(words)
 
 
+def check_names(name: str, correlation: str | None) -> None:
+    """Raises `InputError` for a name or correlation id that no wait can have: it would be kept for ever."""
+    from smithers.flow.event import LONGEST_NAME
+
+    for text in (name, *([] if correlation is None else [correlation])):
+        if text != text.strip() or not text.isprintable() or not 0 < len(text) <= LONGEST_NAME:
+            raise InputError(
+                "The name of an event and its correlation id are texts that are not empty, without blanks at their "
+                f"ends, of at most {LONGEST_NAME} characters: {text!r:.80} would never be waited for."
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """What became of an event."""
@@ -88,13 +101,8 @@ def deliver(store: Store, run: Run, sent: Sent) -> Delivered:
 
 
 def takes_none(run: Run) -> WrongState:
-    advice = f" `smithers up --resume {run.run_id}` opens it again." if run.status == "failed" else ""
-    return WrongState(
-        f"Run {run.run_id} takes no events: it is {run.status}, since {ago(run.updated_ms, now_ms())}.{advice} "
-        "Nothing was stored.",
-        run=run.run_id,
-        status=run.status,
-    )
+    text = f"Run {run.run_id} takes no events: {how_it_ended(run)}. Nothing was stored."
+    return WrongState(text, run=run.run_id, status=run.status)
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,7 @@ class EmbeddedWorker:
 
     def start(self) -> None:
         """Raises what kept it from starting, such as `TemporalUnavailable`."""
+        self.project.keep_name()
         self._lines.start()
         self._cancels.start()
         self._watch.start()

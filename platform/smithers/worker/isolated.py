@@ -24,6 +24,7 @@ from smithers.errors import TaskError, WorkflowFileError
 from smithers.flow.body import TaskBody
 from smithers.flow.call import Call
 from smithers.flow.policy import duration, milliseconds
+from smithers.flow.stored import read_back
 from smithers.flow.task import Task
 from smithers.flow.task_context import CancelFlag, TaskContext
 from smithers.flow.usage import Meter, Usage
@@ -252,9 +253,9 @@ def built(job: Job, code: LoadedCode) -> TaskBody:
     limit = timedelta(milliseconds=job["timeout_ms"]) if job["timeout_ms"] else None
     task: Task[Any] = Task(job["node"], output=model, timeout=limit)
     if "static" in value:
-        return TaskBody(task[model.model_validate(value["static"])], {})
+        return TaskBody(task[read_back(model, value["static"])], {})
     call: Call[Any] = Call(code.resolve(value["fn"]), tuple(value["args"]), value["kwargs"])
-    deps = {name: code.resolve(dep).model_validate(data) for name, (dep, data) in value["deps"].items()}
+    deps = {name: read_back(code.resolve(dep), data) for name, (dep, data) in value["deps"].items()}
     return TaskBody(task[call], deps)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from smithers.worker.new_run import Request, checked, create, with_defaults
 from smithers.worker.order import Order
 
 if TYPE_CHECKING:
+    from smithers.flow.workflow import AnyWorkflow
     from smithers.store.interface import Store
     from smithers.worker.code import LoadedCode
 
@@ -90,7 +92,7 @@ def resumed(project: Project, order: Order) -> Prepared:
         chosen = code_of(store, run, order)
         code, notes = chosen.code, chosen.notes
         if code.digest != run.digest:
-            notes = following(run, code, told_difference(code.workflow, run, store.entries(run.run_id)))
+            notes = following(run, code, difference(store, run, code))
         if run.status == "failed":
             run = reopen(store, run, order.by)
         if code.digest != run.digest:
@@ -179,26 +181,41 @@ def following(run: Run, code: LoadedCode, difference: list[str]) -> tuple[str, .
     return (f"⟳ Run {run.run_id} follows the code {code.digest[:12]} now:", *(f"  {line}" for line in difference))
 
 
-def changed_code(store: Store, run: Run, code: LoadedCode) -> WrongState:
+def difference(store: Store, run: Run, code: LoadedCode) -> list[str]:
+    """What this code would change in the run, as lines. A child run is planned with its own workflow, which stands
+    somewhere in its parent's code."""
     from smithers.temporal.task_body import workflow_of
 
-    difference = told_difference(workflow_of(code, run.options), run, store.entries(run.run_id))
-    shown = "\n".join(f"  {line}" for line in difference)
+    return told_difference(workflow_of(code, run.options), run, store.entries(run.run_id))
+
+
+def own_workflow(store: Store, run: Run, file: str = "") -> AnyWorkflow:
+    """What the run is a run of. Raises `WrongState` where the file is not the code that the run is pinned to."""
+    from smithers.temporal.task_body import workflow_of
+
+    return workflow_of(code_of(store, run, Order("", file)).code, run.options)
+
+
+def changed_code(store: Store, run: Run, code: LoadedCode) -> WrongState:
+    changes = difference(store, run, code)
+    shown = "\n".join(f"  {line}" for line in changes)
     is_kept = store.has_sources(run.digest)
     names = changed_files(store.sources(run.digest).files, code.files) if is_kept else []
     where = f" ({', '.join(names[:MOST_NAMED])})" if names else ""
     old = f"smithers up --resume {run.run_id} --pinned" if is_kept else "put the file back as it was."
+    moved = [str(code.source)] if str(code.source) != run.source else []
+    new = shlex.join(["smithers", "up", *moved, "--resume", run.run_id, "--follow"])
     return WrongState(
         f"{code.source} has changed since run {run.run_id} began{where}: its code is {run.digest[:12]}, this is "
         f"{code.digest[:12]}.\n"
         f"What the new code would change in this run:\n{shown}\n"
-        f"To go on with the new code: smithers up --resume {run.run_id} --follow\n"
+        f"To go on with the new code: {new}\n"
         f"To go on with the old code: {old}",
         code="CODE_CHANGED",
         run_id=run.run_id,
         digest=run.digest,
         new_digest=code.digest,
-        difference=difference,
+        difference=changes,
         pinned=is_kept,
         changed_files=names,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 from pathlib import Path
 from typing import Any
@@ -219,3 +220,38 @@ def test_a_follow_is_shown_before_it_is_done_and_a_run_that_is_watched_goes_on_w
     assert "more" in followed.out
     assert (again.status, again.json["followed"]) == (0, False)
     assert {line.split()[0] for line in ran(shell, "r1")} == {"new"}
+
+
+def test_what_to_type_for_a_file_that_has_moved_names_it(project: Shell) -> None:
+    shell = project
+    begin(shell, "r1")
+    (shell.root / "flow.py").rename(shell.root / "new name.py")
+
+    stopped = shell.call("up", "new name.py", "--resume", "r1", "--format", "json")
+    line = next(line for line in stopped.error["message"].splitlines() if line.endswith("--follow"))
+    words = shlex.split(line.partition(": ")[2])
+    followed = shell.call(*words[1:], "--no-wait")
+
+    assert (stopped.status, stopped.error["code"]) == (4, "CODE_CHANGED")
+    assert followed.status == 3, followed.err
+    assert "⟳ follows the code" in followed.err
+
+
+def test_an_input_that_new_code_does_not_take_any_more_is_told_and_can_be_put_right(project: Shell) -> None:
+    shell = project
+    begin(shell, "r1")
+    shell.write("flow.py", FLOW.replace('    name: str = "x"\n', '    name: str = "x"\n    more: int\n'))
+
+    stopped = shell.call("up", "--resume", "r1", "--format", "json")
+    followed = shell.call("up", "--resume", "r1", "--follow", "--no-wait")
+    why = shell.call("why", "r1", "--format", "json").json
+    amended = shell.call("amend", "r1", "--input", '{"name": "r1", "more": 3}')
+    goes_on = shell.call("up", "--resume", "r1", "--no-wait")
+
+    assert (stopped.status, stopped.error["code"]) == (4, "CODE_CHANGED")
+    assert "does not fit Input of workflow 'ship': more: Field required" in stopped.error["message"]
+    assert followed.status == 3, followed.err
+    assert [reason["kind"] for reason in why["reasons"] if "does not fit Input" in reason["text"]] == ["code"]
+    assert amended.status == 0, amended.err
+    assert goes_on.status == 3, goes_on.err
+    assert shell.status("r1") == "waiting-approval"

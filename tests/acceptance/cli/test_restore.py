@@ -148,6 +148,26 @@ def test_a_server_that_lost_its_data_is_noticed_and_runs_go_on(shell: Shell) -> 
     assert worker.poll() is None
 
 
+def test_runs_go_on_where_the_folder_of_the_project_is_renamed(shell: Shell, tmp_path: Path) -> None:
+    """What Temporal drives waits in queues that are called after the project."""
+    old, new = Shell(tmp_path / "before"), Shell(tmp_path / "after")
+    old.root.mkdir()
+    old.write("flow.py", FLOW)
+    begin(old, "r1")
+    assert old.call("stop").status == 0
+    old.root.rename(new.root)
+
+    approve(new, "r1", "first")
+    code = new.call("inspect", "r1", "--json").json["code"]
+    gone = new.call("inspect", "r1").out
+    resumed = new.call("up", "flow.py", "--resume", "r1", "--no-wait")
+
+    assert code["standing"] == "kept"
+    assert f"{old.root / 'flow.py'} is gone" in gone
+    assert resumed.status == 3, resumed.err
+    assert ran(new) == ["r1:t0", "r1:t1"]
+
+
 def test_driving_parted_runs_again_needs_a_server(shell: Shell) -> None:
     begin(shell, "r")
     shell.call("stop")

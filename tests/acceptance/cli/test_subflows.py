@@ -220,3 +220,27 @@ def test_a_run_survives_the_death_of_its_worker_while_a_child_starts(shell: Shel
     assert ended.status == 0, ended.err
     assert len(child()) == 1
     assert effects(shell)[-3:] == ["bees", "clean", "after bees"]
+
+
+@pytest.mark.feature("subflow.mode.childRun", "cli.retrytask.run-id")
+def test_a_child_gets_another_input_of_its_own_model_and_its_own_tree_is_compared(waiting: Shell) -> None:
+    child = "top.research.1"
+    of_parent = waiting.call("amend", child, "--input", "{}", "--json")
+    amended = waiting.call("amend", child, "--input", '{"name": "wasps"}', "--json")
+    retried = waiting.call("retry-task", child, "find", "--input", '{"name": "ants"}', "--json")
+    again = waiting.call("up", "--resume", "top", "--no-wait")
+    waiting.write("child.py", CHILD.replace('Approval("check"', 'Approval("more"), Approval("check"'))
+    shown = waiting.call("follow", child, "--dry-run", "--json")
+    followed = waiting.call("up", "--resume", "top", "--follow", "--no-wait")
+    for node in ("more", "check"):
+        waiting.call("approve", child, node)
+        waiting.call("up", "--resume", "top", "--no-wait")
+
+    assert (of_parent.status, "name" in of_parent.error["message"]) == (4, True)
+    assert (amended.status, amended.json["removed"], amended.json["error"]) == (0, [], None)
+    assert (retried.status, retried.json["resetNodes"]) == (0, ["find", "check"])
+    assert again.status == 3, again.err
+    assert shown.json["difference"] == ["+ more (new)"]
+    assert followed.status == 3, followed.err
+    assert waiting.status("top") == "finished"
+    assert effects(waiting) == ["find", "find", "ants", "clean", "after ants"]

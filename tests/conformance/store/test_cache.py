@@ -71,6 +71,7 @@ def test_a_large_output_is_kept_once_and_comes_back_whole(store: Store) -> None:
     assert found.output == large
 
 
+@pytest.mark.feature("cache.store")
 def test_a_fresh_output_takes_the_place_of_an_older_one_and_what_is_taken_is_counted(store: Store) -> None:
     for run in ("r1", "r2", "r3"):
         began(store, run)
@@ -85,6 +86,7 @@ def test_a_fresh_output_takes_the_place_of_an_older_one_and_what_is_taken_is_cou
     assert (kept.run_id, kept.hits, kept.used_ms) == ("r3", 0, 0)
 
 
+@pytest.mark.feature("data.t.cache")
 def test_what_is_kept_is_listed_and_forgotten_by_workflow_and_node(store: Store) -> None:
     began(store, "r1", ("build", "test"))
     finish(store, "r1", 1, "build", output=1, cache=cache("a"))

@@ -136,6 +136,7 @@ def test_a_fact_about_the_newest_claim_needs_an_open_command_too(run: Maker) -> 
     assert run.append(settled(1, 1), settled(7, 0, "test")).outcomes == ("rejected", "rejected")
 
 
+@pytest.mark.feature("inbox.human.answeronce")
 def test_a_decision_counts_only_while_the_node_waits_for_it(run: Maker) -> None:
     assert run.append(decided("ship")).outcomes == ("rejected",)
     run.plan(nodes=(node("ship", "waiting-approval"),))
@@ -143,6 +144,7 @@ def test_a_decision_counts_only_while_the_node_waits_for_it(run: Maker) -> None:
     assert run.append(decided("ship"), decided("ship")).outcomes == ("stored", "duplicate")
 
 
+@pytest.mark.feature("inbox.human.answeronce")
 def test_what_stands_for_a_question_is_not_taken_once_the_question_is_answered(run: Maker) -> None:
     def vote(nth: int) -> Fact:
         needs = NodeState("ship", "0", ("waiting-approval",), unless="decided:ship:0")
@@ -179,6 +181,14 @@ def test_a_run_that_has_ended_takes_no_fact_for_open_runs(run: Maker, status: st
     run.plan(status=status)
 
     assert run.append(fact("cancel", OpenRun())).outcomes == ("rejected",)
+
+
+def test_a_fact_for_open_runs_may_need_that_an_entry_is_not_there(run: Maker) -> None:
+    pause = Fact("paused", "paused:1", {}, OpenRun(paused=False, unless="cancel"))
+    run.append(fact("cancel"))
+
+    assert run.append(pause).outcomes == ("rejected",)
+    assert run.append(Fact("paused", "paused:1", {}, OpenRun(paused=False, unless="other"))).outcomes == ("stored",)
 
 
 def test_following_changes_the_code_that_the_run_is_pinned_to(run: Maker) -> None:

@@ -106,6 +106,7 @@ def test_what_need_not_be_synced_is_there_for_everybody(run: Maker) -> None:
     assert [entry.kind for entry in run.log[-2:]] == ["claim", "ended"]
 
 
+@pytest.mark.feature("plan.commit.atomic")
 def test_a_plan_ahead_is_not_stored_when_a_fact_is_not(run: Maker) -> None:
     run.append(fact("a"))
 
@@ -124,6 +125,7 @@ def test_what_follows_from_a_plan_is_stored_after_it(run: Maker) -> None:
     assert (run.row.planned, run.row.head, run.open) == (2, 4, [1])
 
 
+@pytest.mark.feature("plan.commit.atomic")
 def test_what_follows_from_a_plan_is_skipped_without_it(run: Maker) -> None:
     run.plan(command(1))
 
@@ -182,6 +184,7 @@ def test_a_large_payload_comes_back_whole(run: Maker) -> None:
     assert run.store.command(run.id, 2)[0].command.payload == payload
 
 
+@pytest.mark.feature("plan.commit.atomic")
 def test_a_command_number_is_taken_once_and_nothing_is_stored_in_part(run: Maker) -> None:
     run.plan(command(1))
     before = (run.row, run.log)
@@ -201,6 +204,7 @@ def test_a_frame_number_is_taken_once(run: Maker) -> None:
     assert run.row.planned == 1
 
 
+@pytest.mark.feature("data.t.nodes")
 def test_nodes_keep_when_they_began_and_when_they_ended(run: Maker, clock: Clock) -> None:
     times: list[tuple[int, int]] = []
     for number, state in enumerate(
@@ -214,6 +218,7 @@ def test_nodes_keep_when_they_began_and_when_they_ended(run: Maker, clock: Clock
     assert times == [(0, 0), (2, 0), (2, 0), (2, 4), (2, 4), (2, 0), (2, 7)]
 
 
+@pytest.mark.feature("data.t.nodes")
 def test_the_last_write_of_a_node_wins(run: Maker) -> None:
     run.plan(nodes=(node("build", "pending", detail={"output": "Patch"}),))
     last = node("build", "ready", attempt=2, label="Build \0it", ordinal=3, detail=None)
@@ -222,6 +227,21 @@ def test_the_last_write_of_a_node_wins(run: Maker) -> None:
 
     row = run.store.node(run.id, "build")
     assert (row.state, row.attempt, row.label, row.ordinal, row.detail) == ("ready", 2, "Build ␀it", 3, None)
+
+
+@pytest.mark.parametrize("detail", [None, {}, {"output": "Patch"}])
+def test_what_is_around_a_node_is_kept_beside_its_detail(run: Maker, detail: dict[str, str] | None) -> None:
+    around = {"path": ".0|1", "needs": ["plan"], "caps": [{"group": "0", "id": "", "kind": "parallel", "most": 2}]}
+    run.plan(nodes=(node("build", "pending", detail=detail, around=around),))
+
+    row = run.store.node(run.id, "build")
+
+    assert (row.detail or {}, row.around) == (detail or {}, around)
+    run.plan(number=2, nodes=(node("build", "cancelling", kind=""),))
+    assert run.store.node(run.id, "build").around == around, "it has left the tree: only its state changes"
+    run.plan(number=3, nodes=(node("build", "finished", detail=detail),))
+    last = run.store.node(run.id, "build")
+    assert (last.detail or {}, last.around) == (detail or {}, None)
 
 
 def test_nodes_come_in_the_order_of_the_tree(run: Maker) -> None:

@@ -69,6 +69,7 @@ def test_a_snapshot_is_replaced_at_its_position(run: Maker) -> None:
     assert (run.store.snapshot(run.id, 1), run.store.snapshot(run.id, 2)) == (None, (10, b"new"))
 
 
+@pytest.mark.feature("data.tx.single")
 def test_many_threads_append_each_fact_once_and_without_gaps(run: Maker) -> None:
     def work(thread: int) -> list[str]:
         outcomes: list[str] = []

@@ -117,6 +117,7 @@ def test_call_arguments_deps_and_context_meet_in_one_call() -> None:
 @pytest.mark.parametrize(
     ("body", "n"), [(union, 2), (Callme(), 3), (Callme().method, 2), (functools.partial(union), 2)]
 )
+@pytest.mark.feature("plan.exec.inputs")
 def test_context_is_given_however_the_function_is_written(body: Callable[..., Out], n: int) -> None:
     assert ran(body).output == {"n": n, "names": []}
 
@@ -166,6 +167,10 @@ class Loose(BaseModel):
     value: Any
 
 
+class Raw(BaseModel):
+    data: bytes
+
+
 class Written(BaseModel, extra="forbid"):
     @computed_field
     def area(self) -> int:
@@ -173,7 +178,9 @@ class Written(BaseModel, extra="forbid"):
 
 
 @pytest.mark.feature("err.INVALID_OUTPUT")
-@pytest.mark.parametrize("hostile", [Ratio(ratio=float("nan")), Loose(value="half \ud83d"), Written()])
+@pytest.mark.parametrize(
+    "hostile", [Ratio(ratio=float("nan")), Loose(value="half \ud83d"), Written(), Raw(data=b"\xff")]
+)
 def test_output_that_cannot_be_read_back_from_the_log_is_refused(hostile: BaseModel) -> None:
     outcome = ran(lambda: hostile, output=type(hostile))
 

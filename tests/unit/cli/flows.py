@@ -76,6 +76,11 @@ def planned(ctx: Context[None]):
 
 
 @workflow
+def labelled(ctx: Context[None]):
+    return Approval("ship", title="Ship it?", label="shipping")
+
+
+@workflow
 def guarded(ctx: Context[None]):
     return Approval("ship", title="Ship it?", quorum=2, allowed_users=["ann", "bob", "cid"], allowed_scopes=["ops"])
 

@@ -53,6 +53,7 @@ def test_the_only_waiting_approval_of_the_newest_run_needs_no_name(waiting: Stag
     assert "smithers up --resume r1" in answer.err
 
 
+@pytest.mark.feature("approvals.audit")
 def test_an_approval_is_used_once_and_the_second_is_told_who_and_when(waiting: Stage):
     waiting.call("approve", "r1", "publish", "--by", "bob", "--note", "mine")
 

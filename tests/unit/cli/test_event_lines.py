@@ -21,6 +21,7 @@ def test_a_line_has_the_time_since_the_run_began_a_symbol_the_type_and_the_field
     )
 
     assert event_line(event, 1_000) == "[+02:05.017] ✗ NodeFailed review #2 attempt 3 error=no"
+    assert event_line(Event(2, 1_000, "NodeStarted", "review", attempt=1), 1_000) == "[+00:00.000] → NodeStarted review"
 
 
 @pytest.mark.feature("cli.global.evfmt.line")

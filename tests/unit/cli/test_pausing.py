@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from smithers.engine.entry import Fact
+from smithers.engine.entry import Fact, OpenRun
 from smithers.store.records import Append
 from smithers.views.model import RunModel
 from tests.unit.cli.flows import nap, release
@@ -57,6 +57,22 @@ def test_what_is_wrong_is_refused_with_the_state_found(paused: Stage) -> None:
         refused = paused.call(word, "r1")
         assert refused.status == 4
         assert "it is failed" in refused.err
+
+
+@pytest.mark.feature("cli.global.exit4")
+def test_a_run_that_is_being_cancelled_is_not_paused_whoever_is_quicker(stage: Stage) -> None:
+    stage.start(release, "r1")
+    before = stage.store.run("r1")
+    stage.call("cancel", "r1", "--by", "bob")
+
+    refused = stage.call("pause", "r1", "--json")
+    assert (refused.status, refused.error["code"], refused.error["data"]["by"]) == (4, "WRONG_STATE", "bob")
+    late = Append("r1", (Fact("paused", "paused:1", {"by": "ann"}, OpenRun(paused=False, unless="cancel")),))
+    assert stage.store.append(late).outcomes == ("rejected",)
+    assert (stage.store.run("r1").status, stage.store.run("r1").head) == (before.status, before.head + 1)
+    stage.plan("r1")
+    stage.answer("r1", "build", "cancelled")
+    assert stage.store.run("r1").status == "cancelled"
 
 
 def test_every_command_that_looks_says_so(paused: Stage) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from smithers.engine.entry import Fact, OpenCommand, decided_key
 from smithers.store.records import Append
-from tests.unit.cli.flows import automatic, guarded, planned, release, reviewed, rounds, strict
+from tests.unit.cli.flows import automatic, guarded, labelled, planned, release, reviewed, rounds, strict
 from tests.unit.cli.stage import Stage
 
 
@@ -48,6 +48,17 @@ def test_the_inbox_lists_what_waits_over_all_runs(review: Stage) -> None:
     assert requests[1]["timeoutAtMs"] is None
     assert (requests[1]["prompt"], requests[1]["nodeLabel"]) == ("Which?", "Which?")
     assert requests[1]["ageMs"] >= 0
+
+
+@pytest.mark.feature("cli.human.inbox")
+def test_people_are_asked_by_the_title_and_not_by_the_label(stage: Stage) -> None:
+    stage.start(labelled, "r1")
+
+    (request,) = stage.call("human", "inbox", "--json").json["requests"]
+
+    assert (request["prompt"], request["nodeLabel"]) == ("Ship it?", "shipping")
+    for command in ("inspect", "why"):
+        assert "Ship it?" in stage.call(command, "r1").out
 
 
 @pytest.mark.feature("cli.human.inbox")
@@ -193,6 +204,7 @@ def test_an_answer_after_the_time_is_over_is_told_so(review: Stage) -> None:
 
     assert (answer.status, answer.error["code"]) == (4, "ALREADY_DECIDED")
     assert "Nobody had answered 'review' when its time was over" in answer.error["message"]
+    assert (answer.error["data"]["approved"], answer.error["data"]["by"]) == (False, None)
     assert review.call("human", "inbox", "--json").json["requests"] == []
     assert "Nobody had answered" in review.call("why", "r1").out
     review.plan("r1")

@@ -195,6 +195,30 @@ def test_why_says_that_code_does_not_render_and_how_to_go_on(stage: Stage):
     assert reasons["code"]["command"] == "smithers up --resume r1 --follow"
 
 
+@pytest.mark.feature("cli.inspect.print")
+def test_inspect_shows_the_last_nodes_and_all_on_request(waiting: Stage, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("smithers.cli.commands.inspect.MOST_NODES", 1)
+
+    def shown(*options: str) -> list[bool]:
+        out = waiting.call("inspect", *options).out.partition("NODE")[2].partition("\n\n")[0]
+        return [f" {node} " in out for node in ("build", "publish", "tag")]
+
+    assert shown() == [False, False, True]
+    assert shown("--all") == [True, True, True]
+    assert "2 nodes before these: --all" in waiting.call("inspect").err
+
+
+@pytest.mark.feature("cli.why.explain")
+def test_why_says_no_more_that_code_does_not_render_once_a_plan_was_made(stage: Stage):
+    stage.start(release, "r1")
+    data = {"covers": 1, "digest": "d", "error": {"code": "RENDER_ERROR", "message": "no tree"}}
+    stage.store.append(Append("r1", (Fact("render_failed", "render_failed:9:d", data),)))
+
+    stage.end("r1", "build")
+
+    assert [reason["kind"] for reason in stage.call("why", "--json").json["reasons"]] == ["approval"]
+
+
 @pytest.mark.feature("cli.why.json")
 def test_why_of_a_finished_run_waits_for_nothing(stage: Stage):
     stage.start(polish, "r1")
@@ -404,6 +428,37 @@ def test_graph_renders_a_file_with_an_input_and_runs_and_makes_nothing(stage: St
     assert "build [task -> Text]" in stage.call("graph", "flow.py").out
     assert stage.call("graph", "flow.py", "--input", '{"waht": 1}').status == 4
     assert not (stage.root / ".smithers").exists()
+
+
+GROUPED = """
+from pydantic import BaseModel
+from smithers import Loop, Sequence, Task, TryCatchFinally, workflow
+
+class Text(BaseModel):
+    text: str = ""
+
+@workflow
+def polish(ctx):
+    tasks = (Task(id, output=Text)[Text()] for id in ("review", "again"))
+    return Sequence[
+        Loop("rounds", until=lambda: False, max_iterations=3)[tasks],
+        TryCatchFinally(id="safe", catch=Task("mend", output=Text)[Text()])[Task("risk", output=Text)[Text()]],
+    ]
+"""
+
+
+@pytest.mark.feature("cli.graph.render")
+def test_graph_shows_what_is_in_loops_and_blocks(stage: Stage):
+    (stage.root / "flow.py").write_text(GROUPED)
+
+    (sequence,) = stage.call("graph", "flow.py", "--json").json["children"]
+
+    loop, block = sequence["children"]
+
+    assert (loop["kind"], loop["id"], loop["max_iterations"]) == ("loop", "rounds", 3)
+    assert [child["id"] for child in loop["children"]] == ["review", "again"]
+    assert (block["kind"], block["id"]) == ("trycatchfinally", "safe")
+    assert [child["id"] for child in block["children"]] == ["risk"]
 
 
 @pytest.mark.feature("cli.graph.run-id", "cli.graph.input")

@@ -117,6 +117,24 @@ def test_a_cancelled_run_and_an_unknown_node_are_refused(waiting: Stage) -> None
     assert (refused.status, "is cancelled, which is final" in refused.err) == (4, True)
 
 
+def test_a_run_that_is_being_cancelled_keeps_its_outputs(waiting: Stage) -> None:
+    waiting.call("cancel", "r1", "--by", "bob")
+    refused = waiting.call("retry-task", "r1", "build")
+    assert (refused.status, "bob asked to cancel the run" in refused.err) == (4, True)
+    assert waiting.call("output", "r1", "build").json == {"text": "first"}
+
+
+@pytest.mark.feature("cli.global.exit4")
+def test_a_question_that_was_reset_is_not_said_to_be_answered(waiting: Stage) -> None:
+    waiting.call("approve", "r1", "publish")
+    waiting.call("retry-task", "r1", "build")
+
+    named, meant = waiting.call("approve", "r1", "publish", "--json"), waiting.call("approve", "r1", "--json")
+
+    assert (named.status, named.error["code"], named.error["data"]["state"]) == (4, "WRONG_STATE", "pending")
+    assert (meant.status, "was reset" in meant.error["message"]) == (4, True)
+
+
 @pytest.mark.feature("cli.global.exit4")
 @pytest.mark.parametrize("words", [(), ("r1",), ("r1", "build", "-n", "tag"), ("r1", "-r", "r2", "-n", "build")])
 def test_a_half_or_double_name_is_wrong_use(waiting: Stage, words: tuple[str, ...]) -> None:

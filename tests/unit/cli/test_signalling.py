@@ -79,6 +79,9 @@ def test_without_data_the_payload_is_an_empty_object_and_a_file_may_hold_it(stag
         (("r1", "x", "--data", "@none.json"), "INPUT_ERROR", "--data @none.json: none.json cannot be read"),
         (("r1", " "), "INPUT_ERROR", "texts that are not empty"),
         (("r1", "x", "--correlation", ""), "INPUT_ERROR", "texts that are not empty"),
+        (("r1", "n" * 201), "INPUT_ERROR", "at most 200 characters"),
+        (("r1", "x\ny"), "INPUT_ERROR", "would never be waited for"),
+        (("r1", "x", "--correlation", "pr-7 "), "INPUT_ERROR", "without blanks at their ends"),
         (
             ("r1", "deploy.completed", "-c", "pr-7", "--data", '{"tries": "2"}'),
             "INVALID_PAYLOAD",

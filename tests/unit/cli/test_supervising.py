@@ -88,6 +88,19 @@ def test_without_a_worker_it_says_what_would_help(unplanned: Stage) -> None:
     assert "smithers up --resume r1" in told
 
 
+@pytest.mark.feature("cli.supervise.q-stale")
+def test_a_run_whose_task_somebody_has_begun_is_not_stuck(stage: Stage, rung: list[str]) -> None:
+    for run in ("r1", "r2"):
+        stage.start(release, run)
+    stage.claim("r1", "build")
+    time.sleep(0.01)
+
+    found = stage.call("supervise", *OLD, "--all", "--json").json["runs"]
+
+    assert {run["runId"]: run["stuck"] for run in found} == {"r1": None, "r2": "forgotten"}
+
+
+@pytest.mark.feature("cli.supervise.loop")
 def test_claims_of_dead_processes_are_told(stage: Stage, rung: list[str]) -> None:
     stage.start(release, "r1")
     n = stage.command("r1", "build").n

@@ -38,6 +38,8 @@ from smithers.views.times import clock, offset, parse_span, span
         ("up flow.py --resume false", "up flow.py"),
         ("up --resume --no-wait", "up --resume=latest --no-wait"),
         ("approve r1 --resume", "approve r1 --resume"),
+        ("doctor --redrive", "doctor --redrive-parted"),
+        ("logs --redrive", "logs --redrive"),
         ("output -- --follow false", "output -- --follow false"),
         ("", ""),
     ],
@@ -46,6 +48,7 @@ def test_what_people_type_is_understood(typed: str, meant: str):
     assert normalized(typed.split(), COMMANDS) == meant.split()
 
 
+@pytest.mark.feature("cli.global.bool-explicit")
 def test_a_flags_value_is_only_taken_if_it_is_a_truth_value():
     assert normalized(["logs", "--follow", "run1"], COMMANDS) == ["logs", "--follow", "run1"]
     assert normalized(["approve", "--note", "true"], COMMANDS) == ["approve", "--note", "true"]
@@ -138,6 +141,7 @@ TREE = {
 }
 
 
+@pytest.mark.feature("cli.graph.render")
 def test_a_tree_is_drawn_as_text():
     assert (
         "\n".join(text_tree(TREE))

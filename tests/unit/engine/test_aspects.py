@@ -100,6 +100,7 @@ def test_money_is_counted_exactly(run: Any) -> None:
     assert ended.error["data"]["current"] == ended.error["data"]["limit"] == 0.3
 
 
+@pytest.mark.feature("aspects.fail")
 def test_a_task_that_a_budget_fails_is_not_retried_and_may_be_tolerated_or_caught(run: Any) -> None:
     tolerated = task("b", continue_on_fail=True, retries=3)
     ended = run(
@@ -151,6 +152,7 @@ def test_all_budgets_around_a_task_hold(run: Any) -> None:
     assert ended.error["data"]["current"] == 1150
 
 
+@pytest.mark.feature("aspects.accumulator")
 def test_what_failed_attempts_and_earlier_passes_have_used_counts(rebuild: bool) -> None:
     def body(turn: Turn) -> Child:
         return task("a")
@@ -298,12 +300,14 @@ def test_when_the_time_is_over_the_scope_fails_or_is_warned(rebuild: bool, polic
         assert warned == [{"kind": "latency", "limit": "1m", "aspects": "a:aspects"}]
 
 
+@pytest.mark.feature("aspects.latency.maxMs")
 def test_a_scope_that_is_quick_enough_drops_its_timer(run: Any) -> None:
     ended = run(Sequence[Aspects(latency_slo=LatencySlo(max="1h"))[task("a")], task("b")])
 
     assert (ended.status, ended.started) == ("finished", ["a", "b"])
 
 
+@pytest.mark.feature("aspects.latency.maxMs")
 def test_a_scope_whose_time_is_over_fails_while_it_waits(run: Any) -> None:
     ended = run(Aspects(latency_slo=LatencySlo(max="50ms"))[task("a"), Timer("long", duration="1h"), task("b")])
 
@@ -343,6 +347,8 @@ def test_what_is_not_tracked_is_not_shown_but_counts(run: Any, tracking: Trackin
 # What is refused
 
 
+@pytest.mark.feature("aspects.token.max", "aspects.cost.maxUsd", "aspects.latency.maxMs")
+@pytest.mark.feature("aspects.token.onExceeded", "aspects.latency.onExceeded")
 @pytest.mark.parametrize(
     ("write", "why"),
     [
@@ -358,6 +364,7 @@ def test_what_is_not_tracked_is_not_shown_but_counts(run: Any, tracking: Trackin
         (lambda: Estimate(tokens=-1), "0 or more"),
         (lambda: Aspects(token_budget=1000), "write token_budget=TokenBudget"),  # type: ignore[arg-type]
         (lambda: Aspects(**tokens(1))[lambda: task("a")], "needs an id of its own"),
+        (lambda: Aspects(id="a b", **tokens(1)), "starts with a letter, digit or underscore"),
         (lambda: Task("a", output=Out, estimate=5), "write estimate=Estimate"),  # type: ignore[arg-type]
     ],
 )
@@ -444,6 +451,7 @@ def test_what_a_child_run_uses_counts_where_its_node_stands(run: Any, flow: Work
     assert "$0.3 are spent" in ended.error["message"]
 
 
+@pytest.mark.feature("aspects.accumulator")
 def test_what_a_failed_child_has_used_counts_and_a_spent_budget_begins_no_other(run: Any) -> None:
     ended = run(
         Aspects(**tokens(800))[below("part", failing, continue_on_fail=True), below("next", costly), task("after")]
@@ -481,6 +489,7 @@ def lasting(ctx: Context[Any]) -> Child:
     return Timer("long", duration="1h")
 
 
+@pytest.mark.feature("aspects.latency.maxMs")
 def test_the_time_of_a_child_run_is_time_of_its_scope(run: Any) -> None:
     ended = run(Aspects(latency_slo=LatencySlo(max="50ms"))[below("part", lasting), task("after")])
 

@@ -126,6 +126,7 @@ def test_a_late_no_fails_the_sequence_and_nothing_new_starts(rebuild: bool, kind
     assert run.nodes["next:"].state == "pending"
 
 
+@pytest.mark.feature("task.async")
 def test_a_gated_task_that_fails_late_fails_the_sequence(rebuild: bool) -> None:
     run = start(
         Sequence[task("ask", needs_approval=True, async_=True, retries=0), Approval("other", title="?")], rebuild
@@ -148,6 +149,7 @@ def test_the_time_of_an_async_question_ends_it(rebuild: bool, on_timeout: Any) -
     assert run.status == ("finished" if on_timeout in ("skip", "continue") else "failed")
 
 
+@pytest.mark.feature("approval.async")
 def test_a_pass_of_a_loop_ends_when_its_questions_are_answered(rebuild: bool) -> None:
     def make(ctx: Context[Any]) -> Child:
         return Loop("l", until=lambda: ctx.iteration_count("ask") >= 2)[

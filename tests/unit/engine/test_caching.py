@@ -105,6 +105,12 @@ def test_what_a_body_uses_is_no_part_of_the_key_unless_its_version_says_so(monke
     assert before[1] != after[1]
 
 
+@pytest.mark.feature("cache.crossrun")
+def test_a_key_is_the_same_in_every_run_on_every_machine_of_any_age() -> None:
+    """Another way to write it would lose everything that is kept, and needs another `KEY_FORMAT`."""
+    assert digest({"b": [1, None], "a": "ä"}) == "e4caa232016484a6396284455390402a812bfdd2be394296225426cebe5d05ad"
+
+
 @pytest.mark.feature("cache.key.implicit.prompt")
 def test_a_value_is_part_of_the_key() -> None:
     assert key_of(cached(body=Out(n=1))) != key_of(cached(body=Out(n=2)))

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 import smithers
 from smithers import (
     Approval,
+    Aspects,
     Branch,
     Child,
     Context,
@@ -24,6 +25,8 @@ from smithers import (
     Sequence,
     Task,
     Timer,
+    TokenBudget,
+    TryCatchFinally,
     Turn,
     call,
 )
@@ -196,6 +199,24 @@ def test_ordinals_follow_the_source() -> None:
     run = start(Sequence[task("z"), Parallel[task("y"), Sequence[task("x")]], task("a")])
 
     assert [row.node for row in sorted(run.nodes.values(), key=lambda row: row.ordinal)] == ["z", "y", "x", "a"]
+
+
+@pytest.mark.feature("sequence.ordinals")
+@pytest.mark.parametrize(
+    "group",
+    [
+        lambda x: Parallel[x],
+        lambda x: Loop("loop", until=lambda: True)[x],
+        lambda x: TryCatchFinally(id="block")[x],
+        lambda x: Aspects(id="budget", token_budget=TokenBudget(max=9))[x],
+        lambda x: lambda: x,
+    ],
+)
+def test_what_is_in_a_group_stands_at_the_place_of_the_group(group: Any) -> None:
+    run = start(Parallel[task("z"), task("y"), group(task("x")), task("a")])
+
+    assert [row.node for row in sorted(run.nodes.values(), key=lambda row: row.ordinal)] == ["z", "y", "x", "a"]
+    assert len({row.ordinal for row in run.nodes.values()}) == 4
 
 
 @pytest.mark.feature(

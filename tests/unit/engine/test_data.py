@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from smithers import Child, Context, Loop, Parallel, Sequence, Task, Turn, Workflow, call
 from smithers.engine.entry import node_key
@@ -118,6 +118,38 @@ def test_an_output_is_read_with_the_model_as_it_is_now() -> None:
 
     assert seen[-1] == Wider(n=3, unit="m")
     assert {"n": 3, "good": True} in [entry.data.get("output") for entry in run.log]
+
+
+@pytest.mark.feature("ctx.output")
+def test_an_output_is_validated_when_it_is_read_first_and_again_only_where_it_was_changed() -> None:
+    class Counted(BaseModel):
+        n: int = 0
+
+        @field_validator("n")
+        @classmethod
+        def seen(cls, value: int) -> int:
+            times.append(value)
+            return value
+
+    times: list[int] = []
+    read: list[int] = []
+
+    def tree(ctx: Context[dict[str, int]]) -> Child:
+        def after() -> Child:
+            before = len(times)
+            found = [ctx.output(Counted, "a") for _ in range(5)]
+            read.append(len(times) - before)
+            found[-1].n = 9
+            assert ctx.output(Counted, "a").n == 3
+            return task("c")
+
+        return Sequence[Task("a", output=Counted)[Counted], after]
+
+    run = start(tree)
+    run.finish(number(run, "a"), Out(n=3))
+
+    assert sum(read) == 2, "once to hand out, and once to see whether that was changed"
+    assert at_work(run) == ["c"]
 
 
 def widened() -> Wider:

@@ -155,6 +155,7 @@ def test_the_frame_says_which_signal_was_taken(begin: Any) -> None:
     assert (run.nodes["deploy:"].detail or {})["signal"] == position
 
 
+@pytest.mark.feature("waitforevent.consume-once")
 def test_a_loop_takes_one_event_in_each_pass(run: Any) -> None:
     def tree(ctx: Context[Any]) -> Child:
         return Loop("rounds", until=lambda: ctx.iteration_count("deploy") >= 3)[wait]
@@ -181,6 +182,7 @@ def test_a_payload_that_does_not_fit_is_refused_while_somebody_waits_and_names_t
     assert run.status == "waiting-event"
 
 
+@pytest.mark.feature("waitforevent.outputSchema")
 def test_an_early_payload_that_does_not_fit_is_told_and_is_in_nobodys_way(begin: Any) -> None:
     run = begin(Sequence[task("first"), wait(), task("after")])
     position = run.signal("deployed", {"sha": 5})
@@ -205,6 +207,7 @@ class Picky(BaseModel):
         return value
 
 
+@pytest.mark.feature("waitforevent.outputSchema")
 def test_whatever_the_models_own_validators_raise_the_run_waits_on(begin: Any) -> None:
     run = begin(Sequence[wait(output=Picky)])
 
@@ -216,6 +219,7 @@ def test_whatever_the_models_own_validators_raise_the_run_waits_on(begin: Any) -
         run.signal("deployed", {"sha": "XYZ"})
 
 
+@pytest.mark.feature("waitforevent.event")
 def test_an_event_that_nobody_waits_for_changes_nothing(begin: Any) -> None:
     run = begin(Sequence[task("only")])
 
@@ -279,6 +283,7 @@ def test_a_signals_time_is_limited_in_the_same_way() -> None:
 
 
 @pytest.mark.parametrize("first", ["signal", "expiry"])
+@pytest.mark.feature("waitforevent.timeoutMs")
 def test_of_a_signal_and_the_expiry_the_first_in_the_log_wins(begin: Any, first: str) -> None:
     run = begin(Sequence[wait(timeout="1m")])
     run.paused = True
@@ -293,6 +298,7 @@ def test_of_a_signal_and_the_expiry_the_first_in_the_log_wins(begin: Any, first:
     assert run.status == ("finished" if first == "signal" else "failed")
 
 
+@pytest.mark.feature("waitforevent.timeoutMs")
 def test_an_event_ends_the_deadline_too(begin: Any) -> None:
     run = begin(Sequence[wait(timeout="1m"), Approval("ask", title="?")])
 
@@ -392,6 +398,7 @@ def test_a_late_failure_withdraws_what_has_gone_past_the_wait(begin: Any) -> Non
     assert (run.status, states(run)["long"], run.work) == ("failed", "cancelled", [])
 
 
+@pytest.mark.feature("waitforevent.async")
 def test_a_loops_pass_ends_when_its_async_events_have_come(begin: Any) -> None:
     def tree(ctx: Context[Any]) -> Child:
         return Loop("rounds", until=lambda: ctx.iteration_count("deploy") >= 1)[lambda: [wait(async_=True), task("t")]]
@@ -404,6 +411,7 @@ def test_a_loops_pass_ends_when_its_async_events_have_come(begin: Any) -> None:
     assert run.status == "finished"
 
 
+@pytest.mark.feature("signal.async")
 def test_the_function_of_an_async_signal_takes_its_place_once_the_payload_is_there(begin: Any) -> None:
     tree = Sequence[
         Signal("fb", output=Out, async_=True)[lambda fb: Task("told", output=Out)[call(work, fb.n)]],
@@ -448,6 +456,7 @@ def test_a_signal_without_a_function_is_a_typed_wait(run: Any) -> None:
     assert (ended.status, ended.started) == ("finished", ["after"])
 
 
+@pytest.mark.feature("signal.skipIf")
 def test_a_skipped_signal_renders_nothing() -> None:
     def never(_: Deploy) -> Child:
         raise AssertionError

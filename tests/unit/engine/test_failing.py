@@ -49,6 +49,7 @@ def dropping(ctx: Context[Any]) -> Child:
     return Parallel[task("first"), replaced(ctx), Sequence[task("slow"), task("after")]]
 
 
+@pytest.mark.feature("parallel.complete")
 @REBUILD
 def test_a_group_fails_though_the_task_that_has_failed_has_left_the_tree(rebuild: bool) -> None:
     run = begun(dropping, rebuild)
@@ -75,6 +76,7 @@ def test_a_runner_that_has_failed_does_not_run_again_in_the_race(rebuild: bool) 
     assert run.status == "finished"
 
 
+@pytest.mark.feature("resume.steps.render")
 @REBUILD
 def test_a_resumed_run_shows_what_its_parts_show_now(rebuild: bool) -> None:
     run = begun(dropping, rebuild)

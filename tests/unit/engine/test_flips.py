@@ -129,6 +129,7 @@ def test_a_timer_that_was_withdrawn_is_set_anew_when_it_is_wanted_again(rebuild:
     assert run.status == "finished"
 
 
+@pytest.mark.feature("resume.steps.go")
 def test_a_resumed_run_sets_the_timers_anew_that_its_failure_has_withdrawn(rebuild: bool) -> None:
     tree = Parallel[task("bad", retries=0), Timer("t", duration="1h")]
     run = InMemoryRun(Workflow("flips", lambda ctx: tree, None), rebuild=rebuild)

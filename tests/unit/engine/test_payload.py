@@ -45,6 +45,7 @@ def test_a_named_function_goes_by_its_name_with_plain_arguments() -> None:
 
 
 @pytest.mark.parametrize("argument", [Out(), object(), (1, 2), {1: 2}, {"a": {3}}])
+@pytest.mark.feature("task.mode.compute")
 def test_arguments_that_json_would_change_are_found_by_rendering(argument: object) -> None:
     assert fn(named, argument) is None
 

@@ -252,6 +252,7 @@ def test_who_reads_the_answer_reads_that_there_was_none(run: Any) -> None:
     assert run(make).started == ["told"]
 
 
+@pytest.mark.feature("approval.timeoutMs")
 def test_an_answer_and_the_end_of_the_wait_cannot_both_count(rebuild: bool) -> None:
     run = start(Approval("ship", timeout="1h"), rebuild=rebuild)
     timer = run.work[0].n
@@ -270,6 +271,7 @@ def test_an_answer_and_the_end_of_the_wait_cannot_both_count(rebuild: bool) -> N
         late.decide("ship")
 
 
+@pytest.mark.feature("approval.timeoutMs")
 def test_an_answer_in_time_ends_the_timer(run: Any) -> None:
     ended = run(Sequence[Approval("ship", timeout="1h"), task("after")], decisions={"ship": True})
 

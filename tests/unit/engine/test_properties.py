@@ -56,6 +56,7 @@ code and epochs are for the simulation: plans of others are refused."""
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.feature("ctx.durable")
 def test_facts_between_a_plan_and_its_frame_mean_the_same_to_a_warm_planner_and_a_cold_one() -> None:
     seen: Counter[str] = Counter()
     for grow, seeds in ((grown_workflow, SEEDS[:50]), (shifting_workflow, SEEDS[:200])):
@@ -72,6 +73,7 @@ def test_facts_between_a_plan_and_its_frame_mean_the_same_to_a_warm_planner_and_
     assert seen.keys() >= MEANWHILE, sorted(MEANWHILE - seen.keys())
 
 
+@pytest.mark.feature("ctx.durable")
 def test_a_planner_that_was_built_before_some_facts_plans_as_one_that_was_built_after_them() -> None:
     """A worker that takes over builds its planner first and ends its task then."""
     for seed in SEEDS[:200]:
@@ -114,6 +116,7 @@ def test_warm_tree_is_the_cold_tree_after_every_event() -> None:
             )
 
 
+@pytest.mark.feature("exec.once")
 def test_no_task_starts_twice_and_commands_have_no_gaps() -> None:
     for seed in SEEDS:
         run, _ = life(seed)
@@ -140,6 +143,7 @@ def test_a_run_that_is_not_over_can_go_on() -> None:
         assert not run.work, f"seed {seed} ended with work in flight"
 
 
+@pytest.mark.feature("parallel.maxConcurrency")
 def test_caps_of_groups_hold() -> None:
     for seed in SEEDS[:200]:
         started = alive(seed)

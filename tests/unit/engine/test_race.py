@@ -19,7 +19,6 @@ from smithers import (
     Task,
     Timer,
     TryCatchFinally,
-    call,
 )
 from smithers.errors import InvalidElement
 from smithers.testing import InMemoryRun, fails
@@ -124,7 +123,7 @@ def test_what_lost_is_cleaned_up_before_the_race_is_over(rebuild: bool) -> None:
 
 
 def test_who_needs_an_output_of_a_loser_is_skipped_unless_it_came_in_time(rebuild: bool) -> None:
-    needy = Task("needy", output=Out, deps={"slow": Out})[call(work)]
+    needy = Task("needy", output=Out, deps={"slow": Out})[lambda slow: work()]
     for late in (False, True):
         run = start(Sequence[Race(id="r")[task("slow"), task("fast")], needy], rebuild)
         finish(run, "fast")
@@ -202,8 +201,8 @@ def test_a_group_fails_with_its_own_failure_before_its_time_is_over(run: Any) ->
 
 @pytest.mark.parametrize(("policy", "state"), [("continue", "running"), ("skip", "skipped")])
 def test_a_late_group_keeps_its_outputs_or_counts_as_skipped(policy: Any, state: str, rebuild: bool) -> None:
-    early = Task("needy", output=Out, deps={"a": Out})[call(work)]
-    never = Task("other", output=Out, deps={"b": Out})[call(work)]
+    early = Task("needy", output=Out, deps={"a": Out})[lambda a: work()]
+    never = Task("other", output=Out, deps={"b": Out})[lambda b: work()]
     late = Sequence(id="s", timeout="1m", on_timeout=policy)[task("a"), task("b")]
     run = start(Sequence[late, Parallel[early, never]], rebuild)
 

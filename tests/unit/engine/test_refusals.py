@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+import typing
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -151,6 +153,32 @@ def test_an_id_that_changes_at_every_render_is_refused() -> None:
     assert "changes at every render" in error.message
 
 
+@pytest.mark.feature("author.ids.stable")
+def test_a_function_that_renders_something_else_each_time_is_refused_when_its_turn_comes(rebuild: bool) -> None:
+    """Called again, as after a crash, it would withdraw what it has begun, and do it under another id."""
+    numbers = count()
+
+    def make(ctx: Context[Any]) -> Child:
+        def unsteady() -> Child:
+            ctx.output(Out, "a")
+            return Parallel[task("b"), task(f"t{next(numbers)}")]
+
+        return Sequence[task("a"), unsteady]
+
+    run = start(make, rebuild=rebuild)
+    with pytest.raises(RenderError, match=r"Task\('t0'\) is there once and not the next time") as caught:
+        run.finish(run.work[0].n, Out())
+
+    assert caught.value.data["code"] == "UNSTABLE_ID"
+    assert re.search(rf"The function at {HERE}:\d+", caught.value.message)
+
+
+def test_a_generator_that_a_function_uses_up_is_refused() -> None:
+    tasks = (task(f"t{number}") for number in range(3))
+
+    assert "such as a generator" in refusal(lambda ctx: Sequence[task("a"), lambda: tasks]).message
+
+
 @pytest.mark.parametrize("empty", [None, False, [], Sequence[()], Sequence[None, Parallel[False]]])
 def test_an_empty_tree_is_refused(empty: Child) -> None:
     assert "has an empty tree" in refusal(lambda ctx: empty).message
@@ -164,6 +192,7 @@ def test_a_read_at_top_level_that_nothing_can_satisfy_names_its_line_and_id() ->
     assert "No output found" in error.message
     assert "'a'" in error.message
     assert re.search(rf"{HERE}:\d+", error.message)
+    assert "it waits for itself: read in a function of its own" in error.message
 
 
 def test_an_element_that_nobody_understands_is_refused() -> None:
@@ -186,6 +215,50 @@ def test_an_exception_of_the_authors_code_keeps_its_line() -> None:
 @pytest.mark.feature("task.children.required")
 def test_a_task_without_a_body_is_refused() -> None:
     assert "has no body" in refusal(lambda ctx: Task("a", output=Out)).message
+
+
+def one_thing(thing: Out) -> Out:
+    return thing
+
+
+def borrowing(function: Callable[..., Out]) -> Callable[..., Out]:
+    """A decorator that gives a function its first argument."""
+
+    @wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Out:
+        return function(Out(), *args, **kwargs)
+
+    return wrapped
+
+
+@pytest.mark.parametrize(
+    ("body", "deps", "says"),
+    [
+        (one_thing, {}, "cannot call one_thing: missing a required argument: 'thing'. It is given nothing by deps"),
+        (one_thing, {"a": Out}, "missing a required argument: 'thing'. It is given a by deps"),
+        (work, {"a": Out}, "cannot call work: got an unexpected keyword argument 'a'"),
+        (call(work, 1, 2), {}, "too many positional arguments"),
+        (call(work, m=1), {}, "got an unexpected keyword argument 'm'"),
+        (one_thing, {"a-b": Out}, "write deps={'name': Model} and needs={'name': 'a-b'}"),
+        (partial(one_thing), {}, "missing a required argument"),
+    ],
+)
+def test_a_body_that_cannot_be_called_with_what_it_is_given_is_refused_before_anything_runs(
+    body: Any, deps: Any, says: str
+) -> None:
+    first = [Task(id, output=Out)[work] for id in deps]
+    error = refusal(lambda ctx: Sequence[*first, lambda: Task("b", output=Out, deps=deps)[body]])
+
+    assert says in error.message
+    assert re.search(rf"Task\('b'\) at {HERE}:\d+", error.message)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [borrowing(one_thing), lambda *args, **kwargs: Out(), lambda context=None: Out(), Out, partial(one_thing, Out())],
+)
+def test_whatever_can_be_called_is_taken(body: Any) -> None:
+    preflight(Workflow("w", lambda ctx: Task("a", output=Out)[body], None), {})
 
 
 @pytest.mark.parametrize(
@@ -307,3 +380,44 @@ def test_looking_for_cycles_costs_what_there_are_dependencies(monkeypatch: pytes
     preflight(Workflow("w", lambda ctx: Parallel[chain], None), {})
 
     assert looked < 300 * 4
+
+
+def test_errors_of_the_authors_code_name_the_authors_line_and_not_that_of_pythons_library() -> None:
+    message = refusal(lambda ctx: json.loads("{")).message
+
+    assert "JSONDecodeError" in message
+    assert re.search(rf" at {HERE}:\d+$", message)
+
+
+def test_a_function_that_wants_what_a_child_is_not_given_is_named_by_its_line() -> None:
+    message = refusal(lambda ctx: Sequence[task("a"), lambda missing: task("b")]).message
+
+    assert "'missing'" in message
+    assert re.search(rf"of the function at {HERE}:\d+", message)
+
+
+@pytest.mark.parametrize(
+    ("write", "says"),
+    [
+        (lambda: Sequence[typing.Sequence[int]], "Sequence got typing.Sequence.int. as a child, which is a type"),
+        (lambda: Sequence[Workflow("w", lambda ctx: None, None)], "a workflow as a child: write Subflow"),
+    ],
+)
+def test_what_only_looks_like_a_child_is_told_what_it_is(write: Callable[[], object], says: str) -> None:
+    with pytest.raises(InvalidElement, match=says):
+        write()
+
+
+def test_deps_that_are_read_with_another_model_name_the_tasks_line(rebuild: bool) -> None:
+    run = start(Sequence[task("a"), Task("b", output=Out, deps={"a": Other})[lambda a: Out()]], rebuild=rebuild)
+    run.finish(run.work[0].n, Out())
+
+    with pytest.raises(RenderError, match=rf"'a' is read as Other at {HERE}:\d+, but it does not fit"):
+        run.planner.body("b", "")
+
+
+def test_deps_that_do_not_fit_fail_their_task_and_not_the_step(run: Any) -> None:
+    ended = run(Sequence[task("a"), Task("b", output=Out, deps={"a": Other})[lambda a: Out()]])
+
+    assert (ended.status, ended.state("b")) == ("failed", "failed")
+    assert "'a' is read as Other" in ended.error["message"]

@@ -99,6 +99,7 @@ def test_an_answer_given_before_is_none_to_the_question_asked_again(chain: InMem
     assert chain.status == "finished"
 
 
+@pytest.mark.feature("cli.retrytask.others")
 def test_what_ran_beside_it_is_kept(rebuild: bool) -> None:
     run = start(Parallel[Sequence[task("a"), task("b")], task("x"), Approval("ask", title="?")], rebuild)
     finish(run, "a", "x", "b")
@@ -106,6 +107,7 @@ def test_what_ran_beside_it_is_kept(rebuild: bool) -> None:
     assert (attempts(run), [row.node for row in run.waiting]) == ([("a", "", 2)], ["ask"])
 
 
+@pytest.mark.feature("cli.retrytask.clear")
 def test_readers_wait_for_the_new_output(rebuild: bool) -> None:
     def tree(ctx: Context[Any]) -> Any:
         def told() -> Any:
@@ -138,6 +140,19 @@ def test_a_loop_goes_back_to_the_pass(rebuild: bool) -> None:
     assert [row.node for row in run.waiting] == ["ask"]
 
 
+@pytest.mark.feature("cli.retrytask.deps", "exec.attempt.row")
+def test_an_attempt_that_got_lost_in_a_pause_is_counted(rebuild: bool) -> None:
+    run = start(Sequence[task("a"), task("b")], rebuild)
+    finish(run, "a")
+    run.pause()
+    run.lose(number(run, "b"))
+    assert run.retry("a").dependents == ("b:",)
+    run.unpause()
+    finish(run, "a")
+    assert attempts(run) == [("b", "", 2)]
+
+
+@pytest.mark.feature("cli.retrytask.deps")
 def test_timers_and_waits_after_it_begin_anew(rebuild: bool) -> None:
     after = Parallel[Timer("t", duration="1h"), WaitForEvent("e", event="go", output=Out, timeout="1h")]
     run = start(Sequence[task("a"), after], rebuild)
@@ -153,6 +168,7 @@ def test_timers_and_waits_after_it_begin_anew(rebuild: bool) -> None:
     assert run.status == "finished"
 
 
+@pytest.mark.feature("cli.retrytask.deps")
 def test_a_failed_run_goes_on_from_a_task_that_had_finished(rebuild: bool) -> None:
     run = start(Sequence[task("a"), task("b")], rebuild)
     finish(run, "a")
@@ -175,6 +191,19 @@ def test_a_failed_task_has_all_its_attempts_again(rebuild: bool) -> None:
     assert attempts(run) == [("a", "", 4)]
 
 
+@pytest.mark.feature("cli.retrytask.do", "cli.retrytask.budget")
+def test_a_failed_task_of_a_run_that_is_still_open_has_all_its_attempts_again(rebuild: bool) -> None:
+    run = start(Parallel[task("a", retries=1), task("b")], rebuild)
+    for _ in range(2):
+        run.fail(number(run, "a"))
+    assert (run.status, at_work(run)) == ("running", ["b"])
+    assert run.retry("a").data.get("reset") is None
+    assert attempts(run) == [("b", "", 1), ("a", "", 3)]
+    run.fail(number(run, "a"))
+    assert attempts(run) == [("b", "", 1), ("a", "", 4)]
+
+
+@pytest.mark.feature("cli.retrytask.deps")
 def test_a_tolerated_failure_is_tried_again_with_what_went_on_after_it(rebuild: bool) -> None:
     run = start(Sequence[task("a", continue_on_fail=True), task("b"), Approval("ask", title="?")], rebuild)
     fail(run, "a")
@@ -262,6 +291,7 @@ def test_who_has_lost_a_race_is_refused(rebuild: bool) -> None:
         run.retry("b")
 
 
+@pytest.mark.feature("cli.retrytask.deps")
 def test_a_block_that_began_after_it_begins_again(rebuild: bool) -> None:
     block = TryCatchFinally(catch=task("c"), finally_=task("d"))[task("b")]
     run = start(Sequence[task("a"), block, Approval("ask", title="?")], rebuild)

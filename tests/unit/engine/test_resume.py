@@ -109,6 +109,7 @@ def test_a_denial_that_was_taken_back_is_no_output(rebuild: bool) -> None:
     assert state.finished == {("ask", ()): (0,), ("ask", (0,)): (0,)}
 
 
+@pytest.mark.feature("resume.steps.go")
 def test_a_task_that_has_killed_its_processes_gets_a_new_attempt(rebuild: bool) -> None:
     run = start(lambda ctx: task("a"), rebuild=rebuild)
     first = run.work[0]

@@ -49,6 +49,7 @@ class Numbers(RootModel[list[int]]):
         {"name": "ab", "when": "2026-01-02T03:04:05Z"},
     ],
 )
+@pytest.mark.feature("waitforevent.outputSchema")
 def test_what_fits_the_model_fits_its_schema(payload: Any) -> None:
     assert unfit(Everything, payload) == ""
     assert complaints(schema_of(Everything), payload) == []
@@ -75,6 +76,7 @@ def test_what_fits_the_model_fits_its_schema(payload: Any) -> None:
         ({"by_name": {"a": True}}, "by_name.a"),
     ],
 )
+@pytest.mark.feature("waitforevent.outputSchema")
 def test_what_does_not_fit_is_named_by_its_field(change: dict[str, Any], field: str) -> None:
     payload = {"name": "abc", **change}
 
@@ -82,6 +84,7 @@ def test_what_does_not_fit_is_named_by_its_field(change: dict[str, Any], field: 
     assert [one.partition(": ")[0] for one in complaints(schema_of(Everything), payload)] == [field]
 
 
+@pytest.mark.feature("waitforevent.outputSchema")
 def test_a_payload_of_another_kind_is_named_as_a_whole() -> None:
     assert complaints(schema_of(Everything), [1]) == ["the payload: [1] is not an object"]
     numbers: Any = Numbers
@@ -89,6 +92,7 @@ def test_a_payload_of_another_kind_is_named_as_a_whole() -> None:
     assert complaints(schema_of(numbers), [1, "2"]) == ['1: "2" is not a whole number']
 
 
+@pytest.mark.feature("waitforevent.outputSchema")
 def test_a_missing_field_is_told_as_missing() -> None:
     assert complaints(schema_of(Everything), {}) == ["name: it is missing"]
 

@@ -40,6 +40,7 @@ def stored(log: list[Entry]) -> list[Entry]:
     return [replace(entry, data=from_json(to_json(entry.data))) for entry in log]
 
 
+@pytest.mark.feature("resume.snapshot")
 def test_a_state_comes_back_as_it_was_wherever_the_log_is_cut() -> None:
     compared = 0
     for seed in SEEDS:

@@ -334,6 +334,22 @@ def test_a_stop_that_got_lost_is_planned_again(rebuild: bool) -> None:
     assert run.status == "cancelled"
 
 
+def test_a_plan_looks_only_at_what_was_told_to_stop(rebuild: bool) -> None:
+    """Not at all that is in flight."""
+    race = Race[about("slow"), Task("quick", output=Out)[work]]
+    tree = Parallel[race, *(Task(f"t{at}", output=Out)[work] for at in range(20))]
+    run = InMemoryRun(Workflow("p", lambda ctx: tree, None), rebuild=rebuild)
+    by_node = {command.node: command.n for command in run.work}
+    assert run.planner.told == set()
+
+    run.finish(by_node["quick"], Out(n=1))
+
+    assert run.planner.told == {by_node["research"]}
+    run.cancelled(by_node["research"])
+    run.finish(by_node["t0"], Out(n=1))
+    assert run.planner.told == set()
+
+
 @pytest.mark.feature("subflow.failed-child")
 def test_a_child_that_somebody_cancels_fails_the_node_for_good(rebuild: bool) -> None:
     run = InMemoryRun(Workflow("p", lambda ctx: about("a", retries=3), None), rebuild=rebuild)
@@ -345,6 +361,7 @@ def test_a_child_that_somebody_cancels_fails_the_node_for_good(rebuild: bool) ->
     assert run.error["code"] == "WORKFLOW_EXECUTION_FAILED"
 
 
+@pytest.mark.feature("subflow.retries", "resume.contract")
 def test_a_resume_goes_on_with_the_child_that_failed_and_a_retry_does_not(rebuild: bool) -> None:
     run = InMemoryRun(Workflow("p", lambda ctx: about("a", retries=1), None), rebuild=rebuild)
     error = {"code": "WORKFLOW_EXECUTION_FAILED", "message": "x", "retryable": True, "data": {"run_id": "r"}}

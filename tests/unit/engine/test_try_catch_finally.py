@@ -265,7 +265,7 @@ def test_a_skipped_block_is_not_there(run: Any) -> None:
 @pytest.mark.feature("trycatch.after-catch")
 def test_who_needs_an_output_that_a_caught_failure_took_away_is_skipped(run: Any) -> None:
     block = TryCatchFinally(catch=task("handle"))[task("bad"), task("never")]
-    needy = Task("needy", output=Out, deps={"never": Out})[call(work)]
+    needy = Task("needy", output=Out, deps={"never": Out})[lambda never: work()]
 
     ended = run(Sequence[block, needy, task("after")], results={"bad": fails()})
 

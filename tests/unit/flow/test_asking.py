@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from smithers import Approval, ApprovalGate, AutoApprove, HumanTask, Task
+from smithers import Approval, ApprovalGate, ApprovalOption, AutoApprove, HumanTask, Task
 from smithers.errors import InvalidElement
 
 
@@ -28,6 +28,11 @@ LATE: Any = {"timeout": "1h", "on_timeout": "default"}
     [
         (lambda: Approval("a", mode="choose"), "mode='choose': use approve, select or rank"),  # type: ignore[arg-type]
         (lambda: Approval("a", mode="select"), "needs at least two options"),
+        (
+            lambda: Approval("a", mode="select", options=[{"key": "x"}, {"key": "y"}]),  # type: ignore[list-item]
+            "options={'key': 'x'}: give a list",
+        ),
+        (lambda: Approval("a", mode="select", options="xy"), "options='xy': give a list of keys"),
         (lambda: Approval("a", options=["x", "y"]), 'has options, but mode="approve"'),
         (lambda: Approval("a", mode="rank", options=["x", "x"]), "the option 'x' is given twice"),
         (lambda: Approval("a", mode="rank", options=["x", "y"], on_deny="continue"), "on_deny='continue' has no value"),
@@ -38,6 +43,8 @@ LATE: Any = {"timeout": "1h", "on_timeout": "default"}
         (lambda: Approval("a", quorum=2, mode="select", options=["x", "y"]), "needs mode='approve'"),
         (lambda: Approval("a", timeout="0s"), "leaves no time"),
         (lambda: Approval("a", metadata={"x": object()}), "metadata is not JSON"),
+        (lambda: Approval("a", metadata={"x": float("inf")}), "metadata is not JSON"),
+        (lambda: ApprovalOption("x", metadata={"x": object()}), "ApprovalOption('x'): metadata is not JSON"),
         (lambda: Approval("a", on_timeout="wait"), "on_timeout='wait'"),  # type: ignore[arg-type]
         (lambda: Approval("a", retries=-2), "retries=-2"),
         (lambda: Approval("a", retries=1, on_deny="skip"), "no answer fails it"),

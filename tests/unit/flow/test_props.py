@@ -34,6 +34,10 @@ def work() -> Out:
     return Out()
 
 
+async def later() -> bool:
+    return True
+
+
 @pytest.mark.parametrize(
     ("write", "says"),
     [
@@ -107,17 +111,55 @@ def test_an_id_and_an_output_are_required(write: Any, code: str, says: str) -> N
         (lambda: wrong.Task("a", output=Out, needs={"b": 3}), "depends on 3"),
         (lambda: wrong.Task("a", output=Out, deps={"b": "Out"}), "deps['b']='Out' is not a pydantic model"),
         (lambda: wrong.Task("a", output=Out, meta={"x": {1, 2}}), "meta is not JSON"),
+        (lambda: wrong.Task("a", output=Out, meta={"x": float("nan")}), "meta is not JSON"),
         (lambda: wrong.WaitForEvent("w", event="e", output=Out, depends_on="abc"), "give a list of ids"),
         (lambda: wrong.Timer("t"), "give either duration or until"),
         (lambda: wrong.Timer("t", duration="1s", until=datetime.now(UTC)), "give either duration or until"),
         (lambda: wrong.Timer("t", duration="1 fortnight"), "is not a duration"),
         (lambda: wrong.Timer("t", until="tomorrow"), "is not a time"),
         (lambda: wrong.Timer("t", until="2027-01-31T09:00:00"), "has no time zone"),
+        (lambda: wrong.Timer("t", until="9999-12-31T23:59:59Z"), "in the years 1970 to 9998"),
+        (lambda: wrong.Timer("t", until=datetime.max.replace(tzinfo=UTC)), "in the years 1970 to 9998"),
+        (lambda: wrong.Timer("t", until=datetime.min.replace(tzinfo=UTC)), "in the years 1970 to 9998"),
         (lambda: wrong.Timer("t", until=3), "give a datetime with a time zone"),
         (lambda: wrong.RetryPolicy("sometimes"), "use one of fixed, linear, exponential"),
         (lambda: wrong.RetryPolicy(jitter=2), "0 to 1"),
         (lambda: wrong.Loop("l", until="done")[work], "give a function, True or False"),
         (lambda: wrong.Loop(until=True)[work], "needs an id of its own"),
+        (lambda: wrong.Loop("l", until=True, max_iterations="3"), "give 1 or more, or None"),
+        (lambda: wrong.Parallel(max_concurrency="2"), "Parallel(max_concurrency='2'): give 1 or more"),
+        (lambda: wrong.Parallel(max_concurrency=1.5), "Parallel(max_concurrency=1.5)"),
+        (lambda: wrong.Parallel(fail_fast="no"), "Parallel: fail_fast='no': give True or False"),
+        (lambda: wrong.Task("a", output=Out, label=5), "Task('a'): label=5: give a text"),
+        (lambda: wrong.Task("a", output=Out, skip_if=lambda: True), "not called and would always count as true"),
+        (lambda: wrong.Task("a", output=Out, continue_on_fail="yes"), "continue_on_fail='yes': give True or False"),
+        (lambda: wrong.Approval("a", title=5), "Approval('a'): title=5: give a text"),
+        (lambda: wrong.Approval("a", quorum=2.0), "quorum=2.0"),
+        (lambda: wrong.Approval("a", quorum="2"), "quorum='2'"),
+        (lambda: wrong.Approval("a", auto_approve=True), "write AutoApprove(after=3)"),
+        (lambda: wrong.Approval("a", mode="select", options="xy"), "options='xy' is one text"),
+        (lambda: wrong.AutoApprove(after="3"), "AutoApprove(after='3')"),
+        (wrong.AutoApprove, "never approves"),
+        (lambda: wrong.AutoApprove(condition="x"), "give True or False, or a function"),
+        (lambda: wrong.AutoApprove(condition=later), "is an async function"),
+        (lambda: wrong.HumanTask("a", output=Out, prompt="?", max_attempts="3"), "max_attempts='3'"),
+        (lambda: wrong.ForEach("f", items=None), "ForEach('f'): items=None"),
+        (lambda: wrong.ForEach("f", items=[1], key="id"), "key='id': give a function"),
+        (lambda: wrong.RetryPolicy(initialDelay="1s"), "did you mean 'initial_delay'?"),
+        (lambda: wrong.RetryPolicy(jitter="x"), "jitter='x': give a number"),
+        (lambda: wrong.RetryPolicy(initial_delay="10m"), "is more than max_delay, 0:05:00"),
+        (lambda: wrong.Timer("t", duration="40000d"), "more than a hundred years"),
+        (lambda: wrong.Timer("t", duration="99999999999999d"), "more than a hundred years"),
+        (lambda: wrong.Task("a", output=Out, timeout=timedelta.max), "more than a hundred years"),
+        (lambda: wrong.Loop("l", until=later), "until is an async function"),
+        (lambda: wrong.Branch(work, then=None), "Branch: its condition is <function work"),
+        (lambda: wrong.Branch(True, then=None, skip_if=work), "Branch: skip_if is <function"),
+        (lambda: wrong.Rule(when=work, then=None), "Rule: when is <function"),
+        (lambda: wrong.DecisionTable([], skip_if=work), "DecisionTable: skip_if is <function"),
+        (lambda: wrong.ApprovalGate("g", when=work), "ApprovalGate('g'): when is <function"),
+        (lambda: wrong.Sequence[later], "A child of Sequence is an async function"),
+        (lambda: wrong.Sequence[later()], "Sequence got a coroutine as a child"),
+        (lambda: wrong.workflow(later), "A workflow is an async function"),
     ],
 )
 def test_values_that_make_no_sense_are_refused(write: Any, says: str) -> None:

@@ -63,6 +63,7 @@ def test_usage_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     assert context.meter.total == Usage()
 
 
+@pytest.mark.feature("exec.retry.idempotencykey")
 def test_idempotency_key_names_run_node_and_iteration_only() -> None:
     context, _ = make()
 
@@ -79,6 +80,7 @@ def test_time_left_comes_from_the_given_clock_and_is_never_negative() -> None:
     assert without.time_left() is None
 
 
+@pytest.mark.feature("plan.exec.inputs")
 def test_raise_if_cancelled_says_why() -> None:
     cancelled, _ = make()
     late, _ = make()
@@ -116,6 +118,7 @@ def test_callbacks_run_once_and_can_be_taken_back() -> None:
     assert called == ["a", "late"]
 
 
+@pytest.mark.feature("plan.exec.inputs")
 def test_waiting_threads_wake_when_the_flag_is_set() -> None:
     flag = CancelFlag()
     woken: list[bool] = []
@@ -128,6 +131,7 @@ def test_waiting_threads_wake_when_the_flag_is_set() -> None:
     assert woken == [True]
 
 
+@pytest.mark.feature("plan.exec.inputs")
 def test_coroutines_can_wait_for_the_flag() -> None:
     context, _ = make()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from scripts.mutations.changes import Change, changes
 from scripts.mutations.choosing import Choice, equivalents
 from scripts.mutations.trials import Behaviours, Copy, listened_to
 from tests.unit.checks.trees import plant
@@ -49,9 +51,11 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def copy(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Copy:
+def copy(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Copy]:
     monkeypatch.setattr("scripts.mutations.trials.from_git", lambda at: plant(at, {}))
-    return Copy(root, tmp_path / "copy")
+    found = Copy(root, tmp_path / "copy")
+    yield found
+    found.close()
 
 
 def test_a_seed_chooses_the_same_again(root: Path) -> None:
@@ -77,8 +81,6 @@ def test_every_equivalent_change_has_a_reason() -> None:
 
 
 def test_the_equivalent_changes_are_still_there() -> None:
-    from scripts.mutations.changes import changes
-
     root = Path(__file__).parents[3]
     for path, function, before, after in equivalents():
         there = {one.identity for one in changes(path, (root / path).read_bytes())}
@@ -123,3 +125,41 @@ def test_a_change_is_noticed_in_a_copy_or_not(root: Path, copy: Copy) -> None:
     }
     assert verdicts["sums.log"].test.startswith("tests/unit/engine/test_sums.py::test_that_is_not_marked - ")
     assert (root / PATH).read_text() == (copy.folder / PATH).read_text() == FILES[PATH]
+
+
+SLOW = """
+import time
+from smithers.engine.sums import larger, log
+
+def test_that_takes_long_in_any_case():
+    time.sleep(log(5))
+
+def test_that_ends_soon():
+    while larger(1, 1):
+        pass
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("test", "red"), [("test_that_takes_long_in_any_case", False), ("test_that_ends_soon", True)])
+def test_a_test_that_hangs_has_noticed_and_one_that_is_slow_by_itself_has_not(
+    copy: Copy, monkeypatch: pytest.MonkeyPatch, test: str, red: bool
+) -> None:
+    monkeypatch.setattr("scripts.mutations.trials.TEST_S", 3)
+    file = "tests/unit/engine/test_slow.py"
+    plant(copy.folder, {file: SLOW})
+
+    assert bool(copy.red(change(copy, "a > b"), (f"{file}::{test}",))) == red
+
+
+@pytest.mark.slow
+def test_a_change_that_is_as_long_as_what_was_there_is_seen(copy: Copy) -> None:
+    """Bytecode that is kept goes by hashes."""
+    tests = ("tests/unit/engine/test_sums.py::test_that_is_not_marked",)
+
+    assert [bool(copy.red(change(copy, before), tests)) for before in ("1", "a > b", "1")] == [True, False, True]
+
+
+def change(copy: Copy, before: str) -> Change:
+    found = changes(PATH, (copy.folder / PATH).read_bytes())
+    return next(one for one in found if one.before == before)

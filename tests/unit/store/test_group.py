@@ -141,6 +141,7 @@ def test_what_need_not_be_synced_joins_a_commit_that_is(group: GroupCommit, tran
     assert transactions.stored == [1, 2, 3]
 
 
+@pytest.mark.feature("plan.commit.atomic")
 def test_one_that_fails_is_taken_back_alone(group: GroupCommit, transactions: Transactions) -> None:
     def bad(connection: Connection) -> None:
         connection.execute("INSERT INTO t VALUES (99)")
@@ -154,6 +155,7 @@ def test_one_that_fails_is_taken_back_alone(group: GroupCommit, transactions: Tr
     assert transactions.stored == [1, 2]
 
 
+@pytest.mark.feature("plan.commit.atomic")
 def test_a_commit_that_fails_fails_all_of_it(group: GroupCommit, transactions: Transactions) -> None:
     transactions.fail_commit = StoreUnavailable("full")
 

@@ -8,7 +8,9 @@ import sqlite3
 import threading
 import time
 from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -21,6 +23,8 @@ from smithers.store.records import Append, NewRun
 from smithers.store.sql_store import SqlStore
 from smithers.store.sqlite import SqliteDatabase, explain
 from smithers.store.turnstile import Turnstile
+
+NOBODY = 65534
 
 
 def new(run_id: str) -> NewRun:
@@ -99,6 +103,32 @@ def test_a_read_only_database_is_reported(store: SqlStore) -> None:
 
     with pytest.raises(StoreUnavailable, match=r"readonly.*writable"):
         store.create_run(new("b"))
+
+
+def test_a_folder_that_is_read_only_is_told_also_by_who_only_reads() -> None:
+    with TemporaryDirectory() as made:  # pytest's own folders are hidden from other users
+        folder = Path(made)
+        path = folder / "smithers.db"
+        open_store(f"sqlite:///{path}", create=True).close()
+        path.chmod(0o644)
+        folder.chmod(0o555)
+        try:
+            with acting_as_somebody(), pytest.raises(StoreUnavailable, match=r"folder is read-only for you.*to read"):
+                open_store(f"sqlite:///{path}", create=False).runs()
+        finally:
+            folder.chmod(0o755)
+
+
+@contextmanager
+def acting_as_somebody() -> Generator[None]:
+    """Without the rights of root, who may write anywhere."""
+    mine = os.geteuid()
+    if mine == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(mine)
 
 
 def test_a_file_that_was_deleted_is_reported(store: SqlStore, path: Path) -> None:

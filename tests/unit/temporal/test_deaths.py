@@ -9,13 +9,14 @@ from pydantic import BaseModel
 
 from smithers import Child, Context, Parallel, Sequence, Task, call, workflow
 from smithers.engine.command import Command
-from smithers.engine.entry import Json
+from smithers.engine.entry import Fact, Json, OpenRun
 from smithers.errors import BodyDied, StoreUnavailable
-from smithers.store.records import Append
+from smithers.store.records import Append, Appended
 from smithers.temporal import facts
 from smithers.temporal.claims import MOST_LOST
+from smithers.temporal.identity import Identity, Standing
 from smithers.temporal.workshop import Delivery, HandOver
-from tests.unit.temporal.conftest import Yard, die_in_body, stop_before_bodies
+from tests.unit.temporal.conftest import Yard, die_in_body, gone, stop_before_bodies
 
 
 class Out(BaseModel):
@@ -113,6 +114,50 @@ def test_a_body_alone_that_takes_its_process_is_tried_until_it_has_killed_three(
     assert [delivery for _, delivery, _ in yard.bodies.ran] == [1, 2, 3]
     assert yard.kinds().count("died") == 3
     assert yard.ended()["a"]["error"]["code"] == "KILLED_WORKER"
+
+
+def test_a_result_that_a_process_puts_down_as_it_dies_is_found(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for the process sees it alive, then gone, and the result was written in between."""
+    yard.start(two)
+    yard.fetch()
+    die_in_body(yard, 1)
+    looks = 0
+
+    def dies_having_ended_the_body(_: Identity) -> Standing:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            yard.shop.spool.put("r", 1, 1, {"outcome": "finished", "output": {"n": 7}, "ms": 5000})
+        return "alive" if looks == 1 else "gone"
+
+    monkeypatch.setattr(Identity, "standing", dies_having_ended_the_body)
+    other = yard.again()
+    other.step(1, attempt=2)
+    assert other.bodies.ran == []
+    assert other.ended()["a"]["output"] == {"n": 7}
+    assert "died" not in other.kinds()
+
+
+def test_what_a_late_delivery_has_begun_does_not_end_as_if_nobody_had(yard: Yard) -> None:
+    """A delivery that was given up claims the body of a cancelled task while the next one ends it without a body."""
+    yard.start(two)
+    yard.fetch()
+    yard.store.append(Append("r", (Fact("cancel", "cancel", {"by": "x", "reason": ""}, OpenRun()),)))
+    yard.fetch()
+    append = yard.store.append
+
+    def overtaken(request: Append) -> Appended:
+        if any(fact.kind == "ended" for fact in request.facts) and not yard.entries("claim"):
+            by = {"owner": 1, "since": 1000, "delivery": 1, "worker": gone(1)}
+            append(Append("r", (facts.claim(yard.store.command("r", 1)[0].command, 1, by),)))
+            yard.shop.spool.put("r", 1, 1, {"outcome": "finished", "output": {"n": 7}, "ms": 5000})
+        return append(request)
+
+    yard.store.append = overtaken
+    yard.step(1, attempt=2)
+    assert yard.bodies.ran == []
+    assert yard.ended()["a"]["outcome"] == "finished"
+    assert "rejected" not in yard.kinds()
 
 
 def test_no_number_of_dead_workers_fails_a_task_that_ran_alone(yard: Yard) -> None:

@@ -45,7 +45,7 @@ def test_what_cron_does_not_know_is_refused_with_its_field(text: str, why: str) 
 def test_times_are_a_cron_expression_in_a_zone_or_an_interval() -> None:
     rest = {"overlap": "skip", "catch_up_s": 60}
 
-    cron, every = times("0 9 * * *", 0, "Europe/Berlin", "skip", 60), times("", 90.0, "UTC", "skip", 60)
+    cron, every = times("0 9 * * *", None, "Europe/Berlin", "skip", 60), times("", 90.0, "UTC", "skip", 60)
 
     assert (cron, told(cron)) == ({"cron": "0 9 * * *", "zone": "Europe/Berlin"} | rest, "0 9 * * * Europe/Berlin")
     assert (every, told(every)) == ({"every_s": 90.0} | rest, "every 90s")
@@ -54,14 +54,15 @@ def test_times_are_a_cron_expression_in_a_zone_or_an_interval() -> None:
 @pytest.mark.parametrize(
     ("every_s", "zone", "overlap", "catch_up_s", "why"),
     [
-        (0, "Mars/Olympus", "skip", 60, "Mars/Olympus"),
-        (0, "UTC", "maybe", 60, "buffer-one"),
-        (0, "UTC", "skip", 1, "10s"),
+        (None, "Mars/Olympus", "skip", 60, "Mars/Olympus"),
+        (None, "UTC", "maybe", 60, "buffer-one"),
+        (None, "UTC", "skip", 1, "10s"),
+        (0.0, "UTC", "skip", 60, "1s to 366d"),
         (0.5, "UTC", "skip", 60, "1s to 366d"),
     ],
 )
 def test_times_that_make_no_sense_are_refused(
-    every_s: float, zone: str, overlap: str, catch_up_s: float, why: str
+    every_s: float | None, zone: str, overlap: str, catch_up_s: float, why: str
 ) -> None:
     with pytest.raises(InputError, match=why):
         times("* * * * *", every_s, zone, overlap, catch_up_s)

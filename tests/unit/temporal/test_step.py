@@ -154,6 +154,7 @@ def test_a_decision_is_planned_by_the_fetch_that_the_bell_brings(yard: Yard) -> 
     assert kinds(yard.fetch()) == [(2, "run")]
 
 
+@pytest.mark.feature("exec.once")
 def test_a_result_that_the_store_did_not_take_is_kept_and_not_computed_again(yard: Yard) -> None:
     yard.start(two)
     yard.fetch()

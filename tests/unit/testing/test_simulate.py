@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import count
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from smithers import Approval, Child, Context, Loop, Parallel, Sequence, Task, TaskContext, Timer, call, workflow
 from smithers.engine.check import check_input
-from smithers.errors import InvalidInput
+from smithers.errors import InputError, InvalidInput, InvalidOutput, RenderError
 from smithers.testing import fails, simulate
 
 
@@ -104,3 +106,47 @@ def test_wrong_input_is_refused_as_the_command_line_refuses_it() -> None:
         with pytest.raises(InvalidInput) as caught:
             check_input(counting, given)
         assert caught.value.wire()["code"] == "INVALID_INPUT"
+
+
+def test_what_up_would_refuse_is_refused() -> None:
+    numbers = count()
+
+    @workflow
+    def unstable(ctx: Context[Any]) -> Child:
+        return Task(f"t{next(numbers)}", output=Number)[Number(n=1)]
+
+    @workflow
+    def nothing(ctx: Context[Any]) -> Child:
+        return None
+
+    with pytest.raises(RenderError, match="changes at every render"):
+        simulate(unstable)
+    with pytest.raises(RenderError, match="empty tree"):
+        simulate(nothing)
+
+
+@workflow
+def relay(ctx: Context[Any]) -> Child:
+    return Sequence[
+        Task("first", output=Number)[Number(n=1)],
+        Task("second", output=Number, deps={"number": Number}, needs={"number": "first"})[add_one],
+    ]
+
+
+def test_a_scripted_result_is_held_against_the_tasks_model_as_a_bodys_is() -> None:
+    assert simulate(relay, results={"first": {"n": "4"}}).output(Number, "second").n == 5
+    with pytest.raises(InvalidOutput, match="'first' does not fit Number: n: got str 'four'"):
+        simulate(relay, results={"first": {"n": "four"}})
+    with pytest.raises(InvalidOutput, match="got Start, expected a Number"):
+        simulate(relay, results={"second": Start(first=1)})
+    with pytest.raises(InputError, match=r"results\['first'\] is an empty list"):
+        simulate(relay, results={"first": []})
+
+
+def test_what_is_asked_for_and_not_there_is_named_with_what_is() -> None:
+    ended = simulate(relay)
+
+    with pytest.raises(KeyError, match=r"no output of .secnod.*: first; second"):
+        ended.output(Number, "secnod")
+    with pytest.raises(KeyError, match=r"no .first. in iteration .2.*: first; second"):
+        ended.state("first", "2")

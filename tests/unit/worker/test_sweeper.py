@@ -79,6 +79,7 @@ def swept(yard: Yard, *driven: str, times: int = 1) -> list[str]:
     return rung
 
 
+@pytest.mark.feature("inbox.stale.detect")
 def test_a_run_without_a_driver_is_rung(yard: Yard) -> None:
     yard.start(asks)
     yard.fetch()
@@ -86,6 +87,7 @@ def test_a_run_without_a_driver_is_rung(yard: Yard) -> None:
     assert swept(yard) == ["r"]
 
 
+@pytest.mark.feature("inbox.stale.detect")
 def test_a_run_that_waits_for_a_person_is_left_alone(yard: Yard) -> None:
     yard.start(asks)
     yard.fetch()
@@ -101,6 +103,7 @@ def test_a_fact_that_nobody_planned_is_rung(yard: Yard) -> None:
     assert swept(yard, "r") == ["r"]
 
 
+@pytest.mark.feature("inbox.stale.detect")
 def test_a_command_that_nobody_began_is_rung(yard: Yard) -> None:
     yard.start(asks)
     yard.fetch()

@@ -65,7 +65,7 @@ def add(  # shape: parameters: one per option
     cron, file = pattern_and_file(words, every)
     times = schedule_times.times(
         cron,
-        parse_span(every, "--every") / 1000 if every else 0.0,
+        parse_span(every, "--every") / 1000 if every else None,
         zone,
         overlap,
         parse_span(catch_up, "--catch-up") / 1000,

@@ -54,16 +54,15 @@ def refuse_over(run: Run) -> None:
 
 def moved(here: Session, run: Run, file: str, by: str, asked: str) -> int:
     """`asked` is what a person has said already: yes, no, or nothing."""
-    from smithers.views.plan_text import told_difference
-    from smithers.worker.prepare import code_on_disk, follow
+    from smithers.worker.prepare import code_on_disk, difference, follow
 
     with stdout_on_stderr():
         code = code_on_disk(run, file)
     is_same = code.digest == run.digest
-    difference = [] if is_same else told_difference(code.workflow, run, here.store.entries(run.run_id))
-    document: Json = {"runId": run.run_id, "from": run.digest, "to": code.digest, "difference": difference}
+    changes = [] if is_same else difference(here.store, run, code)
+    document: Json = {"runId": run.run_id, "from": run.digest, "to": code.digest, "difference": changes}
     if not here.out.is_json:
-        here.out.lines(told(run, code.digest, difference))
+        here.out.lines(told(run, code.digest, changes))
     goes = not is_same and (asked == "yes" or (not asked and confirmed(here)))
     if goes:
         follow(here.store, run, code, by)

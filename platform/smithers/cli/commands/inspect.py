@@ -64,6 +64,7 @@ def show(here: Session, run: Run, most: int) -> None:
             | {"input": input_of(here.store, run)}
             | {"paused": None if (pause := pause_of(here.store, run)) is None else pause.wire()}
             | {"nodes": [node_wire(row) for row in nodes], "pendingApprovals": approvals, "pendingEvents": events}
+            | {"waits": [reason.wire() for reason in waits_of(here.store, run)]}
             | {"usage": usage_wire(total_usage(nodes))}
             | {"signals": [one.wire() for one in received(here.store, run.run_id, Filter())]}
             | {"children": [child_wire(here.store, child) for child in children(here.store, run.run_id)]}

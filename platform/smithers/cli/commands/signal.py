@@ -14,9 +14,8 @@ from smithers.cli.output import Form
 from smithers.cli.session import Session, session
 from smithers.engine.entry import Json
 from smithers.engine.inbox import Sent
-from smithers.errors import InputError
 from smithers.views.nodes import named, shown_iteration
-from smithers.views.signals import Delivered, deliver, open_events, told_event
+from smithers.views.signals import Delivered, check_names, deliver, open_events, told_event
 from smithers.views.times import iso
 from smithers.worker.person import whoami
 from smithers.worker.ringing import carried_on, wake
@@ -38,8 +37,7 @@ def command(  # shape: parameters: one per option
     It is stored at once, also when nothing is running, and taken once, by the first wait that matches; one that comes
     early is kept for it. A worker of the project goes on with the run; with --resume this command becomes one.
     """
-    if not name.strip() or correlation == "":
-        raise InputError("The name of an event and its correlation id are texts that are not empty.")
+    check_names(name, correlation)
     payload = read_json(data, "--data")[0]
     with session(form) as here:
         found = here.run(run)

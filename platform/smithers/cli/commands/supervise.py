@@ -53,7 +53,8 @@ def show(here: Session, found: Look, *, everything: bool) -> None:
         return
     stuck = sum(one.needs_help for one in found.findings)
     workers = f"{found.workers} worker{'' if found.workers == 1 else 's'} here"
-    here.out.line(f"{len(found.findings)} open runs, {stuck} stuck; {workers}.")
+    runs = f"{len(found.findings)} open run{'' if len(found.findings) == 1 else 's'}"
+    here.out.line(f"{runs}, {stuck} stuck; {workers}.")
     if not found.asked:
         here.out.note("No Temporal server was at hand, so drivers are unknown.")
     for one in found.findings:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from smithers.cli.output import OutputClosed, write
+from smithers.cli.output import OutputClosed, harmless, write
 from smithers.cli.up.screen import Screen
 from smithers.engine.answer import mode_of
 from smithers.engine.chronicle import Event
@@ -53,7 +53,7 @@ class PlainScreen(Screen):
         if self.gone:
             return
         try:
-            write(sys.stderr, text + "\n")
+            write(sys.stderr, harmless(text) + "\n")
         except OutputClosed:
             self.gone = True
 

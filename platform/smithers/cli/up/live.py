@@ -10,6 +10,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from smithers.cli.output import harmless
 from smithers.cli.up.keys import Dialogue
 from smithers.cli.up.lines import told
 from smithers.cli.up.screen import Screen
@@ -50,7 +51,7 @@ class LiveScreen(Screen):
             self.draw(model)
 
     def say(self, text: str) -> None:
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(harmless(text), markup=False, soft_wrap=True)
 
     def end(self, model: RunModel) -> None:
         if self.live.is_started:
@@ -63,7 +64,7 @@ class LiveScreen(Screen):
         room = self.console.height - 3 - (2 if asked else 0)
         parts = [head(model), *body(model, room)]
         if asked is not None and self.dialogue is not None:
-            parts += [Text(), Text(self.dialogue.prompt(asked), style="bold yellow")]
+            parts += [Text(), Text(harmless(self.dialogue.prompt(asked)), style="bold yellow")]
         self.live.update(Group(*parts), refresh=True)
 
 
@@ -116,7 +117,7 @@ def row(seen: Seen) -> Text:
     text.append(f"{SYMBOLS.get(seen.state, ' ')} ", colour)
     text.append(named(seen.node, seen.iteration), "" if seen.state != "pending" else "dim")
     for part, style in details(seen):
-        text.append(f"  {part}", style)
+        text.append(harmless(f"  {part}"), style)
     return text
 
 

@@ -39,12 +39,12 @@ class RunCode:
     @property
     def text(self) -> str:
         who = f"process {', '.join(map(str, self.pids))}"
-        other = "" if self.is_on_disk else f"; {self.source} is other code now"
+        other = "" if self.is_on_disk else f"; {now(self.source)}"
         words = {
             "held": f"held by {who}",
             "hosted": f"hosted from the store by {who}{other}",
             "on-disk": "nobody holds it now",
-            "kept": f"{self.source} is other code now; this one is in the store, and nobody hosts it now",
+            "kept": f"{now(self.source)}; this one is in the store, and nobody hosts it now",
             "unknown": "nobody holds it now, and its sources are not in the store",
         }
         return f"{self.digest[:SHORT]} ({words[self.standing]})"
@@ -58,6 +58,11 @@ class RunCode:
             "pids": list(self.pids),
             "changes": list(self.changes),
         }
+
+
+def now(source: str) -> str:
+    """What stands where a run's file was, if that is not its code any more."""
+    return f"{source} is other code now" if Path(source).exists() else f"{source} is gone"
 
 
 def code_of(project: Project, store: Store, run: Run) -> RunCode:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from smithers.cli.views.why import Reason, due_facts, explain
+from smithers.cli.views.why import due_facts, explain
 from smithers.engine.entry import Json
 from smithers.store.interface import Store
 from smithers.store.records import Run
 from smithers.temporal.claims import read_claims
 from smithers.temporal.identity import Identity
 from smithers.views.nodes import named
+from smithers.views.reasons import Reason
 from smithers.views.times import iso, now_ms, span
 from smithers.worker.sweeper import Why, why_ring
 

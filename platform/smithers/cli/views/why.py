@@ -2,56 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Final
 
 from smithers.cli.pausing import pause_of
-from smithers.cli.views.codes import RunCode
+from smithers.cli.views.codes import RunCode, now
 from smithers.engine.answer import listed
-from smithers.engine.entry import Entry, Json, node_key
+from smithers.engine.entry import Entry, Json
 from smithers.engine.fold import UNPLANNED_KINDS
 from smithers.engine.frame import NodeRow
-from smithers.store.deciding import said
+from smithers.engine.state import OPEN_STATES, OPEN_STATUSES
 from smithers.store.interface import Store
 from smithers.store.records import OpenCommandRow, Run
-from smithers.views.approvals import pending, told_decision
-from smithers.views.asking import due_times, how_to_answer, more_lines, told_end, what_waits
-from smithers.views.attempts import Attempt, attempts_of, node_entries
+from smithers.views.approvals import told_decision
+from smithers.views.attempts import Attempt, attempts_of
 from smithers.views.children import as_seen, child_of
-from smithers.views.course import course_wire
-from smithers.views.nodes import named, shown_iteration
-from smithers.views.rendering import render_failure, waits_for_code
-from smithers.views.signals import event_wire, open_events, send_command, told_event
-from smithers.views.times import ago, iso, local, now_ms, span
-from smithers.views.turns import place_in
-
-MOST_NODES: Final = 50
-"""Of the same kind; the rest is counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One thing that the run waits for, or died of."""
-
-    kind: str
-    """pause, approval, timer, event, task, subflow, turn, queue, backoff, plan, worker, code, old-code, cancel,
-    failure, more."""
-    text: str
-    since_ms: int = 0
-    unblock: str = ""
-    command: str = ""
-    node: str = ""
-    iteration: str = ""
-    data: Json = field(default_factory=dict[str, Any])
-
-    def wire(self) -> Json:
-        found: Json = {"kind": self.kind, "text": self.text}
-        if self.node:
-            found |= {"nodeId": self.node, "iteration": shown_iteration(self.iteration)}
-        if self.since_ms:
-            found |= {"since": iso(self.since_ms)}
-        return found | {"unblock": self.unblock or None, "command": self.command or None} | self.data
+from smithers.views.held import held_back, held_node
+from smithers.views.limits import limits_of, timer_dues
+from smithers.views.nodes import named
+from smithers.views.reasons import MOST_NODES, Place, Reason, events, people, task, timer, turn
+from smithers.views.rendering import render_failure
+from smithers.views.signals import open_events
+from smithers.views.standing import Standing
+from smithers.views.times import ago, now_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +60,13 @@ def explain(store: Store, run: Run, *, has_worker: bool, code: RunCode | None = 
             return open_run(store, run, has_worker, code)
 
 
-NEEDS_NO_WORKER: Final = ("pause", "approval", "event", "code", "old-code", "subflow", "turn")
+NEEDS_NO_WORKER: Final = ("pause", "approval", "event", "code", "old-code", "subflow", "turn", "cap", "budget")
 
 
 def open_run(store: Store, run: Run, has_worker: bool, held: RunCode | None) -> Why:
     paused, awaited, old = pause(store, run), events(store, run), old_code(run, held)
     reasons = [*cancel_request(store, run), *paused, *code(store, run), *old, *people(store, run), *awaited]
-    reasons += work(store, run)
+    reasons = limited(store, run, [*reasons, *work(store, run), *held_up(store, run)])
     unplanned = due_facts(store, run)
     if unplanned:
         reasons.append(Reason("plan", told_facts(unplanned, paused=bool(paused)), unplanned[-1].at_ms))
@@ -111,19 +84,59 @@ def open_run(store: Store, run: Run, has_worker: bool, held: RunCode | None) -> 
     return Why(as_seen(store, run), summary(reasons), tuple(reasons), held)
 
 
-OWN_WAITS: Final = ("timer", "turn")
+OWN_WAITS: Final = ("timer", "turn", "backoff")
 
 
 def waits_of(store: Store, run: Run) -> list[Reason]:
-    """What nodes of the run itself wait for: people, events, their turn, a time."""
-    return [*people(store, run), *events(store, run), *(one for one in work(store, run) if one.kind in OWN_WAITS)]
+    """What nodes of the run itself wait for: people, events, their turn, a time, a slot, tokens or money."""
+    timed = [one for one in work(store, run) if one.kind in OWN_WAITS]
+    return limited(store, run, [*people(store, run), *events(store, run), *timed, *held_up(store, run)])
+
+
+def held_up(store: Store, run: Run) -> list[Reason]:
+    """What caps and budgets hold back. A paused run lets nothing begin in any case."""
+    found = list(held_back(Standing.of(store, run))) if run.status in OPEN_STATUSES else []
+    more = [Reason("more", f"... and {len(found) - MOST_NODES} more wait for a slot or a budget.")]
+    return found if len(found) <= MOST_NODES else [*found[:MOST_NODES], *more]
+
+
+def limited(store: Store, run: Run, reasons: list[Reason], *, far: bool = False) -> list[Reason]:
+    """The same, with the races and time limits that the nodes are in; see `limits_of`."""
+    rows = [row for row in store.nodes(run.run_id) if (row.around or {}).get("blocks")]
+    if not rows:
+        return reasons
+    known, due = {(row.node, row.iteration): row for row in rows}, timer_dues(store, run)
+
+    def one(reason: Reason) -> Reason:
+        row = known.get((reason.node, reason.iteration))
+        if row is None or reason.data.get("runId") or not (far or reason.kind in ("timer", "approval", "event")):
+            return reason
+        limits = limits_of(rows, due, row, far=far)
+        return replace(reason, text=reason.text + limits.text, data=reason.data | limits.data)
+
+    return [one(reason) for reason in reasons]
+
+
+ABOUT_THE_RUN: Final = ("pause", "code", "old-code", "cancel", "worker", "plan")
+
+
+def why_node(store: Store, run: Run, row: NodeRow, *, has_worker: bool, code: RunCode | None = None) -> list[Reason]:
+    """What one node waits for or is at, and what keeps its run from going on; nothing for a node that is over."""
+    if row.state not in OPEN_STATES or run.status not in OPEN_STATUSES:
+        return []
+    place = row.node, row.iteration
+    own = [*people(store, run, place), *events(store, run, place), *work(store, run, place)]
+    if not own and row.state == "pending":
+        own = held_node(Standing.of(store, run), row)
+    whole = open_run(store, run, has_worker, code).reasons
+    return [*limited(store, run, own[:1], far=True), *own[1:], *(one for one in whole if one.kind in ABOUT_THE_RUN)]
 
 
 def old_code(run: Run, held: RunCode | None) -> list[Reason]:
     """The run is pinned to code that the file does not hold any more, and nobody here hosts it."""
     if held is None or held.standing != "kept":
         return []
-    text = f"It goes by the code {run.digest[:12]}. {run.source} is other code now, and nobody here hosts the old one."
+    text = f"It goes by the code {run.digest[:12]}. {now(run.source)}, and nobody here hosts the old one."
     return [
         Reason(
             "old-code",
@@ -155,6 +168,8 @@ WAITS: Final = {
     "approval": "a person",
     "event": "an event",
     "turn": "its turn in a queue",
+    "cap": "a slot",
+    "budget": "tokens or money",
     "timer": "a time",
     "code": "a workflow file that renders",
     "worker": "a worker",
@@ -171,7 +186,7 @@ def pause(store: Store, run: Run) -> list[Reason]:
     found = pause_of(store, run)
     if found is None:
         return []
-    note = f": {found.note}" if found.note else "."
+    note = f': "{found.note}".' if found.note else "."
     text = f"It is paused by {found.by}{note} Nothing new begins; what runs comes to its end."
     unpause = f"smithers unpause {run.run_id}"
     return [Reason("pause", text, found.since_ms, "somebody unpauses it", unpause, data={"pause": found.wire()})]
@@ -235,19 +250,17 @@ def cancel_request(store: Store, run: Run) -> list[Reason]:
 
 def code(store: Store, run: Run) -> list[Reason]:
     """The run's code does not render: the last `render_failed` that no frame has followed."""
-    if not waits_for_code(store, run):
-        return []
     entry = render_failure(store, run)
-    error: Json = (entry.data.get("error") or {}) if entry else {}
+    if entry is None:
+        return []
+    error: Json = entry.data.get("error") or {}
     text = f"The workflow file does not render: {error.get('code', '')} {error.get('message', '')}"
     text += told_where(text, str(error.get("where") or ""))
-    if entry is None:
-        text = f"It waits for a worker that has its code ({run.digest[:12]}), of {run.source}."
     return [
         Reason(
             "code",
             text,
-            entry.at_ms if entry else run.updated_ms,
+            entry.at_ms,
             f"edit {run.source} and follow the new code",
             f"smithers up --resume {run.run_id} --follow",
             data={"digest": run.digest, "source": run.source},
@@ -255,76 +268,45 @@ def code(store: Store, run: Run) -> list[Reason]:
     ]
 
 
-def people(store: Store, run: Run) -> list[Reason]:
-    waiting = pending(store, run.run_id)
-    due = due_times(store, run.run_id) if waiting else {}
-    return [approval(store, run, row, due.get((row.node, row.iteration), 0)) for row in waiting]
+AT_WORK: Final = ("run", "child", "subflow", "timer", "turn")
 
 
-def approval(store: Store, run: Run, row: NodeRow, due_ms: int) -> Reason:
-    return Reason(
-        "approval",
-        "\n".join([what_waits(row), *more_lines(store, run, row, due_ms)]),
-        row.first_ms or run.updated_ms,
-        "a person answers it" if row.kind == "humantask" else "a person approves or denies it",
-        how_to_answer(run.run_id, row),
-        row.node,
-        row.iteration,
-        course_wire(row, said(store, run.run_id, row)),
-    )
-
-
-def events(store: Store, run: Run) -> list[Reason]:
-    """Waits for events, with how long they last and what came that they could not take."""
-    rows = open_events(store.nodes(run.run_id))
-    opened = store.open_commands(run.run_id) if rows else []
-    due = {node_key(one.command.node, one.command.iteration): one.command.due_ms for one in opened}
-    return [event(run, row, due.get(node_key(row.node, row.iteration), 0)) for row in rows[:MOST_NODES]]
-
-
-def event(run: Run, row: NodeRow, due_ms: int) -> Reason:
-    detail = row.detail or {}
-    until = f", {told_end(due_ms, detail.get('on_timeout'))}" if due_ms else ""
-    unfit = [f"\nsignal {one['seq']} does not fit {detail.get('output')}: {one['why']}" for one in detail["unfit"]]
-    return Reason(
-        "event",
-        f"{named(row.node, row.iteration)} waits for the event {told_event(row)}{until}{''.join(unfit)}",
-        row.first_ms or run.updated_ms,
-        "somebody sends it",
-        send_command(run.run_id, detail),
-        row.node,
-        row.iteration,
-        {"event": event_wire(row)} | ({"expiresAt": iso(due_ms)} if due_ms else {}),
-    )
-
-
-def work(store: Store, run: Run) -> list[Reason]:
+def work(store: Store, run: Run, only: Place | None = None) -> list[Reason]:
     """What is in flight: tasks whose body has begun, tasks that wait for a worker or for their backoff, timers."""
-    nodes = store.nodes(run.run_id)
-    waits = {node_key(row.node, row.iteration) for row in open_events(nodes)}
-    begun = {(row.node, row.iteration): row.first_ms for row in nodes if row.state == "waiting-timer"}
-    kinds = ("run", "child", "subflow", "timer", "turn")
-    open_rows = [row for row in store.open_commands(run.run_id) if row.command.kind in kinds]
-    open_rows = [row for row in open_rows if node_key(row.command.node, row.command.iteration) not in waits]
+    nodes = {(row.node, row.iteration): row for row in store.nodes(run.run_id)}
+    waits = {(row.node, row.iteration) for row in open_events(nodes.values())}
+    open_rows = [row for row in store.open_commands(run.run_id) if row.command.kind in AT_WORK]
+    open_rows = [row for row in open_rows if place_of(row) not in waits and only in (None, place_of(row))]
     open_rows = [row for row in open_rows if row.command.kind != "timer" or not row.command.attempt]  # see `people`
     found: list[Reason] = []
     for row in open_rows[:MOST_NODES]:
-        if row.command.kind == "subflow":
-            found += subflow(store, run, row)
-        elif row.command.kind == "turn":
-            found.append(turn(store, run, row))
-        else:
-            found.append(timer(row, begun) if row.command.kind == "timer" else task(store, run, row))
+        found += in_flight(store, run, row, nodes.get(place_of(row)))
     if len(open_rows) > MOST_NODES:
         found.append(Reason("more", f"... and {len(open_rows) - MOST_NODES} more."))
     return found
 
 
-def subflow(store: Store, run: Run, row: OpenCommandRow) -> list[Reason]:
+def place_of(row: OpenCommandRow) -> Place:
+    return row.command.node, row.command.iteration
+
+
+def in_flight(store: Store, run: Run, row: OpenCommandRow, node: NodeRow | None) -> list[Reason]:
+    match row.command.kind:
+        case "subflow":
+            return subflow(store, run, row, node)
+        case "turn":
+            return [turn(store, run, row)]
+        case "timer":
+            return [timer(row, node)]
+        case _:
+            return [task(store, run, row, node)]
+
+
+def subflow(store: Store, run: Run, row: OpenCommandRow, node: NodeRow | None) -> list[Reason]:
     """The child run, and what that waits for itself."""
     child = child_of(store, run.run_id, row)
     if child is None:
-        return [task(store, run, row)]
+        return [task(store, run, row, node)]
     place = row.command.node, row.command.iteration
     below = explain(store, child, has_worker=True)
     child = below.run
@@ -338,55 +320,3 @@ def below_of(child: Run, reason: Reason) -> Reason:
     """A reason of a child run: it says which."""
     text = reason.text if "runId" in reason.data else f"in run {child.run_id}: {reason.text}"
     return replace(reason, text=text, data={"runId": child.run_id} | reason.data)
-
-
-def turn(store: Store, run: Run, row: OpenCommandRow) -> Reason:
-    """A task that waits for its turn in a queue that runs share: who is before it, and who has a slot."""
-    place = row.command.node, row.command.iteration
-    queue = (store.command(run.run_id, row.command.n)[0].command.payload or {}).get("queue", "")
-    stands = place_in(store, queue, run.run_id, *place)
-    holders, before = stands.holders, len(stands.before)
-    may = "1 may run at a time" if stands.limit == 1 else f"{stands.limit} may run at the same time"
-    text = f"{named(*place)} waits for its turn in queue {queue!r}, of which {may}: "
-    text += f"{before} before it." if before else "it is next."
-    text += "".join(
-        f"\n{named(one.node, one.iteration)} of run {one.run_id} has a slot." for one in holders[:MOST_NODES]
-    )
-    held = [{"runId": one.run_id, "nodeId": one.node, "iteration": shown_iteration(one.iteration)} for one in holders]
-    return Reason(
-        "turn",
-        text,
-        stands.since_ms,
-        "a task of the queue ends",
-        f"smithers why {holders[0].run_id}" if holders else "",
-        *place,
-        {"queue": queue, "limit": stands.limit, "before": before, "holders": held},
-    )
-
-
-def timer(row: OpenCommandRow, begun: Mapping[tuple[str, str], int]) -> Reason:
-    """A time that is waited for, since the node was told to: nobody need do anything."""
-    due = row.command.due_ms
-    left = due - now_ms()
-    when = f"fires in {span(left)}, at {local(due)}" if left > 0 else f"was due {span(-left)} ago, at {local(due)}"
-    place = row.command.node, row.command.iteration
-    text = f"{named(*place)} waits for a time: it {when}."
-    return Reason("timer", text, begun.get(place, 0), "its time comes", "", *place, {"firesAt": iso(due)})
-
-
-def task(store: Store, run: Run, row: OpenCommandRow) -> Reason:
-    command = row.command
-    name = f"{named(command.node, command.iteration)} (attempt {command.attempt})"
-    claims = list(node_entries(store, run.run_id, "claim", command.node, command.iteration))
-    mine = [entry for entry in claims if entry.data["attempt"] == command.attempt]
-    if mine:
-        since = mine[-1].at_ms
-        worker = mine[-1].data.get("worker", "")
-        text = f"{name} has been running for {span(now_ms() - since)}."
-        return Reason("task", text, since, node=command.node, iteration=command.iteration, data={"worker": worker})
-    if command.due_ms > now_ms():
-        text = f"{name} is tried again in {span(command.due_ms - now_ms())}."
-        return Reason("backoff", text, node=command.node, iteration=command.iteration)
-    return Reason(
-        "queue", f"{name} is ready and waits for a worker to take it.", node=command.node, iteration=command.iteration
-    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from smithers.cli.views.why import Reason, Why
+from smithers.cli.views.why import Why
+from smithers.views.reasons import Reason
 from smithers.views.times import now_ms, span
 
 SYMBOLS: Final = {
@@ -14,6 +15,10 @@ SYMBOLS: Final = {
     "backoff": "↻",
     "timer": "⏱",
     "turn": "⧗",
+    "cap": "⧗",
+    "budget": "⧗",
+    "dependency": "·",
+    "order": "·",
     "failure": "✗",
     "code": "✗",
     "old-code": "!",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import CodeType, FunctionType, MethodType, UnionType
 from typing import Any, Final, Union, cast, get_args, get_origin
 from weakref import WeakKeyDictionary
 
-from smithers.flow.body import TaskBody
+from smithers.flow.call import Call
 from smithers.flow.task_context import TaskContext
 
 EXPLICIT: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -25,26 +25,52 @@ class Shape:
     """Parameters annotated `TaskContext`."""
 
 
+Given = tuple[int, tuple[str, ...], tuple[str, ...]]
+"""How many arguments have no name, the names of the others, and those of the `deps`."""
 EMPTY: Final = Shape((), ())
 shapes: Final[WeakKeyDictionary[CodeType, Shape]] = WeakKeyDictionary()
 """By code, not by function: a function inside a function is a new one at each render."""
+fitting: Final[WeakKeyDictionary[CodeType, set[Given]]] = WeakKeyDictionary()
+"""What functions are known to take."""
 
 
-def arguments(body: TaskBody, context: TaskContext) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def arguments(call: Call[Any], deps: Mapping[str, Any], context: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Positional and keyword arguments: those of `call`, the `deps` by name, and the context where it is asked for.
 
     Positional arguments of `call` fill the parameters that nothing else fills, so that `call(write, path)` works for
     `def write(plan: Plan, path: str)` with `plan` in `deps`.
     """
-    call = body.call
     shape = shape_of(call.function)
-    kwargs: dict[str, Any] = {**dict.fromkeys(shape.contexts, context), **body.deps, **call.kwargs}
+    kwargs: dict[str, Any] = {**dict.fromkeys(shape.contexts, context), **deps, **call.kwargs}
     args = call.args
     if args and not kwargs.keys().isdisjoint(shape.positional[: len(args)]):
         free = [name for name in shape.positional if name not in kwargs]
         kwargs.update(zip(free, args, strict=False))
         args = args[len(free) :]
     return args, kwargs
+
+
+def misfit(call: Call[Any], deps: Iterable[str]) -> str:
+    """Why a body's function cannot be called with what it will be given; empty where it can, or does not tell."""
+    function, names = call.function, tuple(deps)
+    code: CodeType | None = getattr(function, "__code__", None)
+    given = len(call.args), tuple(call.kwargs), names
+    if code is not None and given in fitting.get(code, ()):
+        return ""
+    if hasattr(function, "__signature__"):  # whoever made it up may take more than it says
+        return ""
+    try:
+        signature = inspect.signature(function, follow_wrapped=False)  # a wrapper may add arguments of its own
+    except (ValueError, TypeError):
+        return ""
+    try:
+        args, kwargs = arguments(call, dict.fromkeys(names), None)
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        return str(error)
+    if code is not None:
+        fitting.setdefault(code, set()).add(given)
+    return ""
 
 
 def shape_of(function: Callable[..., Any]) -> Shape:
