@@ -95,3 +95,15 @@ def last_of(store: Store, run: Run) -> Run:
     if run.status != CONTINUED:
         return run
     return next(iter(store.search(Search(chain=root_of(run), limit=1))), run)
+
+
+def current(store: Store, parent: str, launched: str) -> Run:
+    """The run that stands for a subflow now: the one that was launched, or the last that goes on for it. The first one
+    may be deleted by now. Raises `RunNotFound` where all are."""
+    found = store.search(Search(parent=parent, chain=launched, limit=1))
+    return found[0] if found else store.run(launched)
+
+
+def root_launched(launched: Json) -> str:
+    """Id of the first run of the chain that a `launched` entry is about."""
+    return launched.get("root") or launched["run"]

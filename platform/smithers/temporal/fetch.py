@@ -26,13 +26,14 @@ from smithers.engine.state import PAUSED
 from smithers.errors import CommandNotFound, RunNotFound, StaleEpoch
 from smithers.store import faults
 from smithers.store.records import Append, OpenCommandRow, Run
+from smithers.store.successors import current, root_launched
 from smithers.temporal import facts
 from smithers.temporal.attempt import claimant
 from smithers.temporal.claims import read_claims
 from smithers.temporal.order import FETCH, STALE, Answer, Carried, Order, code_queue
 from smithers.temporal.plans import FINAL, Onward
 from smithers.temporal.step import MOST_LOOKS, Step, answer_of
-from smithers.temporal.subflows import current, ring_onward, root_launched
+from smithers.temporal.subflows import ring_onward
 from smithers.temporal.workshop import Delivery, Workshop
 
 ONWARD_S: Final = 0.1

@@ -14,8 +14,8 @@ from smithers.engine.entry import Fact, Json, OpenRun
 from smithers.engine.state import CONTINUED, PAUSED
 from smithers.engine.subflows import child_id, refusal
 from smithers.errors import RunExists
-from smithers.store.records import Append, Launch, NewRun, Run, Search
-from smithers.store.successors import following
+from smithers.store.records import Append, Launch, NewRun, Run
+from smithers.store.successors import current, following, root_launched
 from smithers.temporal import facts
 from smithers.temporal.attempt import claimant
 from smithers.temporal.claims import read_claims
@@ -115,18 +115,6 @@ def cancel(shop: Workshop, child: str, parent: str, node: str) -> None:
             break
         run = following
     shop.ring(run.run_id)
-
-
-def current(store: Store, parent: str, launched: str) -> Run:
-    """The run that stands for a subflow now: the one that was launched, or the last that goes on for it. The first one
-    may be deleted by now. Raises `RunNotFound` where all are."""
-    found = store.search(Search(parent=parent, chain=launched, limit=1))
-    return found[0] if found else store.run(launched)
-
-
-def root_launched(launched: Json) -> str:
-    """Id of the first run of the chain that a `launched` entry is about."""
-    return launched.get("root") or launched["run"]
 
 
 def is_unheard(store: Store, run: Run, command: Command) -> bool:

@@ -12,6 +12,7 @@ from smithers.engine.entry import Json
 from smithers.engine.state import FINAL
 from smithers.errors import RunExists, ScheduleNotFound, SmithersError, WrongState
 from smithers.project import Project
+from smithers.store.successors import last_of
 from smithers.temporal.priorities import priority_of
 from smithers.worker.new_run import Request, checked, create, with_defaults
 
@@ -48,7 +49,7 @@ class Scheduler:
             self.store.note_start(name, at_ms, "", error.wire())
             raise
         self.store.note_start(name, at_ms, run.run_id, None)
-        if run.status in FINAL:
+        if run.status in FINAL and last_of(self.store, run).status in FINAL:
             return {}
         about: Json = {"run": run.run_id, "workflow": run.workflow, "epoch": run.epoch}
         return about | {"priority": priority_of(run)}
@@ -72,7 +73,8 @@ class Scheduler:
         return run
 
     def is_over(self, run_id: str) -> bool:
-        return self.store.run(run_id).status in FINAL
+        """Whether the run is, and those that go on for it."""
+        return last_of(self.store, self.store.run(run_id)).status in FINAL
 
 
 def keep_for_schedules(server: KeepsServer, schedules: Sequence[Schedule]) -> None:
