@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import Any
 
 import pytest
 
 from tests.acceptance.cli.running import Shell
+from tests.acceptance.cli.terminal import Terminal
 
 pytestmark = pytest.mark.timeout(180)
 COUNTING = """
+import os
+from pathlib import Path
 from pydantic import BaseModel
 from smithers import Approval, Child, Context, ContinueAsNew, Sequence, Task, call, workflow
 
@@ -19,7 +24,9 @@ class Counted(BaseModel):
 
 
 def count(number: int) -> Counted:
-    print(f"counted {number}")
+    if number == 3 and Path("dies").exists():
+        Path("dies").unlink()
+        os._exit(9)
     return Counted(number=number)
 
 
@@ -86,6 +93,56 @@ def test_up_leaves_and_goes_on_with_the_run_that_waits_and_the_same_key_means_th
         assert left.json["runId"] == then, left.err
 
     assert (left.status, left.json["status"], left.json["output"]) == (0, "finished", {"number": 4})
+
+
+def test_a_worker_process_that_dies_in_a_later_run_is_started_again_for_that_one(shell: Shell) -> None:
+    shell.write("counting.py", COUNTING)
+    shell.write("dies", "")
+
+    ended = shell.call("up", "counting.py", "--run-id", "top", "--json")
+
+    assert (ended.status, ended.json["runId"], ended.json["output"]) == (0, "top.g3", {"number": 4}), ended.err
+    assert "starting it again" in ended.err
+
+
+def test_a_run_in_the_background_goes_on_to_the_end_of_its_chain(shell: Shell) -> None:
+    shell.write("counting.py", COUNTING)
+    begun = shell.call("up", "counting.py", "--run-id", "top", "--detach", "--json")
+    assert (begun.status, begun.json["runId"]) == (0, "top")
+
+    shell.until(lambda: statuses(shell).get("top.g3") == "finished", "the chain has ended")
+
+
+def test_a_person_at_the_terminal_answers_the_question_of_each_run(shell: Shell) -> None:
+    shell.write("counting.py", COUNTING)
+    screen = Terminal(shell.root, ("up", "counting.py", "--run-id", "top", "--input", '{"asks": true}'))
+    try:
+        for run in CHAIN[1:]:
+            screen.until(f"↪ continues as {run}")
+            screen.seen = ""
+            screen.until('check: "check"   y approve   n deny')
+            screen.type("y")
+            screen.until("approve check — note")
+            screen.type("\r")
+        assert screen.end() == 0
+        assert '"number": 4' in screen.seen
+    finally:
+        screen.close()
+    assert statuses(shell) == {**dict.fromkeys(CHAIN[:3], "continued"), "top.g3": "finished"}
+
+
+def test_ctrl_c_leaves_the_run_that_is_watched_now(shell: Shell) -> None:
+    shell.write("counting.py", COUNTING)
+    begun = shell.begin("up", "counting.py", "--run-id", "top", "--input", '{"asks": true}', "--stay", "--json")
+    shell.until(
+        lambda: statuses(shell).get("top.g1") == "waiting-approval" if (shell.root / ".smithers").exists() else 0,
+        "a wait",
+    )
+    os.kill(begun.pid, signal.SIGINT)
+
+    left = shell.result(begun)
+
+    assert (left.status, left.json["runId"]) == (130, "top.g1"), left.err
 
 
 @pytest.mark.feature("subflow.lineage", "continueasnew.identity")
