@@ -49,10 +49,11 @@ class Scheduler:
             self.store.note_start(name, at_ms, "", error.wire())
             raise
         self.store.note_start(name, at_ms, run.run_id, None)
-        if run.status in FINAL and last_of(self.store, run).status in FINAL:
+        now = last_of(self.store, run)
+        if now.status in FINAL:
             return {}
-        about: Json = {"run": run.run_id, "workflow": run.workflow, "epoch": run.epoch}
-        return about | {"priority": priority_of(run)}
+        about: Json = {"run": now.run_id, "workflow": now.workflow, "epoch": now.epoch}
+        return about | {"priority": priority_of(now)}
 
     def run_for(self, schedule: Schedule, at_ms: int) -> Run:
         """The run of that time, made now or before. Raises what `up` would."""

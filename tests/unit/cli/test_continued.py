@@ -11,6 +11,7 @@ from smithers.api.handle import RunHandle
 from smithers.api.result import Result
 from smithers.cli.status import exit_status
 from smithers.cli.up.keys import Dialogue
+from smithers.cli.up.lines import PlainScreen
 from smithers.cli.up.live import head
 from smithers.cli.up.viewer import Viewer
 from smithers.engine.state import FINAL
@@ -142,18 +143,19 @@ def test_where_the_last_one_has_ended_that_is_said_and_where_it_is_deleted(chain
     assert "the runs that went on for it are deleted" in refusal(chain, "cancel", "r1")
 
 
-def test_a_viewer_is_told_and_goes_on_with_the_next_run(chain: Stage) -> None:
+def test_a_viewer_is_told_and_goes_on_with_the_next_run(chain: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     model, lines = followed(chain, "r1")
     assert lines[-1] == "↪ continues as r1.g1"
     assert model.goes_on_as == "r1.g1"
 
-    shown: list[str] = []
     viewer = object.__new__(Viewer)
     viewer.order, viewer.dialogue = Order("", run_id="r1"), Dialogue(decided={("check", "", 1)})
-    viewer.screen = type("Shown", (), {"goes_on": lambda _, now: shown.append(now.run_id)})()
+    viewer.screen = PlainScreen()
     viewer.go_on(chain.store, model)
 
-    assert (viewer.model is not None, shown, viewer.order.run_id) == (True, ["r1.g1"], "r1.g1")
+    assert viewer.model is not None
+    assert (viewer.model.run_id, viewer.order.run_id) == ("r1.g1", "r1.g1")
+    assert "▶ paged r1.g1" in capsys.readouterr().err
     assert viewer.dialogue.look([Seen("check", "", "waiting-approval")]) is not None, "it is another question"
 
 
