@@ -30,6 +30,7 @@ from smithers.store.deciding import decide
 from smithers.store.habit import habitual
 from smithers.store.interface import Store
 from smithers.store.records import Append, NewRun, Run
+from smithers.store.successors import following
 from smithers.testing import Failure, Simulated, simulate
 from smithers.testing.simulate import Said, answer_of, said_in_turn
 from smithers.worker.code import LoadedCode
@@ -39,7 +40,7 @@ from smithers.worker.settings import WorkerSettings
 M = TypeVar("M", bound=BaseModel)
 Script = Said | tuple[Said, ...]
 Mode = Literal["warm", "cold", "temporal"]
-FINAL = ("finished", "failed", "cancelled")
+FINAL = ("finished", "failed", "cancelled", "continued")
 LIMIT_S = 40.0
 numbers = count(1)
 
@@ -50,7 +51,10 @@ class Really:
 
     store: Store
     run_id: str
+    """Of a run that has continued as new: the last one."""
     started: list[str]
+    before: list[Really] = field(default_factory=list["Really"])
+    """Those that it goes on for, oldest first."""
 
     @property
     def record(self) -> Run:
@@ -229,7 +233,7 @@ class TemporalMode:
         people = {node: said_in_turn(script) for node, script in decisions.items()}
         next_words = {node: next(words) for node, words in people.items()}
         sent: set[str] = set()
-        while run.status not in FINAL:
+        while run.status not in FINAL or self.goes_on(run):
             self.send(worker, run, payloads, sent)
             waiting = questions(run)
             # what people approve so often is about to be answered for them
@@ -244,6 +248,14 @@ class TemporalMode:
                 worker.ring(run.run_id)
             assert time.monotonic() - began < LIMIT_S, f"{run.record}\n{run.store.nodes(run.run_id)}"
             time.sleep(0.01)
+
+    def goes_on(self, run: Really) -> bool:
+        """Looks at the run that goes on for one that has continued as new."""
+        if run.status != "continued":
+            return False
+        run.before.append(Really(run.store, run.run_id, run.started))
+        run.run_id = following(run.store, run.run_id)
+        return True
 
     def answer_below(
         self, worker: EmbeddedWorker, store: Store, run_id: str, prefix: str, people: Mapping[str, Iterator[Said]]

@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from smithers.flow.cache import CachePolicy as CachePolicy
     from smithers.flow.call import call as call
     from smithers.flow.context import Context as Context
+    from smithers.flow.context import Continuation as Continuation
     from smithers.flow.context import use_context as use_context
+    from smithers.flow.continuing import ContinueAsNew as ContinueAsNew
+    from smithers.flow.continuing import continue_as_new as continue_as_new
     from smithers.flow.deadline import Race as Race
     from smithers.flow.element import Child as Child
     from smithers.flow.element import Element as Element
@@ -83,7 +86,8 @@ HOMES = {
     "flow.budget": ("CostBudget", "Estimate", "LatencySlo", "TokenBudget", "Tracking"),
     "flow.cache": ("CachePolicy",),
     "flow.call": ("call",),
-    "flow.context": ("Context", "use_context"),
+    "flow.context": ("Context", "Continuation", "use_context"),
+    "flow.continuing": ("ContinueAsNew", "continue_as_new"),
     "flow.deadline": ("Race",),
     "flow.element": ("Child", "Element", "Fragment"),
     "flow.event": ("Signal", "WaitForEvent"),

@@ -240,6 +240,18 @@ LIST: Final = (
         ("run_id",),
     ),
     Code("SUBFLOW_NOT_FOUND", "workflow", "The workflow of a subflow cannot be imported.", "Put it at a module's top."),
+    Code(
+        "CONTINUES_WITHOUT_WORK",
+        "workflow",
+        "Runs continue as new one after the other, without doing anything.",
+        "Put work or a wait before ContinueAsNew, or give it a condition.",
+    ),
+    Code(
+        "CARRIED_STATE_INVALID",
+        "workflow",
+        "What the run before has carried on does not fit the model it is read as.",
+        "Read it with the model that ContinueAsNew was given; give new fields defaults.",
+    ),
     Code("SUBFLOW_TOO_DEEP", "workflow", "Subflows start each other without an end.", "Mend what ends the recursion."),
     Code("ASPECT_BUDGET_EXCEEDED", "run", "A budget of Aspects is spent.", f"Raise it. {RESUME}"),
     Code("CACHE_KEY", "workflow", "What a task's cache depends on is no JSON, or raised.", "Mend `cache=...(by=...)`."),

@@ -14,6 +14,8 @@ from smithers.engine.entry import Kind
 
 STORED_IN: Final[Mapping[Kind, str]] = {
     "started": "sequence",
+    "continued": "handed_over",
+    "carried": "handed_over",
     "frame": "sequence",
     "claim": "sequence",
     "launched": "subflow",

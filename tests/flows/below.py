@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from smithers import Child, Context, Sequence, Task, WaitForEvent, call, workflow
+from smithers import Child, Context, ContinueAsNew, Sequence, Task, WaitForEvent, call, workflow
 
 
 class Below(BaseModel):
@@ -27,3 +27,15 @@ def count(number: int) -> Counted:
 def below(ctx: Context[Below]) -> Child:
     wait = WaitForEvent("never", event="never", output=Never) if ctx.input.waits else None
     return Sequence[Task("one", output=Counted)[call(count, 1)], wait, Task("two", output=Counted)[call(count, 2)]]
+
+
+@workflow
+def onward(ctx: Context[dict[str, object]]) -> Child:
+    """Counts in three runs, one after the other."""
+    before = ctx.carried(Counted) or Counted(number=0)
+
+    def rest() -> Child:
+        counted = ctx.output(Counted, "one")
+        return ContinueAsNew(counted) if counted.number < 3 else None
+
+    return Sequence[Task("one", output=Counted)[call(count, before.number + 1)], rest]

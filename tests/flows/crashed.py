@@ -41,7 +41,7 @@ from smithers import (
     call,
     workflow,
 )
-from tests.flows.below import Counted, below
+from tests.flows.below import Counted, below, onward
 from tests.flows.outside import leave_line
 
 LONG_S = 30
@@ -207,6 +207,10 @@ class Trees:
     def continued(self) -> Child:
         """Without bursts it is more than a driver's history may hold; see where the server is started."""
         return Sequence[[self.task(f"s{i}", takes_s=0.02) for i in range(40)]]
+
+    def handed_over(self) -> Child:
+        """A child run that continues as new, and comes back with the end of its chain."""
+        return Sequence[Subflow("sub", workflow=onward, output=Counted), self.task("after")]
 
     def subflow(self) -> Child:
         """One that ends by itself, and one that is stopped."""

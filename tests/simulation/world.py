@@ -25,7 +25,7 @@ from smithers.engine.state import PAUSED
 from smithers.errors import BudgetExceeded, RenderError
 from smithers.flow.usage import Usage
 from smithers.flow.workflow import AnyWorkflow
-from smithers.store.records import Append, NewRun, Run
+from smithers.store.records import Append, NewRun, Run, Search
 from smithers.temporal import attempt, claims, facts, step
 from smithers.temporal.identity import Identity
 from smithers.temporal.order import Answer
@@ -40,7 +40,7 @@ from tests.simulation.temporal import Driver, Flight
 from tests.simulation.watched import WatchedStore
 from tests.unit.engine.trees import Out, elsewhere
 
-FINAL: Final = ("finished", "failed", "cancelled")
+FINAL: Final = ("finished", "failed", "cancelled", "continued")
 WAITS_FOR_CODE: Final = "waiting-code"
 WORK: Final = ("run", "child", "subflow", "timer")
 PROCESSES: Final = 3
@@ -94,6 +94,8 @@ class World:
     harm: Counter[str] = field(default_factory=Counter[str])
     log: list[Entry] = field(default_factory=list[Entry])
     """As it was at the end."""
+    following: list[Entry] = field(default_factory=list[Entry])
+    """The log of the run that goes on for this one, as it was made."""
     overtaken: Counter[str] = field(default_factory=Counter[str])
     """Kinds of the facts that have landed between a plan and its frame."""
     neighbour: Neighbour | None = None
@@ -465,10 +467,31 @@ class World:
                 raise Broken(f"{data['node']} has an output, and its body never ran")
         left = [row for row in self.machine.store.open_commands("r") if row.command.kind in WORK]
         self.check_children(log)
+        self.check_following(log)
         if self.status in FINAL and left:
             raise Broken(f"the run is {self.status} with open commands: {left}")
         if self.status in FINAL and self.neighbour is not None:
             self.neighbour.finish()
+
+    def check_following(self, log: list[Entry]) -> None:
+        """A run that has continued as new has one that goes on for it, with what is carried and with the events that
+        nobody has taken; any other has none."""
+        store = self.machine.store
+        runs = [run.run_id for run in store.search(Search(chain="r"))]
+        told = [entry.data["run"] for entry in log if entry.kind == "continued"]
+        if runs != told or len(runs) != (self.status == "continued"):
+            raise Broken(f"the run is {self.status}, the log says {told}, and there are {runs}")
+        if not runs:
+            return
+        self.following = store.entries(runs[0])
+        handover = next(entry.data["handover"] for entry in log if "handover" in entry.data)
+        carried = [entry.data["payload"] for entry in self.following if entry.kind == "carried"]
+        if carried != [state for state in [handover["state"]] if state is not None]:
+            raise Broken(f"{handover} was to be carried, and {carried} was")
+        taken = {how.get("signal") for entry in log for how in entry.data.get("events", {}).values()}
+        left = [entry.data for entry in log if entry.kind == "signal" and entry.seq not in taken]
+        if [entry.data for entry in self.following if entry.kind == "signal"] != left:
+            raise Broken(f"the events {left} were to go on with the run")
 
     def check_children(self, log: list[Entry]) -> None:
         """Each attempt has one child, whose end is the attempt's; no child outlives the run."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from smithers.engine.chronicle import Event
+from smithers.errors import RunNotFound, StoreUnavailable
 from smithers.store.interface import Store
 from smithers.views.children import waits_for_people
 from smithers.views.model import CODE, RUNNING, RunModel
@@ -38,8 +39,27 @@ class Following:
             found += [event for event in self.model.take(entries) if event.seq > self.after]
             if entries:
                 self.news_s = time.monotonic()
-            if len(entries) < PAGE:
+            if len(entries) < PAGE and not self.go_on():
                 return found
+
+    def go_on(self) -> bool:
+        """Follows the run that goes on for this one, if it has continued as new; not if that is deleted by now."""
+        if not self.model.goes_on_as:
+            return False
+        try:
+            run = self.store.run(self.model.goes_on_as)
+        except StoreUnavailable:
+            return False
+        except RunNotFound:
+            self.model.goes_on_as = ""
+            return False
+        self.model, self.after = RunModel(run.run_id, run.workflow, run.created_ms), 0
+        return True
+
+    @property
+    def is_over(self) -> bool:
+        """The run is, and no other one goes on for it."""
+        return self.model.is_over and not self.model.goes_on_as
 
     @property
     def pace_s(self) -> float:

@@ -22,6 +22,7 @@ from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.interface import Store
 from smithers.store.records import Run
+from smithers.store.successors import last_of
 from smithers.views.model import RunModel
 from smithers.worker.person import whoami
 
@@ -39,6 +40,8 @@ class RunHandle:
 
     The run does not depend on it: closing the handle, leaving its `async with`, or cancelling what awaits it stops
     this process's worker (when no other handle needs it) and nothing else. `cancel` cancels the run.
+
+    Of a run that continues as new everything but `run_id` is about the one that goes on for it, the last of its chain.
     """
 
     def __init__(self, project: Project, prepared: Prepared, beside: Beside | None = None) -> None:
@@ -60,6 +63,7 @@ class RunHandle:
 
     async def result(self, *, stay: bool = False, on_event: OnEvent | None = None) -> Result:
         """Returns when the run has ended, or when only a person (or new code) can go on with it; timers are waited for.
+        Of a run that continues as new it follows those that go on for it to the last one, whose result it is.
 
         `stay` waits for people, too. May be called again, for example after `approve`. `on_event` is called, or
         awaited, with each `Event` since the last call, in order, after it was stored; what it raises comes out here.
@@ -72,7 +76,7 @@ class RunHandle:
                     told = on_event(event)
                     if inspect.isawaitable(told):
                         await told
-            if following.model.is_over or (not stay and await asyncio.to_thread(self._waits_for_somebody)):
+            if following.is_over or (not stay and await asyncio.to_thread(self._waits_for_somebody)):
                 return await asyncio.to_thread(self._result)
             self._check_worker()
             await asyncio.sleep(following.pace_s)
@@ -159,28 +163,33 @@ class RunHandle:
             return
         self._entered.result()  # raises what kept it from starting
         if not self._host.is_alive:
+            run_id = self._following.model.run_id
             raise TemporalUnavailable(
-                f"The worker {self._host.place} has ended; run {self.run_id!r} stays. `smithers up --resume "
-                f"{self.run_id}` goes on with it."
+                f"The worker {self._host.place} has ended; run {run_id!r} stays. `smithers up --resume {run_id}` goes "
+                "on with it."
             )
 
     def _seen(self) -> Run:
         from smithers.views.children import as_seen
 
-        return as_seen(self._store, self._store.run(self.run_id))
+        return as_seen(self._store, self._run())
+
+    def _run(self) -> Run:
+        """The last of its chain."""
+        return last_of(self._store, self._store.run(self._following.model.run_id))
 
     def _result(self) -> Result:
         from smithers.views.outputs import outputs_of
 
         run = self._seen()
-        found = outputs_of(self._store, self.run_id, most=EVERY_OUTPUT)
+        found = outputs_of(self._store, run.run_id, most=EVERY_OUTPUT)
         return Result(run.run_id, run.workflow, run.status, found.by_node, found.last, run.error)
 
     def _decide(self, node: str | None, iteration: str | None, answer: tuple[bool, str, str]) -> None:
         from smithers.engine.answer import Answer
         from smithers.views.approvals import choose, decide
 
-        run, (approved, by, note) = self._store.run(self.run_id), answer
+        run, (approved, by, note) = self._run(), answer
         row = choose(self._store, run, node, iteration)
         decide(self._store, run, row, Answer(approved, by or whoami(), note or None))
         self._wake()
@@ -189,7 +198,7 @@ class RunHandle:
         from smithers.engine.answer import Answer
         from smithers.views.approvals import choose, delegate, withdraw
 
-        run, (by, note) = self._store.run(self.run_id), words
+        run, (by, note) = self._run(), words
         row, who = choose(self._store, run, node, iteration), Answer(True, by or whoami(), note or None)
         if to is None:
             withdraw(self._store, run, row, who)
@@ -199,19 +208,19 @@ class RunHandle:
     def _send(self, sent: Sent) -> None:
         from smithers.views.signals import deliver
 
-        deliver(self._store, self._store.run(self.run_id), sent)
+        deliver(self._store, self._run(), sent)
         self._wake()
 
     def _cancel(self, reason: str, by: str) -> None:
         from smithers.views.cancelling import request_cancel
 
-        request_cancel(self._store, self._store.run(self.run_id), by or whoami(), reason or None)
+        request_cancel(self._store, self._run(), by or whoami(), reason or None)
         self._wake()
 
     def _wake(self) -> None:
         from smithers.worker.ringing import wake
 
-        wake(self.project, self.run_id)
+        wake(self.project, self._run().run_id)
 
     async def _close(self) -> None:
         if self._entered is not None and self._host is not None:

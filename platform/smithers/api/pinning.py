@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from smithers.engine.state import FINAL
 from smithers.project import Project
 from smithers.store import open_store
-from smithers.worker.prepare import Prepared, own_code_on_disk, reopen
+from smithers.worker.prepare import Prepared, own_code_on_disk, refuse_continued, reopen
 
 if TYPE_CHECKING:
     from smithers.worker.guarding import Guard
@@ -35,6 +35,7 @@ def prepare_pinned(project: Project, order: Order) -> tuple[Prepared, Beside | N
     store = open_store(project, create=False)
     try:
         run = store.run(order.run_id)
+        refuse_continued(store, run)
         about = (run.run_id, run.workflow, run.created_ms, run.head)
         if run.status in FINAL and run.status != "failed":
             return Prepared(*about, None), None

@@ -20,6 +20,7 @@ class Result:
     """How a run stands. A failed run is a result too; `finished()` makes an exception of it."""
 
     run_id: str
+    """Of a run that has continued as new: that of the last one that goes on for it."""
     workflow: str
     status: str
     """`finished`, `failed`, `cancelled`; or what it waits for: `waiting-approval`, `waiting-event`, `waiting-code`, and

@@ -38,14 +38,14 @@ def amend(
     """
     from smithers.worker.prepare import own_workflow
 
-    refuse_closed(run)
+    refuse_closed(store, run)
     workflow = own_workflow(store, run, file)
     for _ in range(MOST_TRIES):
         entries = store.entries(run.run_id)
         amendment = amendment_of(workflow, run, entries, given)
         if not stores or is_stored(store, run, entries, amendment, said):
             return amendment
-        refuse_closed(store.run(run.run_id))
+        refuse_closed(store, store.run(run.run_id))
     raise WrongState(
         f"Run {run.run_id} goes on faster than it can be planned. Pause it first: smithers pause {run.run_id}",
         run=run.run_id,
@@ -67,9 +67,9 @@ def is_stored(store: Store, run: Run, entries: list[Entry], amendment: Amendment
     return store.append(Append(run.run_id, (fact,))).outcomes == ("stored",)
 
 
-def refuse_closed(run: Run) -> None:
+def refuse_closed(store: Store, run: Run) -> None:
     if run.status in FINAL:
-        raise has_ended(run, f"The input of run {run.run_id} cannot be amended")
+        raise has_ended(store, run, f"The input of run {run.run_id} cannot be amended", "amend RUN --input ...")
 
 
 def input_of(store: Store, run: Run) -> Json:

@@ -65,7 +65,7 @@ def put(store: Store, run: Run, kind: Kind, data: Json) -> bool:
     begins = kind == "paused"
     for _ in range(MOST_TRIES):
         if run.status in FINAL:
-            raise has_ended(run, f"Run {run.run_id} cannot be {kind}")
+            raise has_ended(store, run, f"Run {run.run_id} cannot be {kind}", f"{'pause' if begins else 'unpause'} RUN")
         if begins:
             refuse_cancelled(store, run, kind)
         if begins == (run.status == PAUSED):

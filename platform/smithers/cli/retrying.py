@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Final
 from smithers.engine.entry import EndedRun, Entry, Fact, Json, Kind, LogEnds, Need, node_key
 from smithers.engine.frame import NodeRow
 from smithers.engine.rerun import Reset, reset_of
+from smithers.engine.state import CONTINUED
 from smithers.errors import WrongState
 from smithers.store.interface import Store
 from smithers.store.records import Append, Run
+from smithers.views.ended import has_ended
 
 if TYPE_CHECKING:
     from smithers.flow.workflow import AnyWorkflow
@@ -31,6 +33,11 @@ class Draft:
         self.entries.append(Entry(end + 1, kind, key, data, self.entries[-1].at_ms))
 
 
+def refuse_continued(store: Store, run: Run, row: NodeRow) -> None:
+    if run.status == CONTINUED:
+        raise has_ended(store, run, f"Nothing of run {run.run_id} runs again", f"retry-task RUN {row.node}")
+
+
 def retry(
     store: Store, run: Run, row: NodeRow, by: str, *, dependents: bool = True, input: Json | None = None
 ) -> Reset:
@@ -40,10 +47,12 @@ def retry(
     """
     from smithers.worker.prepare import own_workflow
 
+    refuse_continued(store, run, row)
     workflow = None if input is None else own_workflow(store, run)
     for _ in range(MOST_TRIES):
         draft = Draft(store.entries(run.run_id))
         run = store.run(run.run_id)
+        refuse_continued(store, run, row)
         if run.status == "failed":
             draft.add("resumed", f"resumed:{run.epoch + 1}", {"by": by}, EndedRun(("failed",)))
         reset = add_reset(store, run, draft, node_key(row.node, row.iteration), by, dependents=dependents)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from smithers.engine.state import CONTINUED
+
 FINISHED: Final = 0
 FAILED: Final = 1
 CANCELLED: Final = 2
@@ -14,5 +16,7 @@ TERMINATED: Final = 143
 
 
 def exit_status(run_status: str) -> int:
-    """A run that has not ended waits: for a person, a time, code, or a worker."""
-    return {"finished": FINISHED, "failed": FAILED, "cancelled": CANCELLED}.get(run_status, WAITING)
+    """A run that has not ended waits: for a person, a time, code, or a worker. One that has continued as new has done
+    what it was to do."""
+    known = {"finished": FINISHED, CONTINUED: FINISHED, "failed": FAILED, "cancelled": CANCELLED}
+    return known.get(run_status, WAITING)

@@ -50,6 +50,7 @@ from smithers.engine.tree import Tree, land, take_off
 from smithers.engine.turns import has_turn, waits_for_turn
 from smithers.engine.waits import standing
 from smithers.flow.approval import Approval
+from smithers.flow.continuing import ContinueAsNew
 from smithers.flow.event import WaitForEvent
 from smithers.flow.subflow import Outcome
 from smithers.flow.task import Task
@@ -269,6 +270,8 @@ class Advance:
             self.let_pass(leaf)
         elif isinstance(leaf.element, WaitForEvent):
             begin_wait(self, leaf, leaf.element)
+        elif isinstance(leaf.element, ContinueAsNew):
+            self.changes.handovers[leaf.key] = leaf
         else:
             leaf.order = leaf.path()
             self.changes.timers.append(leaf)

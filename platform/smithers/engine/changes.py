@@ -44,5 +44,9 @@ class Changes:
     """Tasks that a spent budget fails, and why; see `engine/budgets.py`."""
     exceeded: dict[str, Json] = field(default_factory=dict[str, Json])
     """Budgets that are exceeded now."""
+    handovers: dict[str, Leaf] = field(default_factory=dict[str, Leaf])
+    """Leaves whose turn has come that hand the run over."""
+    handover: Json | None = None
+    """How this plan has the run go on as another one."""
     unfit: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     """Signals that a wait cannot take, by its key: position and why."""

@@ -104,6 +104,8 @@ class Reader:
             self.deaths.pop(key, None)
 
     def fact(self, entry: Entry) -> Iterator[Event]:
+        if entry.kind == "carried":  # the run before has told of it
+            return
         event = SIMPLE[entry.kind](entry)
         match entry.kind:
             case "ended":
@@ -305,6 +307,13 @@ def retried(entry: Entry) -> Event:
     return with_field(started, "resetNodes", names, resetDependents=len(names) > 1)
 
 
+def continued(entry: Entry) -> Event:
+    data = entry.data
+    told = {"newRunId": data["run"], "iteration": str(data["generation"])}
+    told |= {"carriedStateSize": data["bytes"], "ancestryDepth": data["depth"]}
+    return Event(entry.seq, entry.at_ms, "RunContinuedAsNew", fields=told)
+
+
 def with_field(event: Event, name: str, value: Any, **more: Any) -> Event:
     return replace(event, fields=event.fields | {name: value} | more)
 
@@ -324,6 +333,7 @@ def rejected(entry: Entry) -> Event:
 
 SIMPLE: Final[dict[str, Callable[[Entry], Event]]] = {
     "started": about_node("RunStarted", "workflow"),
+    "continued": continued,
     "resumed": about_node("RunStarted", "by"),
     "redriven": about_node("RunStarted", "by"),
     "claim": about_node("NodeStarted"),

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 Kind = Literal[
     "started",
+    "carried",
+    "continued",
     "frame",
     "claim",
     "launched",

@@ -19,7 +19,7 @@ from smithers.flow.usage import Usage
 
 Started = tuple[int, str, str, str, int, int]
 """A command as a frame records it: number, kind, node, iteration, attempt, target."""
-VERSION: Final = 11
+VERSION: Final = 12
 """Of this fold: snapshots made by another one are not used."""
 UNPLANNED_KINDS: Final[frozenset[Kind]] = frozenset(
     {
@@ -62,6 +62,11 @@ def started(state: State, data: Json) -> None:
     state.digest = data.get("digest", "")
     state.options = data.get("options") or {}
     state.parent = data.get("parent")
+    state.continues = data.get("continues")
+
+
+def carried(state: State, data: Json) -> None:
+    state.carried = data["payload"]
 
 
 def frame(state: State, data: Json) -> None:
@@ -97,6 +102,14 @@ def frame(state: State, data: Json) -> None:
         resolve(state, key, how)
     for key, shown in data.get("nodes", {}).items():
         show(state, key, shown)
+    hand_over(state, data.get("handover"))
+
+
+def hand_over(state: State, how: Json | None) -> None:
+    """Nothing begins from here on, unless it is None. A second time it does nothing."""
+    if how is not None:
+        state.handover = how
+        state.memory(node_key(how["node"], how["iteration"])).outcome = "finished"
 
 
 def budgets(state: State, data: Json) -> None:
@@ -382,6 +395,9 @@ def resumed(state: State, _: Json) -> None:
     state.exceeded.clear()
     state.failing.clear()
     state.cancelled = None
+    if state.handover is not None:
+        state.memory(node_key(state.handover["node"], state.handover["iteration"])).outcome = ""
+        state.handover = None
     for key, memory in state.nodes.items():
         denied = memory.decision is not None and memory.shown == "failed"
         killed = not memory.outcome and memory.deaths > 0
@@ -479,6 +495,7 @@ def outputs(state: State) -> Iterator[str]:
 
 FOLDS: Final[dict[str, Callable[[State, Json], None]]] = {
     "started": started,
+    "carried": carried,
     "admitted": admitted,
     "render_failed": hand_back,
     "frame": frame,

@@ -14,6 +14,7 @@ from smithers.engine.scope import Scope
 from smithers.engine.state import Path
 from smithers.flow.approval import Approval
 from smithers.flow.aspects import Aspects
+from smithers.flow.continuing import ContinueAsNew
 from smithers.flow.event import WaitForEvent
 from smithers.flow.guard import Guard
 from smithers.flow.human import HumanTask
@@ -31,9 +32,9 @@ FAILED: Final = "failed"
 FINAL: Final = (DONE, FAILED)
 WIDTH: Final = 2**52
 """Ordinals are below this."""
-KINDS: Final = {"WaitForEvent": "wait-for-event", "Outcome": "subflow"}
+KINDS: Final = {"WaitForEvent": "wait-for-event", "Outcome": "subflow", "ContinueAsNew": "continue-as-new"}
 """Of elements that people know under another name than their own in lower case."""
-LeafElement = Task[Any] | Approval | HumanTask[Any] | Timer | WaitForEvent[Any] | Outcome
+LeafElement = Task[Any] | Approval | HumanTask[Any] | Timer | WaitForEvent[Any] | Outcome | ContinueAsNew
 
 
 @dataclass(slots=True, eq=False)

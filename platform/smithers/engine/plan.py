@@ -33,6 +33,7 @@ from smithers.engine.entry import Entry, Fact, Json, decided_key, node_key, spli
 from smithers.engine.failing import note_failing
 from smithers.engine.fold import fold
 from smithers.engine.frame import NodeRow, Plan
+from smithers.engine.handover import hand_over, reached
 from smithers.engine.judge import judge
 from smithers.engine.mounts import DONE, FAILED, FINAL, Leaf
 from smithers.engine.parts import put_up_anew, render_dirty
@@ -41,8 +42,8 @@ from smithers.engine.people import ask_of
 from smithers.engine.reads import validated
 from smithers.engine.rows import row
 from smithers.engine.slots import start_ready
+from smithers.engine.state import CONTINUED, QUEUED, NodeMemory, State
 from smithers.engine.state import FINAL as OVER
-from smithers.engine.state import QUEUED, NodeMemory, State
 from smithers.engine.stuck import why_stuck
 from smithers.engine.subflows import checked, child_payload
 from smithers.engine.tree import Tree
@@ -204,16 +205,18 @@ class Planner:
         advance.changes = Changes()
         advance.touched.update(self.touched)
         self.touched.clear()
-        if state.cancelled is not None and self.tree.root.held:
-            self.wind_down()
-        elif state.cancelled is not None:
-            self.cancel_all()
+        if state.is_leaving:
+            self.leave()
         else:
             advance.settle()
             self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.attached]  # a plan may render a part twice
             check(self.tree, self.tree.fresh)
             check_limits(self.tree, self.tree.fresh)
             self.forget_unseen()
+            found = reached(advance)
+            if found is not None:
+                hand_over(advance, found)
+                self.leave()
         advance.changes.freed.update(self.tree.freed)
         advance.changes.timers = [leaf for leaf in advance.changes.timers if leaf.attached and leaf.status not in FINAL]
         scopes = list(self.tree.aspects.values())
@@ -227,8 +230,15 @@ class Planner:
         seen = self.state.nodes.keys() | self.advance.changes.final.keys()
         self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.key in seen or not leaf.is_halted]
 
+    def leave(self) -> None:
+        """Ends what has begun: the run is cancelled, or hands over."""
+        if self.tree.root.held:
+            self.wind_down()
+        else:
+            self.cancel_all()
+
     def wind_down(self) -> None:
-        """Cancels a run in which blocks have to clean up first: all but their cleanup is halted."""
+        """Ends a run in which blocks have to clean up first: all but their cleanup is halted."""
         root, advance = self.tree.root, self.advance
         advance.take_in()
         root.closed = True
@@ -255,7 +265,7 @@ class Planner:
         advance.touched.clear()
         for leaf in list(self.tree.leaves.values()):
             memory = self.state.nodes.get(leaf.key)
-            if memory is None:
+            if memory is None or leaf.key in advance.changes.final:
                 continue
             if memory.n and isinstance(leaf.element, Task) and not waits_for_turn(memory):
                 advance.changes.withdrawn[leaf.key] = leaf
@@ -299,7 +309,7 @@ class Planner:
         extra |= {"left": left(shown, state)}
         extra |= {"charges": charges, "refused": changes.refused, "exceeded": changes.exceeded}
         extra |= {"waits": self.waits(), "events": changes.events, "unfit": changes.unfit}
-        extra["error"] = error
+        extra |= {"error": error, "handover": changes.handover}
         if status not in OVER:
             extra["failing"] = note_failing(self.advance)
         extra |= {"delays": {str(c.n): [c.delay_ms, c.due_ms] for c in commands if c.delay_ms or c.due_ms}}
@@ -346,6 +356,8 @@ class Planner:
         if not queued:
             if state.cancelled is not None and not root.held:
                 return "cancelled", None
+            if state.handover is not None and not root.held:
+                return CONTINUED, None
             if root.status == DONE:
                 return "finished", None
             if root.status == FAILED and not root.held:

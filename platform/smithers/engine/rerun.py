@@ -15,12 +15,12 @@ from typing import Final
 from smithers.engine.entry import Entry, Json, node_key, split_node_key
 from smithers.engine.fold import fold, reset_keys
 from smithers.engine.stages import FIRST
-from smithers.engine.state import OPEN_STATES, TURN_WANTED, NodeMemory, State
+from smithers.engine.state import CONTINUED, OPEN_STATES, TURN_WANTED, NodeMemory, State
 from smithers.errors import NodeNotFound, WrongState
 
 OVER: Final = ("finished", "failed", "cancelled", "skipped")
 NOT_BEGUN: Final = ("", "pending", "unmounted", "cancelling")
-FINAL: Final = ("finished", "cancelled")
+FINAL: Final = ("finished", "cancelled", CONTINUED)
 """Runs that nothing is run again in."""
 INSTEAD: Final = ". Retry what comes after the block, or start another run"
 

@@ -16,6 +16,7 @@ from smithers.engine.mounts import Leaf
 from smithers.engine.people import ask_of
 from smithers.engine.state import NodeMemory
 from smithers.engine.turns import queue_around
+from smithers.flow.continuing import ContinueAsNew
 from smithers.flow.event import WaitForEvent
 from smithers.flow.subflow import Outcome
 from smithers.flow.task import Task
@@ -35,6 +36,8 @@ def row(
     detail: Json = {"output": element.output.__name__} if isinstance(element, Task) else {}
     if isinstance(element, Outcome):
         detail = {"output": element.subflow.output.__name__, "mode": "inline"}
+    if isinstance(element, ContinueAsNew):
+        detail = {"carried_bytes": element.size_bytes}
     asks = ask_of(leaf)
     if element.meta:
         detail["meta"] = dict(element.meta)

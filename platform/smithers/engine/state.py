@@ -10,7 +10,9 @@ from smithers.engine.entry import Json
 OPEN: Final = ""
 PAUSED: Final = "paused"
 """Status of a run in which nothing begins and nothing is planned until somebody unpauses or cancels it."""
-FINAL: Final = frozenset({"finished", "failed", "cancelled"})
+CONTINUED: Final = "continued"
+"""Status of a run that has ended, and that another run goes on for."""
+FINAL: Final = frozenset({"finished", "failed", "cancelled", CONTINUED})
 """Statuses of a run that has ended."""
 ASKED: Final = ("waiting-approval", "waiting-event")
 """Of a node: it waits for what somebody outside says or sends. Of a run: nothing is at work, and some node does."""
@@ -162,6 +164,17 @@ class State:
     """Who has paused the run and why; None while it is not paused."""
     parent: Json | None = None
     """For the run of a subflow: `run`, `node` and `iteration` that it stands for, and its `depth`, from 1."""
+    handover: Json | None = None
+    """The run is to go on as another one: the `node` and `iteration` that say so, and the `state` that is carried."""
+    continues: Json | None = None
+    """For a run that goes on for another one: that `run`, the `root` of all, and more; see `engine/handover.py`."""
+    carried: Any = None
+    """JSON of what the run before has carried on."""
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether nothing begins any more but cleanups: it is cancelled, or hands over."""
+        return self.cancelled is not None or self.handover is not None
 
     @property
     def depth(self) -> int:

@@ -54,7 +54,8 @@ from smithers.flow.approval import Approval
 from smithers.flow.aspects import Aspects, LatencyLimit
 from smithers.flow.binding import misfit
 from smithers.flow.call import takes_argument
-from smithers.flow.context import Context, Reader
+from smithers.flow.context import Context, Continuation, Reader
+from smithers.flow.continuing import ContinueAsNew
 from smithers.flow.deadline import Deadline, Race, Timed
 from smithers.flow.element import Node, Part, captured, normalized
 from smithers.flow.event import Signal, WaitForEvent
@@ -107,7 +108,8 @@ class Tree:
 
     def __post_init__(self) -> None:
         self.reads = Reads(self.state, self.home)
-        self.context = self.new_context(run_input(self.workflow, self.state.input), self.reads)
+        input = run_input(self.workflow, self.state.input)
+        self.context = Context(self.state.run_id, input, self.reads, continuation_of(self.state))
         self.reads.context = self.context
         self.put_up_root()
         self.down.update(dict.fromkeys(self.state.nodes))
@@ -133,7 +135,7 @@ class Tree:
         self.root = PartGroup(
             None, 0, OUTSIDE, function=lambda: root_of(self.workflow, self), where=self.workflow.where, cap=most
         )
-        self.root.closed = self.state.cancelled is not None
+        self.root.closed = self.state.is_leaving
         self.settle_in(self.root, None)
         self.render(self.root)
 
@@ -193,7 +195,7 @@ class Tree:
                 return self.mount_inline(child, parent, index)
             case Inline():
                 return self.mount_own(child.subflow, parent, index)
-            case Task() | Approval() | HumanTask() | Timer() | WaitForEvent() | Outcome():
+            case Task() | Approval() | HumanTask() | Timer() | WaitForEvent() | Outcome() | ContinueAsNew():
                 return self.mount_leaf(child, parent, index)
             case Timed() if child.timeout is not None:
                 return self.mount_guard(Deadline.around(child), parent, index)
@@ -288,6 +290,8 @@ class Tree:
                 checked(element)
         elif isinstance(element, Task):
             self.check_task(element)
+        elif isinstance(element, ContinueAsNew):
+            self.check_handover(element, parent)
         element = within(element, scope.prefix)
         key = node_key(element.id, scope.iteration)
         twin = self.leaves.get(key)
@@ -303,6 +307,18 @@ class Tree:
             take_off(leaf)
         self.fresh.append(leaf)
         return leaf
+
+    def check_handover(self, element: ContinueAsNew, parent: Group) -> None:
+        what = f"ContinueAsNew({element.id!r}) at {show(element.where)}"
+        if parent.scope.prefix:
+            raise RenderError(
+                f"{what} stands in an inline subflow, which is no run: it would end the run around it. Use "
+                "mode='child_run', or let the workflow around it continue as new."
+            )
+        if parent.shielded or any(group.shielded for group in parent.ancestors()):
+            raise RenderError(
+                f"{what} stands in a cleanup, which runs when the run is cancelled, too: put it behind the block."
+            )
 
     def check_task(self, task: Task[Any]) -> None:
         if task.body is None:
@@ -514,6 +530,12 @@ def run_input(workflow: AnyWorkflow, input: Json) -> Any:
     except ValidationError as error:
         text = f"{unfit_input(workflow, error)} `smithers amend RUN --input JSON` gives the run another one."
         raise RenderError(text, cause="ValidationError") from None
+
+
+def continuation_of(state: State) -> Continuation | None:
+    """What the author's function is told of the run before."""
+    about = state.continues
+    return None if about is None else Continuation(state.carried, about["run"], about["root"], about["generation"])
 
 
 def root_of(workflow: AnyWorkflow, tree: Tree) -> Any:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from smithers.errors import RenderError
 from smithers.flow.where import author_line, show
@@ -24,16 +26,31 @@ class Reader(Protocol):
     def iterations(self) -> dict[str, int]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """What a run is told that goes on for another one."""
+
+    payload: Any
+    """What was carried, as JSON; None where nothing was."""
+    run_id: str
+    """The run before."""
+    root_id: str
+    """The run that all began with."""
+    generation: int
+    """How many runs were before: 1 in the first one that goes on for another."""
+
+
 class Context(Generic[I]):
     """One per run. Every read is remembered, so that only what has read a changed value renders again."""
 
-    __slots__ = ("_reader", "input", "run_id")
+    __slots__ = ("_continuation", "_reader", "input", "run_id")
 
-    def __init__(self, run_id: str, input: I, reader: Reader) -> None:
+    def __init__(self, run_id: str, input: I, reader: Reader, continuation: Continuation | None = None) -> None:
         self.run_id = run_id
         self.input: I = input
         """The run's input, validated by the workflow's input model; a dict where the workflow names none."""
         self._reader = reader
+        self._continuation = continuation
 
     def output(self, model: type[M], node: str, *, iteration: int | str | None = None) -> M:
         """The output of a node. Suspends the nearest function used as a child until it is there.
@@ -63,6 +80,39 @@ class Context(Generic[I]):
     def iterations(self) -> dict[str, int]:
         """The current pass of each loop around the reading part, outermost first."""
         return self._reader.iterations()
+
+    @property
+    def continuation(self) -> Continuation | None:
+        """What this run goes on with for another one, see `ContinueAsNew`; None in a run that nothing was before.
+
+        A copy each time: what is changed in it changes nothing for others. Within an inline subflow it is None.
+        """
+        found = self._continuation
+        return None if found is None else replace(found, payload=deepcopy(found.payload))
+
+    @property
+    def generation(self) -> int:
+        """How many runs were before that this one goes on for; 0 in the first."""
+        return 0 if self._continuation is None else self._continuation.generation
+
+    def carried(self, model: type[M]) -> M | None:
+        """What the run before has carried on, as its model; None where nothing was carried.
+
+        Raises `RenderError` with the code `CARRIED_STATE_INVALID` where it is another model's.
+        """
+        found = self.continuation
+        if found is None or found.payload is None:
+            return None
+        try:
+            return model.model_validate(found.payload)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise RenderError(
+                f"What run {found.run_id!r} has carried on is read as {model.__name__} at {show(author_line())}, but "
+                f"it does not fit: {first['msg']} ({'.'.join(map(str, first['loc'])) or 'the whole'}). Read it with "
+                "the model that ContinueAsNew was given, and give new fields defaults.",
+                code="CARRIED_STATE_INVALID",
+            ) from None
 
 
 AnyContext = Context[Any]

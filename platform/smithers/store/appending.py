@@ -30,7 +30,7 @@ from smithers.engine.entry import (
 from smithers.engine.frame import NodeRow
 from smithers.engine.state import FINAL, PAUSED
 from smithers.errors import RunNotFound, StaleEpoch, StoreError
-from smithers.store import sql
+from smithers.store import sql, successors
 from smithers.store.database import Connection, Cursor
 from smithers.store.marks import marks_of
 from smithers.store.records import Append, Appended, PlanWrite, Told
@@ -59,6 +59,7 @@ class PlanTexts:
     commands: tuple[_CommandRow, ...]
     nodes: tuple[_NodeRow, ...]
     error: str | None
+    successor: successors.SuccessorTexts | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ def _plan_texts(request: Append, encoder: Encoder) -> PlanTexts | None:
         tuple([(command, encoder.optional(command.payload)) for command in plan.commands]),
         tuple([(node, encoder.optional(node.kept)) for node in plan.nodes]),
         encoder.optional(plan.error),
+        None if plan.successor is None else successors.prepare(plan.successor, encoder),
     )
 
 
@@ -125,6 +127,7 @@ class Log:
         "head",
         "planned",
         "queues",
+        "run_id",
         "source",
         "status",
     )
@@ -134,6 +137,7 @@ class Log:
         if row is None:
             raise RunNotFound(f"There is no run {run_id!r}.", run_id=run_id)
         self.connection = connection
+        self.run_id = run_id
         self._code = code
         self._run: int
         self.error: str | None
@@ -448,7 +452,7 @@ def tell(parent: Log, told: Told, child: str, code: str = "") -> bool:
         return False
     n, attempt = found
     launched = parent.data_of(claim_key(told.node, told.iteration, attempt, 1))
-    if launched is None or launched["run"] != child:
+    if launched is None or (launched.get("root") or launched["run"]) != (told.root or child):
         return False
     data: Json = {"n": n, "node": told.node, "iteration": told.iteration, "attempt": attempt, **told.data}
     fact = Fact("ended", ended_key(told.node, told.iteration, attempt), data, OpenCommand(n))
@@ -492,6 +496,8 @@ def _fits(log: Log, texts: PlanTexts, request: Append, head: int, outcomes: Sequ
         return False
     if not log.has_turns(plan.commands) or any(log.has(key) for key in plan.unless):
         return False
+    if plan.successor is not None and plan.covers >= 0 and plan.covers != log.head:
+        return False
     if plan.covers >= 0:
         return plan.covers <= log.head and not log.has_reset(plan.covers)
     if any(outcome != "stored" for outcome in outcomes):
@@ -516,3 +522,5 @@ def _put_plan(log: Log, texts: PlanTexts, code: str) -> None:
     if texts.nodes:
         log.write_nodes(texts.nodes)
     log.planned, log.status, log.error = covers, plan.status, texts.error
+    if texts.successor is not None:
+        successors.succeed(log, texts.successor, plan.carried_bytes, code)

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from smithers.engine.entry import EndedRun, Fact, Json, OpenCommand, claim_key
+from smithers.engine.state import CONTINUED
 from smithers.errors import RunExists, StaleEpoch
 from smithers.store import sql
 from smithers.store.appending import FINAL, Log, tell
 from smithers.store.database import Connection
 from smithers.store.marks import marks_of
 from smithers.store.records import Launch, Launched, Told, started
+from smithers.store.successors import last_marked
 from smithers.store.texts import Encoder, decode, dumps
 
 PLACE: Final = ("run", "node", "iteration")
@@ -57,11 +59,12 @@ def launch(connection: Connection, prepared: Prepared, now_ms: int) -> Launched:
     child = go_on(connection, request, now_ms, prepared.code) or begin(connection, prepared, now_ms)
     about: Json = {"n": command.n, "node": command.node, "iteration": command.iteration, "attempt": command.attempt}
     data: Json = {**about, "nth": 1, "run": child.run_id, **request.by}
+    data |= {"root": child.root} if child.root not in ("", child.run_id) else {}
     parent.put("launched", key, data, dumps(data).decode(), request.child.digest)
     parent.save()
     if child.is_over:
         ended: Json = Log(connection, child.run_id, now_ms, prepared.code).ending().get("told") or {}
-        told = Told(request.child.parent["run"], command.node, command.iteration, ended)
+        told = Told(request.child.parent["run"], command.node, command.iteration, ended, child.root)
         tell(parent, told, child.run_id, request.child.digest)
     return child
 
@@ -87,9 +90,12 @@ def begin(connection: Connection, prepared: Prepared, now_ms: int) -> Launched:
 def go_on(connection: Connection, request: Launch, now_ms: int, code: int) -> Launched | None:
     """The earlier child, opened again; None where there is none that could go on."""
     row = connection.execute(sql.CHILD_OF, (request.goes_on,)).fetchone() if request.goes_on else None
-    if row is None or not is_ours(decode(connection, row[2]).get("parent"), request.child.parent):
+    first: Json = {} if row is None else decode(connection, row[2])
+    if not is_ours(first.get("parent"), request.child.parent):
         return None
-    log = Log(connection, request.goes_on, now_ms, code)
+    continues: Json = first.get("continues") or {}
+    root: str = continues.get("root", request.goes_on)
+    log = last_of_chain(connection, root, request.goes_on, now_ms, code)
     if log.status == "cancelled":
         return None
     if log.status == "failed":
@@ -103,7 +109,15 @@ def go_on(connection: Connection, request: Launch, now_ms: int, code: int) -> La
             if log.put(follow.kind, follow.key, moved, dumps(moved).decode(), request.child.digest):
                 log.take(follow)
         log.save()
-    return Launched(request.goes_on, log.status in FINAL)
+    return Launched(log.run_id, log.status in FINAL, root)
+
+
+def last_of_chain(connection: Connection, root: str, run_id: str, now_ms: int, code: int) -> Log:
+    """The run that goes on for the one that was launched, locked: it may continue as new until then."""
+    log = Log(connection, run_id, now_ms, code)
+    while log.status == CONTINUED:
+        log = Log(connection, last_marked(connection, root), now_ms, code)
+    return log
 
 
 def is_ours(mine: Json | None, wanted: Json | None) -> bool:

@@ -1,4 +1,5 @@
-"""What a run is found by: its tags, the values in its input, and the run whose subflow it is, each as a row of `marks`.
+"""What a run is found by: its tags, the values in its input, the run whose subflow it is, and the one that it goes on
+for, each as a row of `marks`.
 
 A value of the input is named by its path: `order.id` is the `id` in the object `order`. Texts, numbers, truth values
 and nulls are found, at any depth of objects; what stands in a list is not. A number is found however it is written
@@ -21,15 +22,21 @@ LONGEST_VALUE: Final = 64
 LONGEST_NAME: Final = 200
 PARENT: Final = "parent"
 """Name of the mark of a subflow's run: its value is the id of the run above it."""
+CHAIN: Final = "chain"
+"""Name of the mark of a run that goes on for another one: its value is the id of the run that all began with."""
 
 
 def marks_of(first: Json) -> list[tuple[str, str]]:
     """Names and values, sorted, of a run whose first entry holds this."""
     tags: dict[str, str] = first.get("tags") or {}
     parent: Json = first.get("parent") or {}
+    continues: Json = first.get("continues") or {}
+    chain = {(CHAIN, short(continues["root"], LONGEST_NAME))} if continues else set[tuple[str, str]]()
     tagged = {(tag_name(name), short(value)) for name, value in tags.items()}
     above = {(PARENT, short(parent["run"], LONGEST_NAME))} if parent else set[tuple[str, str]]()
-    return sorted(above | tagged | {(input_name(path), short(told(value))) for path, value in leaves(first["input"])})
+    return sorted(
+        above | chain | tagged | {(input_name(path), short(told(value))) for path, value in leaves(first["input"])}
+    )
 
 
 def tag_name(name: str) -> str:

@@ -40,6 +40,7 @@ def run(connection: Connection, row: Row) -> Run:
         tags=begun.get("tags", {}),
         idempotency_key=begun.get("idempotency_key", ""),
         parent=begun.get("parent"),
+        continues=begun.get("continues"),
     )
 
 

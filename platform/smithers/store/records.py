@@ -27,6 +27,10 @@ class NewRun:
     """Stands for this request in the whole store: it makes one run, however often it comes. Empty: none."""
     parent: Json | None = None
     """For the run of a subflow: `run`, `node` and `iteration` that it stands for, and its `depth`, from 1."""
+    continues: Json | None = None
+    """For a run that goes on for another one: see `engine/handover.py`."""
+    kept: tuple[Fact, ...] = ()
+    """What its log has behind the first entry, then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class Launched:
     """The child that carries the command out; empty where the command is closed, and nobody does."""
     is_over: bool = False
     """It had finished already, and the parent's node with it."""
+    root: str = ""
+    """The run that it goes on for, the first of its chain; empty or its own id where it goes on for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,8 @@ class Told:
     iteration: str
     data: Json
     """Fields of the `ended` fact, but for its place; see `engine/subflows.py`."""
+    root: str = ""
+    """The run that was launched, where the child goes on for that one; empty: the child itself."""
 
 
 def started(new: NewRun) -> Json:
@@ -76,6 +84,7 @@ def started(new: NewRun) -> Json:
     }
     data |= {"tags": new.tags} if new.tags else {}
     data |= {"parent": new.parent} if new.parent else {}
+    data |= {"continues": new.continues} if new.continues else {}
     return data | ({"idempotency_key": new.idempotency_key} if new.idempotency_key else {})
 
 
@@ -98,7 +107,7 @@ class Run:
     workflow: str
     status: str
     """running, waiting-approval, waiting-event, waiting-queue, waiting-timer, waiting-code, paused, finished,
-    failed, cancelled."""
+    failed, cancelled, continued."""
     epoch: int
     head: int
     """Position of the last entry."""
@@ -116,6 +125,8 @@ class Run:
     idempotency_key: str = ""
     parent: Json | None = None
     """For the run of a subflow: `run`, `node`, `iteration`, `depth`."""
+    continues: Json | None = None
+    """For a run that goes on for another one: `run`, `root`, `generation`, `idle`; see `engine/handover.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +168,8 @@ class Search:
     """What the run's id begins with."""
     parent: str = ""
     """Only runs that subflows of this run have started."""
+    chain: str = ""
+    """Only runs that go on for this one, the first of its chain."""
     before: str = ""
     """Only runs older than this one, by its id: the last one of the page before."""
     limit: int = 20
@@ -187,6 +200,10 @@ class PlanWrite:
     """For the frame that ends a child run."""
     unless: tuple[str, ...] = ()
     """Keys of entries with which the plan does not hold."""
+    successor: NewRun | None = None
+    """For the frame that ends a run as `continued`: the one that goes on for it. Such a frame is stored only if it
+    covers everything in the log but what the same transaction puts there: whatever comes later is for the other run."""
+    carried_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +243,9 @@ class Append:
     def kinds(self) -> tuple[Kind, ...]:
         """Of the entries that it adds, if everything is stored."""
         facts = (*self.facts, *([self.plan.frame] if self.plan else ()), *self.after)
-        return tuple(fact.kind for fact in facts)
+        other = self.plan.successor if self.plan else None
+        made: tuple[Kind, ...] = () if other is None else ("continued", *(fact.kind for fact in other.kept))
+        return (*(fact.kind for fact in facts), *made)
 
 
 @dataclass(frozen=True, slots=True)

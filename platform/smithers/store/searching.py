@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from smithers.store import sql
-from smithers.store.marks import LONGEST_NAME, PARENT, input_name, short, spellings, tag_name
+from smithers.store.marks import CHAIN, LONGEST_NAME, PARENT, input_name, short, spellings, tag_name
 from smithers.store.records import Search
 
 MARKED: Final = "runs.id IN (SELECT run FROM marks WHERE name = ? AND value IN ({}))"
@@ -34,6 +34,8 @@ def conditions(search: Search) -> Iterator[tuple[str, Sequence[Any]]]:
         yield MARKED.format(holes(known)), (input_name(path), *known)
     if search.parent:
         yield MARKED.format("?"), (PARENT, short(search.parent, LONGEST_NAME))
+    if search.chain:
+        yield MARKED.format("?"), (CHAIN, short(search.chain, LONGEST_NAME))
     if search.since_ms is not None:
         yield "runs.created_ms >= ?", (search.since_ms,)
     if search.until_ms is not None:

@@ -20,7 +20,11 @@ _RUN = (
     f"FROM runs JOIN entries ON entries.id = runs.id * {PER_RUN} + 1"
 )
 RUN = f"{_RUN} WHERE runs.run_id = ?"
-LIVE_RUNS = f"{_RUN} WHERE runs.status NOT IN ('finished', 'failed', 'cancelled') ORDER BY runs.id"
+LIVE_RUNS = (
+    f"{_RUN} WHERE runs.status NOT IN ('finished', 'failed', 'cancelled') AND runs.status <> 'continued' "
+    "ORDER BY runs.id"
+)
+"""The first condition is that of the index."""
 RUN_EXISTS = "SELECT id FROM runs WHERE run_id = ?"
 NEWEST_RUN_IDS = "SELECT run_id FROM runs ORDER BY id DESC LIMIT 1000"
 LOCK_RUN = (
@@ -36,6 +40,7 @@ CHILD_OF = (
     "SELECT runs.id, runs.status, entries.data FROM runs "
     f"JOIN entries ON entries.id = runs.id * {PER_RUN} + 1 WHERE runs.run_id = ?"
 )
+LAST_MARKED = "SELECT run_id FROM runs WHERE id = (SELECT MAX(run) FROM marks WHERE name = ? AND value = ?)"
 DELETE_MARKS = "DELETE FROM marks WHERE run = ?"
 INSERT_MARK = "INSERT INTO marks (name, value, run) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 RUN_OF_KEY = f"{_RUN} WHERE runs.idempotency_key = ?"
@@ -46,7 +51,7 @@ CHANGE_RUN = "UPDATE runs SET epoch = ?, status = ?, digest = ?, source = ?, err
 
 RAISE_CLOSED = (
     "UPDATE runs SET epoch = CASE WHEN epoch < ? THEN ? ELSE epoch + 1 END "
-    "WHERE status IN ('finished', 'failed', 'cancelled')"
+    "WHERE status IN ('finished', 'failed', 'cancelled', 'continued')"
 )
 """After a restore: see `backup.py`."""
 

@@ -26,13 +26,14 @@ from smithers.engine.state import PAUSED
 from smithers.errors import CommandNotFound, RunNotFound, StaleEpoch
 from smithers.store import faults
 from smithers.store.records import Append, OpenCommandRow, Run
+from smithers.store.successors import current, root_launched
 from smithers.temporal import facts
 from smithers.temporal.attempt import claimant
 from smithers.temporal.claims import read_claims
 from smithers.temporal.order import FETCH, STALE, Answer, Carried, Order, code_queue
 from smithers.temporal.plans import FINAL, Onward
 from smithers.temporal.step import MOST_LOOKS, Step, answer_of
-from smithers.temporal.subflows import ring_parent
+from smithers.temporal.subflows import ring_onward
 from smithers.temporal.workshop import Delivery, Workshop
 
 ONWARD_S: Final = 0.1
@@ -94,7 +95,7 @@ class Fetch(Step):
         if not claims:
             return [facts.settled(command, 0, why)]
         if command.kind == "subflow":  # its child lives, whatever became of the step that has launched it
-            self.shop.ring(claims[-1]["run"])
+            self.shop.ring(current(self.store, self.order.run, root_launched(claims[-1])).run_id)
             return []
         last = claims[-1]
         if last["since"] > self.order.since:
@@ -178,7 +179,7 @@ def carried_out(shop: Workshop, order: Order, delivery: Delivery) -> Answer:
     try:
         found = kind(shop, order, delivery).answer()
         if found.done in FINAL:
-            ring_parent(shop, order.run)
+            ring_onward(shop, order.run, found.done)
         return found
     except (RunNotFound, CommandNotFound):
         return Answer(done=STALE)

@@ -25,7 +25,7 @@ FETCH: Final = 0
 STALE: Final = "stale"
 """`Answer.done` of a step whose epoch is over."""
 
-Done = Literal["", "finished", "failed", "cancelled", "stale"]
+Done = Literal["", "finished", "failed", "cancelled", "continued", "stale"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from smithers.engine.entry import Entry, Fact, Json, split_node_key
 from smithers.engine.fold import fold
 from smithers.engine.frame import Plan
 from smithers.engine.plan import Outdated, Planner
-from smithers.engine.state import FINAL, State
+from smithers.engine.state import CONTINUED, FINAL, State
 from smithers.engine.subflows import told
 from smithers.errors import RenderError, StoreError
 from smithers.flow.body import TaskBody
@@ -34,6 +34,7 @@ from smithers.temporal.resting import collector_rests
 from smithers.temporal.run_plans import ASKED, RunPlans
 from smithers.temporal.running import Job, Superseded
 from smithers.temporal.snapshots import Snapshots
+from smithers.temporal.successors import successor
 from smithers.temporal.task_body import Code, by_value, workflow_of
 
 T = TypeVar("T")
@@ -338,16 +339,22 @@ class Plans:
         told = self.told(run, plan)
         commands = plan.commands if told is None else with_outcome(plan.commands, told.data)
         changes = commands, plan.closed, plan.nodes, plan.status, plan.error
-        return PlanWrite(plan.base, covers, owner, frame, *changes, self.digest, told, plan.unless)
+        write = PlanWrite(plan.base, covers, owner, frame, *changes, self.digest, told, plan.unless)
+        if plan.status != CONTINUED or run.planner is None:
+            return write
+        state = run.planner.state
+        size = (state.handover or {}).get("bytes", 0)
+        return replace(write, successor=successor(self.store.run(run.run_id), state), carried_bytes=size)
 
     def told(self, run: RunPlans, plan: Plan) -> Told | None:
         """What the parent is told by the frame that ends a child run."""
         planner = run.planner
         parent = None if planner is None else planner.state.parent
-        if planner is None or parent is None or plan.status not in FINAL:
+        if planner is None or parent is None or plan.status not in FINAL or plan.status == CONTINUED:
             return None
         data = told(planner.tree.root, planner.state, plan.status, plan.error, planner.workflow.name)
-        return Told(parent["run"], parent["node"], parent["iteration"], data)
+        root = (planner.state.continues or {}).get("root", "")
+        return Told(parent["run"], parent["node"], parent["iteration"], data, root)
 
     def give_up(self, run: RunPlans, error: RenderError, epoch: int) -> None:
         """Makes the run wait for other code without another try."""

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from smithers.engine.command import Command
 from smithers.engine.entry import Fact, Json, OpenRun
-from smithers.engine.state import PAUSED
+from smithers.engine.state import CONTINUED, PAUSED
 from smithers.engine.subflows import child_id, refusal
 from smithers.errors import RunExists
 from smithers.store.records import Append, Launch, NewRun, Run
+from smithers.store.successors import current, following, root_launched
 from smithers.temporal import facts
 from smithers.temporal.attempt import claimant
 from smithers.temporal.claims import read_claims
@@ -94,7 +95,7 @@ def stop(shop: Workshop, order: Order, command: Command) -> None:
     while is_open:
         launched = read_claims(shop.store, order.run, target.command)
         if launched:
-            cancel(shop, launched[-1]["run"], order.run, command.node)
+            cancel(shop, root_launched(launched[-1]), order.run, command.node)
             return
         never = facts.ended(target.command, {"outcome": "cancelled", "ms": 0})
         needs = facts.newest(target.command, 0)
@@ -106,19 +107,31 @@ def stop(shop: Workshop, order: Order, command: Command) -> None:
 def cancel(shop: Workshop, child: str, parent: str, node: str) -> None:
     """Asks a child run to end. It cleans up first, and says to its parent when it is over."""
     why = f"its parent {parent} does not want {node!r} any more"
-    shop.store.append(Append(child, (Fact("cancel", "cancel", {"by": "its parent", "reason": why}, OpenRun()),)))
-    shop.ring(child)
+    fact = Fact("cancel", "cancel", {"by": "its parent", "reason": why}, OpenRun())
+    run = current(shop.store, parent, child)
+    while shop.store.append(Append(run.run_id, (fact,))).outcomes[0] == "rejected":
+        following = current(shop.store, parent, child)
+        if following.run_id == run.run_id:  # it is over
+            break
+        run = following
+    shop.ring(run.run_id)
 
 
 def is_unheard(store: Store, run: Run, command: Command) -> bool:
     """Whether nobody has carried out a `stop`: its child goes on as if nothing had happened."""
     target, is_open = store.command(run.run_id, command.target)
     launched = read_claims(store, run.run_id, target.command) if is_open else []
-    return is_open and not (launched and store.entries_by_key(launched[-1]["run"], "cancel"))
+    if not is_open or not launched:
+        return is_open
+    child = current(store, run.run_id, root_launched(launched[-1]))
+    return not store.entries_by_key(child.run_id, "cancel")
 
 
-def ring_parent(shop: Workshop, run_id: str) -> None:
-    """After a run is over. A bell that gets lost is the sweeper's."""
+def ring_onward(shop: Workshop, run_id: str, status: str) -> None:
+    """After a run is over: rings its parent, or the run that goes on for it. A bell that gets lost is the sweeper's."""
+    if status == CONTINUED:
+        shop.ring(following(shop.store, run_id))
+        return
     parent = shop.store.run(run_id).parent
     if parent is not None:
         shop.ring(parent["run"])

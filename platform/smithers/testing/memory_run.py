@@ -15,8 +15,19 @@ from pydantic import BaseModel
 from smithers.engine import habit
 from smithers.engine.answer import NOTHING, Answer
 from smithers.engine.command import Command, is_nudge
-from smithers.engine.entry import Entry, Json, Kind, decided_key, ended_key, escalated_key, node_key, split_node_key
+from smithers.engine.entry import (
+    Entry,
+    Fact,
+    Json,
+    Kind,
+    decided_key,
+    ended_key,
+    escalated_key,
+    node_key,
+    split_node_key,
+)
 from smithers.engine.frame import NodeRow, Plan
+from smithers.engine.handover import id_after, kept, link
 from smithers.engine.inbox import Sent, refusal
 from smithers.engine.inputs import check_input
 from smithers.engine.nudges import nudge
@@ -24,7 +35,7 @@ from smithers.engine.plan import Planner
 from smithers.engine.rerun import Reset, reset_of
 from smithers.engine.ruling import WAITING, Ruling, delegate, rule, withdraw
 from smithers.engine.said import Said, collected
-from smithers.engine.state import FINAL
+from smithers.engine.state import CONTINUED, FINAL
 from smithers.engine.subflows import child_id
 from smithers.errors import WrongState
 from smithers.flow.stored import read_back
@@ -49,8 +60,13 @@ class InMemoryRun:
     """For the run of a subflow: `run`, `node`, `iteration` and `depth`."""
     paused: bool = False
     """Facts are appended, but nobody plans: as when no worker lives."""
+    continues: Json | None = None
+    """For a run that goes on for another one; see `following`."""
+    kept: Sequence[Fact] = ()
+    """What its log begins with, then."""
     taken: dict[str, int] = field(default_factory=dict[str, int])
     """How many slots of queues other runs hold, by the queue's name."""
+    began_ms: int = 0
     now_ms: int = 0
     log: list[Entry] = field(default_factory=list[Entry])
     plans: list[Plan] = field(default_factory=list[Plan])
@@ -63,7 +79,9 @@ class InMemoryRun:
     def __post_init__(self) -> None:
         checked = check_input(self.workflow, self.input)
         about = {"input": checked, "digest": "", "options": self.options, "parent": self.parent}
-        self.append("started", "started", about)
+        self.append("started", "started", {**about, "continues": self.continues})
+        for fact in self.kept:
+            self.append(fact.kind, fact.key, fact.data)
         self.planner = Planner.build(self.workflow, self.run_id, self.log)
         self.plan()
 
@@ -93,6 +111,32 @@ class InMemoryRun:
     def waiting_events(self) -> list[NodeRow]:
         """Waits for events that are open."""
         return [row for row in self.nodes.values() if row.state == "waiting-event"]
+
+    def following(self) -> InMemoryRun:
+        """The run that goes on for this one, which has continued as new. Raises `WrongState` where it has not."""
+        if self.status != CONTINUED:
+            raise WrongState(f"the run is {self.status}")
+        state = self.planner.state
+        about = link(state)
+        options = {**self.options, "timeout_ms": self.time_left_ms} if self.time_left_ms else self.options
+        return InMemoryRun(
+            self.workflow,
+            state.input,
+            options,
+            self.rebuild,
+            id_after(about),
+            parent=self.parent,
+            began_ms=self.now_ms,
+            now_ms=self.now_ms,
+            continues=about,
+            kept=kept(state),
+        )
+
+    @property
+    def time_left_ms(self) -> int:
+        """Of a child run's time limit; 0 where it has none."""
+        limit_ms = self.options.get("timeout_ms") or 0
+        return limit_ms and max(1, limit_ms - (self.now_ms - self.began_ms))
 
     def append(self, kind: Kind, key: str, data: Json) -> Entry:
         if key in self.keys:

@@ -16,6 +16,7 @@ from smithers.engine.command import Command, is_nudge
 from smithers.engine.entry import Json, node_key
 from smithers.engine.frame import NodeRow
 from smithers.engine.reads import Misread
+from smithers.engine.state import CONTINUED
 from smithers.engine.subflows import child_id, refusal, told
 from smithers.errors import InputError, InvalidOutput, SmithersError
 from smithers.flow.subflow import Subflow
@@ -57,6 +58,9 @@ class Simulated:
     """How a simulated run ended, or what it waits for."""
 
     run: InMemoryRun
+    """Of a run that has continued as new: the last one."""
+    before: list[InMemoryRun] = field(default_factory=list[InMemoryRun])
+    """Those that it goes on for, oldest first."""
     started: list[str] = field(default_factory=list[str])
     """Keys of the attempts in the order they began: `build`, inside loops `build:2`, in a subflow `research.find`."""
     children: dict[int, Simulated] = field(default_factory=dict[int, "Simulated"])
@@ -88,6 +92,14 @@ class Simulated:
             if n in self.children:
                 yield from self.children[n].every()
 
+    def goes_on(self) -> bool:
+        """Lets the next run begin, if this one has continued as new."""
+        if self.status != CONTINUED:
+            return False
+        self.before.append(self.run)
+        self.run, self.children = self.run.following(), {}
+        return True
+
     def child(self, node: str, iteration: str = "") -> Simulated:
         """The last run of a subflow. Raises `KeyError` where it has none."""
         mine = [one for one in self.children.values() if is_of(one.run.parent, node, iteration)]
@@ -118,6 +130,7 @@ def simulate(  # shape: parameters: what may be scripted
     approved_before: Mapping[str, int] | None = None,
     signals: Events | None = None,
     rebuild: bool = False,
+    runs: int | None = None,
 ) -> Simulated:
     """Runs until the run is over or waits for a decision or an event that is not scripted.
 
@@ -131,7 +144,8 @@ def simulate(  # shape: parameters: what may be scripted
     `signals` are sent by name to waits as they open: a payload for each of them, or a list that ends; a wait that gets
     none lasts until its timeout. `approved_before` says how often people have approved a node in a row in earlier runs,
     for `AutoApprove(after=...)`. Retries and timers take no time. With `rebuild` the planner's memory is thrown away
-    after every event, as a crash would. Raises what `up` would refuse: `InvalidInput`, `RenderError`; and
+    after every event, as a crash would. A run that continues as new is followed to the last one; `runs` says how many
+    are run at most, for a chain without an end. Raises what `up` would refuse: `InvalidInput`, `RenderError`; and
     `AnswerRefused` where a scripted decision does not fit what is asked.
     """
     given = input.model_dump(mode="json") if isinstance(input, BaseModel) else dict(input or {})
@@ -141,7 +155,9 @@ def simulate(  # shape: parameters: what may be scripted
     people = {id: said_in_turn(script) for id, script in (decisions or {}).items()}
     payloads = {name: iter(one) if isinstance(one, list) else repeat(one) for name, one in (signals or {}).items()}
     for _ in range(MOST_EVENTS):
-        if simulated.run.is_over or not step(simulated, people, payloads, scripts):
+        if runs is not None and len(simulated.before) + 1 >= runs and simulated.run.is_over:
+            return simulated
+        if not simulated.goes_on() and (simulated.run.is_over or not step(simulated, people, payloads, scripts)):
             return simulated
     raise SmithersError(f"The workflow goes on after {MOST_EVENTS} events: an endless loop needs a scripted end.")
 
@@ -181,6 +197,8 @@ def come_back(simulated: Simulated) -> bool:
         child = simulated.children.get(command.n)
         if child is None:
             continue
+        if child.goes_on():
+            return True
         if child.run.is_over:
             planner = child.run.planner
             name = child.run.workflow.name

@@ -9,6 +9,7 @@ from smithers.engine.entry import Entry, decided_key, node_key
 from smithers.engine.fold import reset_keys
 from smithers.engine.frame import NodeRow
 from smithers.engine.ruling import WAITING
+from smithers.engine.state import CONTINUED
 from smithers.engine.state import FINAL as ENDED
 from smithers.errors import InputError, WrongState
 from smithers.store import deciding
@@ -35,7 +36,7 @@ def pending(store: Store, run_id: str) -> list[NodeRow]:
 
 def choose(store: Store, run: Run, node: str | None, iteration: str | None) -> NodeRow:
     """The approval that is meant. Raises `NodeNotFound`, `WrongState`, and `InputError` if several wait."""
-    if node is not None:
+    if node is not None and run.status != CONTINUED:
         return find_node(store, run.run_id, node, iteration)
     waiting = pending(store, run.run_id)
     if not waiting:
@@ -64,7 +65,7 @@ def nothing_waits(store: Store, run: Run) -> str:
     stands = bool(decisions) and not is_reset(store, run.run_id, decisions[-1])
     decided = f" {told_decision(decisions[-1])}" if stands else ""
     if run.status in ENDED:
-        return f"{text}: {how_it_ended(run)}.{decided}"
+        return f"{text}: {how_it_ended(store, run, 'approve RUN')}.{decided}"
     if run.status == WAITING and not stands:
         return f"{text}: what it asked was reset, and no worker has asked anew yet."
     if run.status == WAITING:  # as long as nobody has planned for the answer

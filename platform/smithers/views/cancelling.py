@@ -19,16 +19,16 @@ CANCEL: Final = "cancel"
 def request_cancel(store: Store, run: Run, by: str, reason: str | None = None) -> bool:
     """Whether this was the first request. Raises `WrongState` if the run has ended."""
     if run.status in FINAL:
-        raise ended(run)
+        raise ended(store, run)
     fact = Fact("cancel", CANCEL, {"by": by, "reason": reason}, OpenRun())
     outcome = store.append(Append(run.run_id, (fact,))).outcomes[0]
     if outcome == "rejected":
-        raise ended(store.run(run.run_id))
+        raise ended(store, store.run(run.run_id))
     return outcome == "stored"
 
 
-def ended(run: Run) -> WrongState:
-    return has_ended(run, f"Run {run.run_id} cannot be cancelled")
+def ended(store: Store, run: Run) -> WrongState:
+    return has_ended(store, run, f"Run {run.run_id} cannot be cancelled", "cancel RUN")
 
 
 def refuse_cancelled(store: Store, run: Run, kind: str) -> None:

@@ -11,6 +11,7 @@ from smithers.engine.fold import UNPLANNED_KINDS
 from smithers.engine.state import ASKED, PAUSED, QUEUED
 from smithers.store.interface import Store
 from smithers.store.records import OpenCommandRow, Run
+from smithers.store.successors import current, root_launched
 from smithers.views.approvals import pending
 from smithers.views.asking import request_wire
 from smithers.views.nodes import named, shown_iteration
@@ -60,11 +61,11 @@ def child_wire(store: Store, child: ChildRun) -> Json:
 
 
 def child_of(store: Store, run_id: str, row: OpenCommandRow) -> Run | None:
-    """The run that carries out an open command; None where it has not been started yet."""
+    """The run that carries out an open command, the last of its chain; None where it has not been started yet."""
     command = row.command
     key = f"claim:{command.node}:{command.iteration}:a{command.attempt}:1"
     launched = [entry for entry in store.entries_by_key(run_id, key) if entry.key == key]
-    return store.run(launched[0].data["run"]) if launched else None
+    return current(store, run_id, root_launched(launched[0].data)) if launched else None
 
 
 def at_work(store: Store, run: Run) -> list[OpenCommandRow]:

@@ -69,6 +69,8 @@ class RunModel:
     nodes: dict[str, Seen] = field(default_factory=dict[str, Seen])
     code_error: Json | None = None
     """Why the code does not render, while it does not."""
+    goes_on_as: str = ""
+    """The run that goes on for this one, which has continued as new."""
     is_stale: bool = True
     """Nodes have come that only the store can describe: their kind, label and place."""
     reader: Reader = field(default_factory=Reader)
@@ -88,6 +90,8 @@ class RunModel:
     def follow_run(self, entry: Entry) -> None:
         if entry.kind == "frame":
             self.status, self.code_error = entry.data.get("status", self.status), None
+        elif entry.kind == "continued":
+            self.goes_on_as = entry.data["run"]
         elif entry.kind == "paused":
             self.status = PAUSED
         elif self.status == PAUSED:

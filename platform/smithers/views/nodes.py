@@ -22,6 +22,7 @@ SYMBOLS: Final = {
     "skipped": "↷",
     "failed": "✗",
     "cancelled": "⊗",
+    "continued": "↪",
 }
 COLOURS: Final = {
     "running": "cyan",
@@ -33,6 +34,7 @@ COLOURS: Final = {
     "waiting-code": "yellow",
     "paused": "yellow",
     "finished": "green",
+    "continued": "green",
     "failed": "red",
     "pending": "dim",
     "skipped": "dim",

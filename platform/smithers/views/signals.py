@@ -15,7 +15,7 @@ from smithers.engine.state import FINAL
 from smithers.errors import InputError, WrongState
 from smithers.store.interface import Store
 from smithers.store.records import Append, Run
-from smithers.views.ended import how_it_ended
+from smithers.views.ended import RUN, how_it_ended
 from smithers.views.nodes import shown_iteration
 from smithers.views.times import iso
 
@@ -87,21 +87,22 @@ def deliver(store: Store, run: Run, sent: Sent) -> Delivered:
     """Stores an event. Raises `WrongState` if the run has ended, and `InvalidInput` if its payload fits nobody who
     waits for it."""
     if run.status in FINAL:
-        raise takes_none(run)
+        raise takes_none(store, run, sent.name)
     rows = store.nodes(run.run_id)
     refused = refusal(sent, rows)
     if refused is not None:
         raise refused
     done = store.append(Append(run.run_id, (sent.fact,)))
     if done.outcomes == ("rejected",):
-        raise takes_none(store.run(run.run_id))
+        raise takes_none(store, store.run(run.run_id), sent.name)
     stored = done.outcomes == ("stored",)
     entry = done.entries[0] if stored else store.entries_by_key(run.run_id, sent.key)[0]
     return Delivered(entry, stored, tuple(open_waits(rows, sent.name, sent.correlation)))
 
 
-def takes_none(run: Run) -> WrongState:
-    text = f"Run {run.run_id} takes no events: {how_it_ended(run)}. Nothing was stored."
+def takes_none(store: Store, run: Run, name: str) -> WrongState:
+    instead = shlex.join(("signal", RUN, name))
+    text = f"Run {run.run_id} takes no events: {how_it_ended(store, run, instead)}. Nothing was stored."
     return WrongState(text, run=run.run_id, status=run.status)
 
 

@@ -86,7 +86,12 @@ class NoticesSection(Section):
 class RetentionSection(Section):
     older_than: Annotated[str, AfterValidator(is_span)] = ""
     """Empty: runs stay."""
-    statuses: list[Literal["finished", "failed", "cancelled"]] = ["finished", "failed", "cancelled"]
+    statuses: list[Literal["finished", "failed", "cancelled", "continued"]] = [
+        "finished",
+        "failed",
+        "cancelled",
+        "continued",
+    ]
 
 
 class SecretsSection(Section):

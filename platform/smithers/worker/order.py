@@ -25,6 +25,8 @@ class Order:
     """The name of the workflow that the file must hold; empty for any."""
     resume: bool = False
     """Go on with a run that is there, instead of making one."""
+    onward: bool = False
+    """With `resume`: of a run that has continued as new, go on with the last one that goes on for it."""
     follow: bool = False
     """Let the run follow the code as it is now."""
     pinned: bool = False

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from smithers.engine.entry import EndedRun, Fact, Json, OpenRun
-from smithers.engine.state import FINAL
+from smithers.engine.state import CONTINUED, FINAL
 from smithers.errors import WorkflowFileError, WrongState
 from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.records import Append, Run
+from smithers.store.successors import last_of
 from smithers.views.children import children
+from smithers.views.ended import has_ended
 from smithers.views.plan_text import told_difference
 from smithers.worker.kept import is_on_disk, keep
 from smithers.worker.new_run import Request, checked, create, with_defaults
@@ -58,7 +60,10 @@ def prepare(project: Project, order: Order) -> Prepared:
 
 
 def started(project: Project, order: Order) -> Prepared:
-    """A new run, or the one of the same idempotency key. Raises `AuthoringError` and `InputError` with nothing made."""
+    """A new run, or the one of the same idempotency key, or the last that goes on for that one.
+
+    Raises `AuthoringError` and `InputError` with nothing made.
+    """
     request = Request(
         order.file,
         order.input,
@@ -71,7 +76,7 @@ def started(project: Project, order: Order) -> Prepared:
     code, input = checked(request)
     store = open_store(project, create=True)
     try:
-        run = create(store, request, code, input)
+        run = last_of(store, create(store, request, code, input))
         if run.status in FINAL:
             code = None
         elif run.digest != code.digest:
@@ -86,8 +91,11 @@ def resumed(project: Project, order: Order) -> Prepared:
     store = open_store(project, create=False)
     try:
         run = store.run(order.run_id)
+        if order.onward:
+            run, order = onward(store, run, order)
+        refuse_continued(store, run)
         before = run.head
-        if run.status in ("finished", "cancelled"):
+        if run.status in FINAL and run.status != "failed":
             return Prepared(run.run_id, run.workflow, run.created_ms, run.head, None)
         chosen = code_of(store, run, order)
         code, notes = chosen.code, chosen.notes
@@ -100,6 +108,18 @@ def resumed(project: Project, order: Order) -> Prepared:
         return Prepared(run.run_id, run.workflow, run.created_ms, before, code, notes)
     finally:
         store.close()
+
+
+def onward(store: Store, run: Run, order: Order) -> tuple[Run, Order]:
+    """The last run that goes on for this one, and the order for that."""
+    now = last_of(store, run)
+    return now, replace(order, run_id=now.run_id)
+
+
+def refuse_continued(store: Store, run: Run) -> None:
+    """Raises `WrongState` for a run that another one goes on for."""
+    if run.status == CONTINUED:
+        raise has_ended(store, run, f"Run {run.run_id} goes on no more", "up --resume RUN")
 
 
 @dataclass(frozen=True, slots=True)

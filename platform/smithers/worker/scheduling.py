@@ -12,6 +12,7 @@ from smithers.engine.entry import Json
 from smithers.engine.state import FINAL
 from smithers.errors import RunExists, ScheduleNotFound, SmithersError, WrongState
 from smithers.project import Project
+from smithers.store.successors import last_of
 from smithers.temporal.priorities import priority_of
 from smithers.worker.new_run import Request, checked, create, with_defaults
 
@@ -48,10 +49,11 @@ class Scheduler:
             self.store.note_start(name, at_ms, "", error.wire())
             raise
         self.store.note_start(name, at_ms, run.run_id, None)
-        if run.status in FINAL:
+        now = last_of(self.store, run)
+        if now.status in FINAL:
             return {}
-        about: Json = {"run": run.run_id, "workflow": run.workflow, "epoch": run.epoch}
-        return about | {"priority": priority_of(run)}
+        about: Json = {"run": now.run_id, "workflow": now.workflow, "epoch": now.epoch}
+        return about | {"priority": priority_of(now)}
 
     def run_for(self, schedule: Schedule, at_ms: int) -> Run:
         """The run of that time, made now or before. Raises what `up` would."""
@@ -72,7 +74,8 @@ class Scheduler:
         return run
 
     def is_over(self, run_id: str) -> bool:
-        return self.store.run(run_id).status in FINAL
+        """Whether the run is, and those that go on for it."""
+        return last_of(self.store, self.store.run(run_id)).status in FINAL
 
 
 def keep_for_schedules(server: KeepsServer, schedules: Sequence[Schedule]) -> None:

@@ -430,3 +430,24 @@ def test_a_script_runs_its_own_workflow_on_a_local_server_that_it_starts(tmp_pat
 
 
 LEAN = "print([name for name in ('temporalio', 'sqlalchemy', 'typer') if name in sys.modules])\n"
+
+
+@pytest.mark.feature("continueasnew.identity", "run.result.other")
+def test_a_result_is_that_of_the_last_run_of_a_chain(place: Place) -> None:
+    root, types = named(place, "chain"), list[str]()
+
+    async def use() -> tuple[Result, Result]:
+        async with await start(flow("onward"), {"n": 3}, run_id=root, **options(place)) as handle:
+            waits = await handle.result()
+            await handle.approve("check")
+            return waits, await handle.result(on_event=lambda event: types.append(event.type))
+
+    waits, result = go(place, use)
+
+    assert (waits.run_id, waits.status) == (f"{root}.g2", "waiting-approval")
+    assert (result.run_id, result.status, result.last) == (f"{root}.g2", "finished", {"n": 3})
+    assert types[-1] == "RunFinished"
+    with pytest.raises(WrongState, match=rf"as {root}.g2, which is finished: `smithers up --resume {root}.g2`"):
+        go(place, lambda: run(flow("onward"), run_id=root, resume=True, **options(place)))
+    with pytest.raises(WrongState, match="it has continued as new"):
+        go(place, lambda: run(flow("onward"), run_id=root, resume=True, pinned=True, **options(place)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ from smithers.engine.command import Command
 from smithers.engine.entry import Fact, OpenCommand, claim_key, ended_key
 from smithers.engine.inputs import check_input
 from smithers.engine.plan import Planner
+from smithers.engine.state import CONTINUED
 from smithers.flow.workflow import AnyWorkflow
 from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.interface import Store
 from smithers.store.records import Append, NewRun, PlanWrite
+from smithers.temporal.successors import successor
 
 
 @dataclass
@@ -70,12 +72,15 @@ class Stage:
         self.plan(run_id)
 
     def plan(self, run_id: str) -> None:
-        plan = Planner.build(self.workflows[run_id], run_id, self.store.entries(run_id)).plan()
+        planner = Planner.build(self.workflows[run_id], run_id, self.store.entries(run_id))
+        plan = planner.plan()
         if plan is not None:
             frame = Fact("frame", plan.key, plan.frame)
             write = PlanWrite(
                 plan.base, plan.covers, 0, frame, plan.commands, plan.closed, plan.nodes, plan.status, plan.error
             )
+            if plan.status == CONTINUED:
+                write = replace(write, successor=successor(self.store.run(run_id), planner.state))
             assert self.store.append(Append(run_id, plan=write)).planned
 
     def command(self, run_id: str, node: str) -> Command:

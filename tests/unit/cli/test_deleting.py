@@ -94,7 +94,7 @@ def test_a_status_that_ends_no_run_is_refused(stage: Stage):
 
     refused = stage.call("prune", "--older-than", "1d", "--status", "running", "--json")
 
-    assert "cancelled, failed, finished" in refused.error["message"]
+    assert "cancelled, continued, failed, finished" in refused.error["message"]
 
 
 def test_the_file_gets_smaller(stage: Stage):

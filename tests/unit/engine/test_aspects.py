@@ -395,7 +395,7 @@ def test_a_planner_that_starts_from_the_log_plans_the_same_within_budgets() -> N
         if warm is None or cold is None:
             continue
         assert told(warm) == told(cold), f"seed {seed}"
-        assert warm.status in ("finished", "failed", "cancelled"), f"seed {seed}"
+        assert warm.status in ("finished", "failed", "cancelled", "continued"), f"seed {seed}"
         refused += any("refused" in plan.frame for plan in warm.plans)
         held += any("charges" in plan.frame for plan in warm.plans)
     assert refused

@@ -50,6 +50,7 @@ from smithers.errors import AnswerRefused, SmithersError, WrongState
 from smithers.flow.workflow import AnyWorkflow, Workflow
 from smithers.testing.memory_run import InMemoryRun
 from tests.unit.engine.garnish import after, by_some, hidden, in_time, of_attempts
+from tests.unit.engine.onward import going_on
 from tests.unit.engine.overtaken import OvertakenRun
 
 
@@ -92,6 +93,10 @@ class Grower:
     dice: random.Random
     ids: int = 0
     tasks: list[str] = field(default_factory=list[str])
+    within: int = 0
+    """How many inline subflows and cleanups are around: nothing in them continues the run as new."""
+    onward: int = 0
+    """How many places continue the run as new."""
 
     def fresh(self, kind: str) -> str:
         self.ids += 1
@@ -164,7 +169,9 @@ class Grower:
     def a_inline(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         """What is grown in it reads what is in it, and is read by nothing outside."""
         id, dice, outside = self.fresh("sub"), self.dice, len(self.tasks)
+        self.within += 1
         inner = self.several(depth, ())
+        self.within -= 1
         self.tasks[outside:] = [id]
         props: dict[str, Any] = {
             "output": dice.choice([Out, Out, Even]),
@@ -280,6 +287,7 @@ class Grower:
 
     def a_sequence(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         inner, limit = self.several(depth, known), self.limit()
+        inner = going_on(self, inner, known, Out)
         return lambda ctx: Sequence(**limit)[(one(ctx) for one in inner)]
 
     def limit(self) -> dict[str, Any]:
@@ -314,8 +322,8 @@ class Grower:
 
     def a_parallel(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         inner, cap, fast = self.several(depth, known), self.dice.choice([None, 1, 2]), self.dice.random() < 0.3
-        limit = self.limit()
-        return lambda ctx: Parallel(max_concurrency=cap, fail_fast=fast, **limit)[(one(ctx) for one in inner)]
+        limit, lanes = self.limit(), going_on(self, inner, known, Out)
+        return lambda ctx: Parallel(max_concurrency=cap, fail_fast=fast, **limit)[(one(ctx) for one in lanes)]
 
     def a_merge(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         inner = self.several(depth, known)
@@ -371,7 +379,9 @@ class Grower:
     def a_guard(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         id, dice, inner = self.fresh("guard"), self.dice, self.several(depth, known)
         catch = self.grow(depth - 1, known) if dice.random() < 0.6 else None
+        self.within += 1
         finally_ = self.grow(depth - 1, known) if dice.random() < 0.6 else None
+        self.within -= 1
         codes: Any = dice.choice([None, None, ["TASK_FAILED"], ["OTHER"]]) if catch else None
         props = hidden(dice)
 
@@ -383,7 +393,9 @@ class Grower:
 
     def a_saga(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         id, actions = self.fresh("saga"), self.several(depth, known)
+        self.within += 1
         undoing = [self.grow(depth - 1, known) if self.dice.random() < 0.7 else None for _ in actions]
+        self.within -= 1
         policy: Any = self.dice.choice(["compensate", "compensate-and-fail", "fail"])
         props = hidden(self.dice)
 

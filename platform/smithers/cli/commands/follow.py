@@ -12,11 +12,14 @@ from smithers.cli.output import Form
 from smithers.cli.quiet import stdout_on_stderr
 from smithers.cli.session import Session, session
 from smithers.engine.entry import Json
+from smithers.engine.state import FINAL
 from smithers.errors import InputError, WrongState
+from smithers.views.ended import has_ended
 from smithers.worker.person import whoami
 from smithers.worker.ringing import carried_on, wake
 
 if TYPE_CHECKING:
+    from smithers.store.interface import Store
     from smithers.store.records import Run
 
 SHORT = 12
@@ -37,13 +40,13 @@ def command(
     """
     with session(form) as here:
         found = here.run(run)
-        refuse_over(found)
+        refuse_over(here.store, found)
         return moved(here, found, file, by or whoami(), asked="no" if dry_run else "yes" if yes else "")
 
 
-def refuse_over(run: Run) -> None:
-    if run.status in ("finished", "cancelled"):
-        raise WrongState(f"Run {run.run_id} is {run.status}: it follows no other code.", run_id=run.run_id)
+def refuse_over(store: Store, run: Run) -> None:
+    if run.status in FINAL and run.status != "failed":
+        raise has_ended(store, run, f"Run {run.run_id} follows no other code", "follow RUN")
     if run.status == "failed":
         raise WrongState(
             f"Run {run.run_id} has failed. `smithers up --resume {run.run_id} --follow` opens it again with the code "

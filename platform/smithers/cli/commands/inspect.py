@@ -18,7 +18,9 @@ from smithers.cli.views.why import waits_of
 from smithers.cli.views.why_text import told_reason
 from smithers.cli.watching import repeat
 from smithers.engine.frame import NodeRow
+from smithers.engine.state import FINAL
 from smithers.store.records import Run
+from smithers.store.successors import following
 from smithers.views.approvals import pending
 from smithers.views.asking import how_to_answer, request_wire, what_waits
 from smithers.views.children import ChildRun, as_seen, child_wire, children
@@ -60,6 +62,7 @@ def show(here: Session, run: Run, most: int) -> None:
         events = [event_wire(row) for row in open_events(nodes)]
         here.out.document(
             run_details(run)
+            | {"continuedAs": following(here.store, run.run_id) or None}
             | {"code": code_of(here.project, here.store, run).wire()}
             | {"input": input_of(here.store, run)}
             | {"paused": None if (pause := pause_of(here.store, run)) is None else pause.wire()}
@@ -105,7 +108,7 @@ def told_child(here: Session, child: ChildRun) -> list[str]:
 
 def head(here: Session, run: Run) -> list[str]:
     now = now_ms()
-    is_over = run.status in ("finished", "cancelled")
+    is_over = run.status in FINAL and run.status != "failed"
     code = run.digest[:SHORT] if is_over else code_of(here.project, here.store, run).text
     parent = run.parent
     above = [f"parent    {parent['run']}  (node {named(parent['node'], parent['iteration'])})"] if parent else []
@@ -113,12 +116,20 @@ def head(here: Session, run: Run) -> list[str]:
         f"run       {run.run_id}",
         f"workflow  {run.workflow}  ({run.source})",
         *above,
+        *chain(here, run),
         f"status    {run.status}",
         *([f"priority  {run.options['priority']}"] if "priority" in run.options else []),
         f"started   {local(run.created_ms)}  ({ago(run.created_ms, now)})",
         f"changed   {local(run.updated_ms)}  ({ago(run.updated_ms, now)})",
         f"code      {code}",
     ]
+
+
+def chain(here: Session, run: Run) -> list[str]:
+    """The runs before and behind one that continues as new."""
+    before, then = run.continues, following(here.store, run.run_id)
+    lines = [f"continues {before['run']}  (generation {before['generation']} of {before['root']})"] if before else []
+    return [*lines, *([f"goes on   as {then}"] if then else [])]
 
 
 def rows(nodes: list[NodeRow]) -> list[str]:

@@ -18,12 +18,12 @@ from smithers.cli.views.runs import run_wire
 from smithers.cli.views.steps import Step, step_of
 from smithers.cli.watching import repeat
 from smithers.engine.entry import Json
-from smithers.engine.state import OPEN_STATUSES
+from smithers.engine.state import FINAL, OPEN_STATUSES
 from smithers.errors import InputError
 from smithers.store.records import Run, Search
 from smithers.views.times import ago, now_ms
 
-ALL: Final = (*OPEN_STATUSES, "finished", "failed", "cancelled")
+ALL: Final = (*OPEN_STATUSES, *sorted(FINAL))
 
 
 def command(  # shape: parameters: one per option

@@ -62,7 +62,7 @@ def command(  # shape: parameters: one per option
         if follow and pinned:
             raise InputError("--follow goes on with the new code, --pinned with the old one: give one of them.")
         run_id = resumed_id(project, wanted)
-        order = Order(str(project.root), file or "", run_id, resume=True, follow=follow, pinned=pinned)
+        order = Order(str(project.root), file or "", run_id, resume=True, onward=stay, follow=follow, pinned=pinned)
     elif file is None:
         raise InputError("`smithers up` needs a workflow file, or --resume RUN.")
     elif follow or pinned:

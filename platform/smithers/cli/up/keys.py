@@ -90,6 +90,12 @@ class Dialogue:
     def back(self) -> None:
         self.verdict, self.note, self.choice = None, "", None
 
+    def forget(self) -> None:
+        """Questions of another run come from here on, which may be called as those before."""
+        self.asked = None
+        self.decided.clear()
+        self.back()
+
     def choose(self, char: str) -> None:
         digit = "123456789".find(char)
         if char in NO or (char in YES and self.mode in ("approve", "gate")):

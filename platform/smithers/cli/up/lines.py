@@ -30,6 +30,9 @@ class PlainScreen(Screen):
         self.start_ms = model.created_ms
         self.line(f"▶ {model.workflow} {model.run_id}")
 
+    def goes_on(self, model: RunModel) -> None:
+        self.line(f"▶ {model.workflow} {model.run_id}")
+
     def happened(self, model: RunModel, events: Sequence[Event]) -> None:
         for event in events:
             text = told(model, event)
@@ -66,10 +69,8 @@ def told(model: RunModel, event: Event) -> str:
     match event.type:
         case "RunFinished":
             return f"✓ finished in {span(event.at_ms - model.created_ms)}"
-        case "RunFailed":
-            return "✗ failed"
-        case "RunCancelled":
-            return "⊗ cancelled"
+        case "RunContinuedAsNew":
+            return f"↪ continues as {event.fields['newRunId']}"
         case "RunCancelRequested":
             return f"⊗ {event.fields.get('by') or 'somebody'} asked to cancel the run"
         case "RunPaused":
@@ -86,7 +87,10 @@ def told(model: RunModel, event: Event) -> str:
         case "RunStarted" if event.seq > 1:
             return "▶ goes on"
         case _:
-            return ""
+            return SHORT.get(event.type, "")
+
+
+SHORT: Final = {"RunFailed": "✗ failed", "RunCancelled": "⊗ cancelled"}
 
 
 DECIDED: Final = {

@@ -22,7 +22,7 @@ from smithers.views.times import clock, now_ms, span
 
 FRAME_S = 0.08
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-SAID = ("WorkerDied", "RenderFailed", "NodeFailed", "RunCancelRequested", "WorkflowReloaded")
+SAID = ("WorkerDied", "RenderFailed", "NodeFailed", "RunCancelRequested", "WorkflowReloaded", "RunContinuedAsNew")
 """Events that stay on the screen as lines above the picture; the rest is in it."""
 ACTIVE = ("running", "cancelling", *ASKED, QUEUED, "waiting-timer", "ready")
 
@@ -38,6 +38,9 @@ class LiveScreen(Screen):
 
     def begin(self, model: RunModel) -> None:
         self.live.start()
+        self.draw(model)
+
+    def goes_on(self, model: RunModel) -> None:
         self.draw(model)
 
     def happened(self, model: RunModel, events: Sequence[Event]) -> None:
@@ -70,7 +73,9 @@ class LiveScreen(Screen):
 
 def head(model: RunModel) -> Text:
     text = Text(no_wrap=True, overflow="ellipsis")
-    spinner = SPINNER[int(time.monotonic() * 12) % len(SPINNER)] if not model.is_over else SYMBOLS[model.status]
+    spinner = (
+        SPINNER[int(time.monotonic() * 12) % len(SPINNER)] if not model.is_over else SYMBOLS.get(model.status, " ")
+    )
     text.append(f"{spinner} ", COLOURS.get(model.status, ""))
     text.append(model.workflow, "bold")
     text.append(f"  {model.run_id}  ", "dim")

@@ -18,6 +18,10 @@ class Screen(ABC):
         """The run is known."""
 
     @abstractmethod
+    def goes_on(self, model: RunModel) -> None:
+        """From here on this run is shown, which goes on for the one before."""
+
+    @abstractmethod
     def happened(self, model: RunModel, events: Sequence[Event]) -> None: ...
 
     @abstractmethod

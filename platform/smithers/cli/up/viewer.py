@@ -24,7 +24,7 @@ from smithers.engine.answer import Answer
 from smithers.engine.chronicle import Event
 from smithers.engine.entry import Json
 from smithers.engine.state import PAUSED, QUEUED
-from smithers.errors import SmithersError, StoreUnavailable
+from smithers.errors import RunNotFound, SmithersError, StoreUnavailable
 from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.interface import Store
@@ -198,7 +198,7 @@ class Viewer:
         if data["after"]:
             self.model.describe(store.nodes(run.run_id))
             self.model.reader.status = run.status
-        self.order = replace(self.order, run_id=run.run_id, resume=True, follow=False, pinned=True)
+        self.order = replace(self.order, run_id=run.run_id, resume=True, onward=True, follow=False, pinned=True)
         if self.keyboard is not None:
             self.keyboard.open()
         self.screen.begin(self.model)
@@ -220,7 +220,25 @@ class Viewer:
             self.screen.happened(self.model, events)
         if any(event.type == "NodeFinished" for event in events):
             self.deaths.progress()
+        if self.model.goes_on_as:
+            self.go_on(self.store, self.model)
         self.screen.tick(self.model)
+
+    def go_on(self, store: Store, before: RunModel) -> None:
+        """Watches the run that goes on for the one before, unless it is deleted by now."""
+        try:
+            run = store.run(before.goes_on_as)
+        except RunNotFound:
+            before.goes_on_as = ""
+            return
+        except StoreUnavailable:
+            return
+        self.model = RunModel(run.run_id, run.workflow, run.created_ms)
+        self.order = replace(self.order, run_id=run.run_id)
+        self.line_position = -1
+        if self.dialogue is not None:
+            self.dialogue.forget()
+        self.screen.goes_on(self.model)
 
     def explain(self, store: Store, model: RunModel, events: list[Event]) -> None:
         """Fetches what a line about waiting needs: an approval's title, a timer's time."""
@@ -268,7 +286,7 @@ class Viewer:
         model = self.model
         if model is None:
             return None
-        if model.is_over:
+        if model.is_over and not model.goes_on_as:
             return self.left(exit_status(model.status))
         if self.should_leave(model):
             return self.left(WAITING)

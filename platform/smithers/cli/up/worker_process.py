@@ -25,6 +25,7 @@ from smithers.cli.status import FAILED
 from smithers.engine.entry import Json
 from smithers.errors import SmithersError
 from smithers.project import Project
+from smithers.store.successors import root_of
 from smithers.worker import loading, watchdog
 from smithers.worker.order import Order
 
@@ -132,7 +133,7 @@ def host(line: Line, project: Project, run_id: str, code: LoadedCode) -> None:
     with boot():
         worker.start()
     ring(worker, run_id)
-    drain_s = obey(line, worker, run_id)
+    drain_s = obey(line, worker)
     beside.ask_to_stop()
     worker.stop(drain_s)
     beside.close()
@@ -142,15 +143,16 @@ def host(line: Line, project: Project, run_id: str, code: LoadedCode) -> None:
 
 
 class Beside:
-    """Hosts the code that our run follows since we began, should somebody have it follow another one."""
+    """Hosts the code that our run, or one that goes on for it, follows since we began, should somebody have it follow
+    another one."""
 
     def __init__(self, worker: EmbeddedWorker, run_id: str) -> None:
         self.worker = worker
-        self.run_id = run_id
+        self.root = root_of(worker.store.run(run_id))
         self.hosted: HostedCodes | None = None
 
     def look(self, runs: Sequence[Run]) -> None:
-        ours = [run for run in runs if run.run_id == self.run_id]
+        ours = [run for run in runs if root_of(run) == self.root]
         if self.hosted is None and any(run.digest not in self.worker.codes for run in ours):
             from smithers.worker.hosted import HostedCodes
 
@@ -168,7 +170,7 @@ class Beside:
             self.hosted.close()
 
 
-def obey(line: Line, worker: EmbeddedWorker, run_id: str) -> float:
+def obey(line: Line, worker: EmbeddedWorker) -> float:
     """Serves until told to stop. Returns for how long tasks may go on, in seconds.
 
     A worker that ended by itself takes the process with it: whoever watches over that starts another one.
@@ -181,7 +183,7 @@ def obey(line: Line, worker: EmbeddedWorker, run_id: str) -> float:
         if "stop" in message:
             return float(message["stop"])
         if "ring" in message:
-            ring(worker, run_id)
+            ring(worker, message["ring"])
     raise SystemExit(FAILED)
 
 

@@ -39,6 +39,7 @@ SYMBOLS: Final = {
     "WorkflowReloaded": "⟳",
     "RunPaused": "⏸",
     "RunUnpaused": "→",
+    "RunContinuedAsNew": "↪",
 }
 MOST_TEXT: Final = 240
 """Of a field in a line (cli.evfmt.truncate)."""

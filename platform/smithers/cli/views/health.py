@@ -21,6 +21,7 @@ from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.interface import Store
 from smithers.store.records import Run, Schedule
+from smithers.store.successors import last_of
 from smithers.temporal.server.places import Places
 from smithers.views.children import seen_status
 from smithers.views.times import ago, now_ms, span
@@ -205,7 +206,7 @@ def last_runs(store: Store, schedules: Sequence[Schedule]) -> dict[str, Run]:
     found: dict[str, Run] = {}
     for schedule in schedules:
         with suppress(RunNotFound):
-            found |= {schedule.name: store.run(schedule.last_run)} if schedule.last_run else {}
+            found |= {schedule.name: last_of(store, store.run(schedule.last_run))} if schedule.last_run else {}
     return found
 
 

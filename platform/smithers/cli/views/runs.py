@@ -23,6 +23,8 @@ def run_wire(run: Run) -> Json:
         "status": run.status,
         "tags": run.tags,
         "parentRunId": run.parent["run"] if run.parent else None,
+        "continues": (run.continues or {}).get("run"),
+        "generation": (run.continues or {}).get("generation", 0),
         "createdAt": iso(run.created_ms),
         "updatedAt": iso(run.updated_ms),
         "error": run.error,

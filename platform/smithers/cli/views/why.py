@@ -17,6 +17,7 @@ from smithers.store.records import OpenCommandRow, Run
 from smithers.views.approvals import told_decision
 from smithers.views.attempts import Attempt, attempts_of
 from smithers.views.children import as_seen, child_of
+from smithers.views.ended import how_it_ended
 from smithers.views.held import held_back, held_node
 from smithers.views.limits import limits_of, timer_dues
 from smithers.views.nodes import named
@@ -54,6 +55,8 @@ def explain(store: Store, run: Run, *, has_worker: bool, code: RunCode | None = 
             return Why(run, f"It finished {ago(run.updated_ms, now_ms())} and waits for nothing.", ())
         case "cancelled":
             return Why(run, cancelled(store, run), ())
+        case "continued":
+            return Why(run, continued(store, run), ())
         case "failed":
             return Why(run, "It failed.", (failure(store, run),))
         case _:
@@ -229,6 +232,10 @@ def told_where(text: str, where: str) -> str:
 
 def tries(attempts: list[Attempt]) -> str:
     return f" after {len(attempts)} attempts" if len(attempts) > 1 else ""
+
+
+def continued(store: Store, run: Run) -> str:
+    return f"Nothing is waited for: {how_it_ended(store, run, 'why RUN')}."
 
 
 def cancelled(store: Store, run: Run) -> str:
