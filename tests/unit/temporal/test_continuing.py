@@ -4,20 +4,25 @@ what is told."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from smithers import Child, Context, ContinueAsNew, Sequence, Task, call, workflow
+from smithers import Child, Context, ContinueAsNew, Sequence, Subflow, Task, call, workflow
 from smithers.engine.chronicle import Event, Reader
+from smithers.engine.entry import EndedRun, Fact, OpenRun
 from smithers.engine.inbox import Sent
+from smithers.flow.workflow import AnyWorkflow
 from smithers.store.memory import MemoryStore
 from smithers.store.records import Append, Appended, NewRun
 from smithers.store.successors import following, last_of
+from smithers.temporal import facts
 from smithers.temporal.order import FETCH, Order
-from tests.unit.temporal.conftest import DIGEST, Yard
+from smithers.temporal.plans import Plans
+from tests.unit.temporal.conftest import CODE, DIGEST, Yard
 
 
 class Out(BaseModel):
@@ -36,6 +41,26 @@ def endless(ctx: Context[Any]) -> Child:
 @workflow
 def idle(ctx: Context[Any]) -> Child:
     return ContinueAsNew()
+
+
+@workflow
+def twice(ctx: Context[Any]) -> Child:
+    """Two runs."""
+    return Sequence[Task("a", output=Out)[call(work, ctx.generation)], None if ctx.generation else ContinueAsNew()]
+
+
+@workflow
+def above(ctx: Context[Any]) -> Child:
+    return Subflow("sub", workflow=twice, output=Out)
+
+
+@dataclass
+class Code:
+    workflow: AnyWorkflow
+    digest: str = DIGEST
+
+    def resolve(self, name: str) -> Any:
+        return globals()[name.partition(":")[2]]
 
 
 @pytest.fixture
@@ -136,3 +161,80 @@ def test_a_child_has_the_time_that_is_left(yard: Yard) -> None:
     other = yard.store.run(following(yard.store, "r"))
     assert other.parent == parent
     assert 3_500_000 < other.options["timeout_ms"] <= 3_600_000
+
+
+# Chains of child runs
+
+FIRST, LAST = "r.sub.1", "r.sub.1.g1"
+
+
+def work_on(yard: Yard, run: str, epoch: int = 1, error: str = "") -> None:
+    """Has the run's open task done, or fail."""
+    yard.deliver(Order(run, FETCH, epoch, 1000 * epoch))
+    command = next(row.command for row in yard.store.open_commands(run) if row.command.kind == "run")
+    if not error:
+        yard.deliver(Order(run, command.n, epoch, 1000 * epoch, code=CODE))
+        return
+    failure = {"outcome": "failed", "error": {"code": "TASK_FAILED", "message": error, "retryable": False}, "ms": 0}
+    yard.store.append(Append(run, (facts.ended(command, failure),)))
+    yard.deliver(Order(run, FETCH, epoch, 1000 * epoch))
+
+
+@pytest.fixture
+def chained(yard: Yard) -> Yard:
+    """The child has continued as new."""
+    yard.codes[CODE] = Plans(yard.store, Code(above), render_s=5)
+    yard.store.create_run(NewRun("r", above.name, {}, DIGEST, "flow.py"))
+    yard.fetch()
+    yard.step(1)
+    work_on(yard, FIRST)
+    return yard
+
+
+@pytest.mark.feature("subflow.lineage")
+def test_a_parent_hears_of_the_end_of_a_chain_and_of_nothing_before(chained: Yard) -> None:
+    assert [entry.kind for entry in chained.store.entries("r")] == ["started", "frame", "launched"]
+    assert (chained.rung[-1], chained.store.run("r").status) == (LAST, "running")
+    work_on(chained, LAST)
+
+    (ended,) = [entry for entry in chained.store.entries("r") if entry.kind == "ended"]
+    assert (ended.data["run"], ended.data["output"], chained.rung[-1]) == (LAST, {"n": 1}, "r")
+    assert chained.fetch().done == "finished"
+    assert [(one.run_id, one.status) for one in chained.store.children("r")] == [
+        (FIRST, "continued"),
+        (LAST, "finished"),
+    ]
+
+
+def test_a_resumed_parent_goes_on_with_the_last_of_a_chain(chained: Yard) -> None:
+    work_on(chained, LAST, error="no")
+    assert (chained.store.run(LAST).status, chained.fetch().done) == ("failed", "failed")
+    by_hand = Fact("resumed", "resumed:2", {"by": "x"}, EndedRun(("failed",)))
+    assert chained.store.append(Append("r", (by_hand,))).outcomes == ("stored",)
+    chained.deliver(Order("r", FETCH, 2, 2000))
+    again = next(row.command for row in chained.store.open_commands("r") if row.command.kind == "subflow")
+    chained.deliver(Order("r", again.n, 2, 2000, code=CODE))
+    assert (chained.rung[-1], chained.store.run(LAST).status) == (LAST, "running")
+
+    work_on(chained, LAST, epoch=2)
+    assert chained.deliver(Order("r", FETCH, 2, 2000)).done == "finished"
+    assert [one.run_id for one in chained.store.children("r")] == [FIRST, LAST]
+
+
+def test_a_stop_cancels_the_last_of_a_chain(chained: Yard) -> None:
+    chained.store.append(Append("r", (Fact("cancel", "cancel", {"by": "x", "reason": ""}, OpenRun()),)))
+    chained.fetch()
+    chained.step(2)
+
+    assert chained.store.entries_by_key(LAST, "cancel")
+    assert not chained.store.entries_by_key(FIRST, "cancel")
+    chained.deliver(Order(LAST, FETCH, 1, 1000))
+    assert (chained.store.run(LAST).status, chained.fetch().done) == ("cancelled", "cancelled")
+
+
+def test_a_fetch_of_the_parent_rings_the_last_of_a_chain(chained: Yard) -> None:
+    """The step that has launched the first one ended without an answer."""
+    chained.fetch(settle=(1,))
+
+    assert chained.rung[-1] == LAST
+    assert "settled" not in {entry.kind for entry in chained.store.entries("r")}
