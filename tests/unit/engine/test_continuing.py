@@ -14,6 +14,8 @@ from smithers import (
     ContinueAsNew,
     Loop,
     Parallel,
+    Saga,
+    SagaStep,
     Sequence,
     Subflow,
     Task,
@@ -28,7 +30,7 @@ from smithers import (
 from smithers.engine.handover import MOST_IDLE
 from smithers.errors import InvalidElement, RenderError
 from smithers.flow.continuing import ENVELOPE_BYTES, LARGEST_BYTES
-from smithers.testing import simulate
+from smithers.testing import fails, simulate
 from smithers.testing.memory_run import InMemoryRun
 from tests.flows.below import Counted, onward
 from tests.unit.engine.by_hand import at_work, number, start
@@ -161,6 +163,45 @@ def test_blocks_clean_up_before_the_other_run_begins(run: Any) -> None:
 
     assert [one.status for one in ended.before] == ["continued"]
     assert (ended.status, ended.started) == ("finished", ["work", "sweep", "work", "sweep"])
+
+
+def test_a_cleanup_that_fails_shows_and_does_not_hold_it_up(run: Any) -> None:
+    def render(ctx: Context[Any]) -> Child:
+        onward = None if ctx.generation else ContinueAsNew()
+        return TryCatchFinally(id="try", finally_=task("sweep", retries=0))[task("work"), onward]
+
+    ended = run(render, results={"sweep": [fails(), Out()]})
+
+    (before,) = ended.before
+    assert (before.status, state_of(before, "sweep")) == ("continued", "failed")
+    assert (ended.status, ended.state("sweep")) == ("finished", "finished")
+
+
+def test_a_saga_around_it_is_undone_and_one_before_it_is_not(run: Any) -> None:
+    def saga(ctx: Context[Any]) -> Child:
+        step = SagaStep("one", compensation=task(f"undo-{ctx.generation}"))[task(f"do-{ctx.generation}")]
+        match ctx.generation:
+            case 0:
+                return Saga[step, SagaStep("two")[ContinueAsNew()]]
+            case 1:
+                return Sequence[Saga[step], ContinueAsNew()]
+            case _:
+                return task("last")
+
+    assert run(saga).started == ["do-0", "undo-0", "do-1", "last"]
+
+
+def test_what_has_failed_beside_it_fails_the_run(run: Any) -> None:
+    def render(ctx: Context[Any]) -> Child:
+        def onward() -> Child:
+            return ContinueAsNew() if ctx.output(Out, "ok") else None
+
+        failing = Sequence[task("early"), task("bad", retries=0, depends_on=("early",))]
+        return Sequence[Parallel[failing, task("ok")], onward]
+
+    ended = run(render, results={"bad": fails()})
+
+    assert (ended.status, ended.before, (ended.error or {})["code"]) == ("failed", [], "TASK_FAILED")
 
 
 @pytest.mark.feature("continueasnew.state")
