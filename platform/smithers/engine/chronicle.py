@@ -310,7 +310,7 @@ def retried(entry: Entry) -> Event:
 def continued(entry: Entry) -> Event:
     data = entry.data
     told = {"newRunId": data["run"], "iteration": str(data["generation"])}
-    told |= {"carriedStateSize": data["bytes"], "ancestryDepth": data["depth"]}
+    told |= {"carriedStateSize": data["bytes"]} | ({"ancestryDepth": data["depth"]} if data["depth"] > 1 else {})
     return Event(entry.seq, entry.at_ms, "RunContinuedAsNew", fields=told)
 
 

@@ -46,7 +46,7 @@ def hand_over(advance: Advance, leaf: Leaf) -> None:
     assert isinstance(element, ContinueAsNew)
     check_work(tree.state, element)
     place: Json = {"node": element.id, "iteration": leaf.scope.iteration}
-    changes.handover = {**place, "state": element.state, "bytes": element.size_bytes}
+    changes.handover = {**place, "state": element.state, "bytes": element.size_bytes, "idle": idle(tree.state)}
     fold.hand_over(tree.state, changes.handover)
     for beginning in (changes.candidates, changes.admitted, changes.timers, changes.asked, changes.waits):
         beginning.clear()
@@ -74,12 +74,13 @@ def idle(state: State) -> int:
 
 def link(state: State) -> Json:
     """`continues` of the run that goes on for this one."""
+    assert state.handover is not None
     before = state.continues or {}
     return {
         "run": state.run_id,
         "root": before.get("root", state.run_id),
         "generation": before.get("generation", 0) + 1,
-        "idle": idle(state),
+        "idle": state.handover["idle"],
     }
 
 

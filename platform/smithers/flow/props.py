@@ -15,7 +15,7 @@ from smithers.flow.where import author_line, show
 
 INSTEAD: Final = {
     "every": "a timer fires once. Put it in a Loop, or start runs with `smithers cron`.",
-    "continue_as_new_every": "a loop needs none: it goes on for as long as it likes, in one run.",
+    "continue_as_new_every": "give the loop max_iterations, and put ContinueAsNew(state) behind it in a Sequence.",
     "async": "`async` is a word of Python's own: write async_=True.",
 }
 """Properties that are not there on purpose, and what to do."""

@@ -96,7 +96,7 @@ def go_on(connection: Connection, request: Launch, now_ms: int, code: int) -> La
     continues: Json = first.get("continues") or {}
     root: str = continues.get("root", request.goes_on)
     log = last_of_chain(connection, root, request.goes_on, now_ms, code)
-    if log.status == "cancelled":
+    if log.status in ("cancelled", CONTINUED):
         return None
     if log.status == "failed":
         data: Json = {"by": "its parent", "epoch": log.epoch + 1}
@@ -113,10 +113,14 @@ def go_on(connection: Connection, request: Launch, now_ms: int, code: int) -> La
 
 
 def last_of_chain(connection: Connection, root: str, run_id: str, now_ms: int, code: int) -> Log:
-    """The run that goes on for the one that was launched, locked: it may continue as new until then."""
+    """The run that goes on for the one that was launched, locked: it may continue as new until then. One that has
+    continued is the last where those after it are deleted."""
     log = Log(connection, run_id, now_ms, code)
     while log.status == CONTINUED:
-        log = Log(connection, last_marked(connection, root), now_ms, code)
+        last = last_marked(connection, root)
+        if last in (log.run_id, root):
+            break
+        log = Log(connection, last, now_ms, code)
     return log
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,21 @@ def test_hello_greets() -> None:
     greeted = simulate(code.workflow, {"name": "Ada"})
 
     assert greeted.output(code.resolve("smithers_workflow_hello:Greeting"), "greet").text == "Hello, Ada!"
+
+
+@pytest.mark.feature("continueasnew.after-loop", "continueasnew.state")
+def test_a_file_is_looked_for_in_as_many_runs_as_it_takes(tmp_path: Path) -> None:
+    code = load(EXAMPLES / "wait_for_file.py")
+    looked, file = code.resolve("smithers_workflow_wait_for_file:Looked"), tmp_path / "done.txt"
+    input = {"path": str(file), "looks": 3}
+
+    waiting = simulate(code.workflow, input, rebuild=True, runs=4)
+    assert (waiting.status, len(waiting.before)) == ("continued", 3)
+    assert waiting.output(looked, "look", "2").times == 12
+    assert timedelta(seconds=12 * 2) <= waiting.elapsed < timedelta(seconds=12 * 2 + 1)
+    file.write_text("abc")
+    found = simulate(code.workflow, input, rebuild=True)
+    assert (found.status, found.before, found.output(looked, "look", "0").bytes) == ("finished", [], 3)
 
 
 def test_notes_are_read_drafted_approved_and_written(release: LoadedCode, repo: Path, commit: Commit) -> None:
