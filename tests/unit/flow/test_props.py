@@ -230,3 +230,9 @@ def test_labels_have_defaults() -> None:
     assert WaitForEvent("w", event="paid", output=Out).label == "wait:paid"
     assert Signal("s", output=Out).label == "signal:s"
     assert Task("t", output=Out).label == ""
+
+
+@pytest.mark.parametrize("prop", ["continue_as_new_every", "continueAsNewEvery"])
+def test_a_loop_that_hands_over_is_shown_how(prop: str) -> None:
+    with pytest.raises(WrongProperty, match=r"give the loop max_iterations, and put ContinueAsNew\(state\) behind it"):
+        wrong.Loop("pages", until=False, **{prop: 100})
