@@ -22,7 +22,8 @@ from smithers.worker.unused import Unused, remove_unused, unused
 def command(
     older_than: Annotated[str, typer.Option("--older-than", metavar="TIME", help="Such as 30d: ended longer ago.")],
     statuses: Annotated[
-        list[str] | None, typer.Option("--status", help="finished, failed or cancelled; may be repeated. Default: all.")
+        list[str] | None,
+        typer.Option("--status", help="finished, failed, cancelled or continued; may be repeated. Default: all."),
     ] = None,
     workflow: Annotated[str, typer.Option("--workflow", help="Only runs of this one.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show which runs these are.")] = False,
