@@ -227,8 +227,10 @@ class Planner:
     def forget_unseen(self) -> None:
         """What was mounted where nothing begins any more, and nobody has seen, is not told. What this plan has ended
         before that is told."""
-        seen = self.state.nodes.keys() | self.advance.changes.final.keys()
-        self.tree.fresh = [leaf for leaf in self.tree.fresh if leaf.key in seen or not leaf.is_halted]
+        seen, final = self.state.nodes, self.advance.changes.final
+        self.tree.fresh = [
+            leaf for leaf in self.tree.fresh if leaf.key in seen or leaf.key in final or not leaf.is_halted
+        ]
 
     def leave(self) -> None:
         """Ends what has begun: the run is cancelled, or hands over."""

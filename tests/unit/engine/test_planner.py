@@ -5,15 +5,19 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from pydantic_core import from_json, to_json
 
+from smithers import Loop, Task
 from smithers.engine.entry import Entry
 from smithers.engine.plan import Outdated, Planner
+from smithers.engine.state import NodeMemory
 from smithers.errors import SmithersError
 from smithers.testing import InMemoryRun
-from tests.unit.engine.trees import grown_workflow, happen
+from tests.unit.engine.by_hand import number, start
+from tests.unit.engine.trees import Out, grown_workflow, happen
 
 
 def as_stored(entries: list[Entry]) -> list[Entry]:
@@ -74,3 +78,31 @@ def test_a_frame_that_cannot_be_planned_again_makes_a_planner_outdated() -> None
 
     with pytest.raises(Outdated):
         planner.apply([other])
+
+
+class Counted(dict[str, NodeMemory]):
+    """Notes whenever somebody goes through all of it."""
+
+    looks: int = 0
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("keys", "values", "items"):
+            self.looks += 1
+        return super().__getattribute__(name)
+
+    def __iter__(self) -> Iterator[str]:
+        self.looks += 1
+        return super().__iter__()
+
+
+def test_a_pass_costs_the_same_however_many_were_before() -> None:
+    run = start(Loop("l", until=lambda: False, max_iterations=None)[Task("a", output=Out)[Out]])
+    for _ in range(3):
+        run.finish(number(run, "a"), Out())
+    nodes = Counted(run.planner.state.nodes)
+    run.planner.state.nodes = nodes
+    for _ in range(3):
+        run.finish(number(run, "a"), Out())
+
+    assert sorted(nodes) == [f"a:{turn}" for turn in range(7)]
+    assert nodes.looks == 1, "by this test alone"
