@@ -21,8 +21,8 @@ from smithers.temporal.resting import collector_rests
 
 log = logging.getLogger(__name__)
 EVERY: Final = 2000
-NODES_PER_ENTRY: Final = 3
-"""A run with many nodes: its log must have grown by an entry for each three of them."""
+NODES_PER_ENTRY: Final = 5
+"""A run with many nodes: its log must have grown by an entry for each five of them."""
 
 
 class Snapshots:
