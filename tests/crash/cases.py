@@ -206,9 +206,10 @@ def differences(undisturbed: Outcome, crashed: Outcome) -> list[str]:
         old, new = getattr(was, name), getattr(now, name)
         if old != new:
             found.append(f"{name}: {told(old, new)}")
-    if lost := was.commands - now.commands:
+    settled = crashed.settled - undisturbed.settled
+    if (lost := was.commands - now.commands).total() > max(-settled, 0):
         found.append(f"commands that were never given: {dict(lost)}")
-    if (more := now.commands - was.commands).total() > crashed.settled - undisturbed.settled:
+    if (more := now.commands - was.commands).total() > max(settled, 0):
         found.append(f"commands that were given again, though {crashed.settled} were settled: {dict(more)}")
     return found
 
