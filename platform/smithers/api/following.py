@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from smithers.engine.chronicle import Event
-from smithers.errors import RunNotFound, StoreUnavailable
 from smithers.store.interface import Store
 from smithers.views.children import waits_for_people
-from smithers.views.model import CODE, RUNNING, RunModel
+from smithers.views.model import CODE, RUNNING, RunModel, next_model
 from smithers.views.rendering import render_failure
 
 PAGE: Final = 5000
@@ -44,16 +43,10 @@ class Following:
 
     def go_on(self) -> bool:
         """Follows the run that goes on for this one, if it has continued as new; not if that is deleted by now."""
-        if not self.model.goes_on_as:
+        model = next_model(self.store, self.model)
+        if model is None:
             return False
-        try:
-            run = self.store.run(self.model.goes_on_as)
-        except StoreUnavailable:
-            return False
-        except RunNotFound:
-            self.model.goes_on_as = ""
-            return False
-        self.model, self.after = RunModel(run.run_id, run.workflow, run.created_ms), 0
+        self.model, self.after = model, 0
         return True
 
     @property

@@ -15,13 +15,11 @@ from typing import Final
 from smithers.engine.entry import Entry, Json, node_key, split_node_key
 from smithers.engine.fold import fold, reset_keys
 from smithers.engine.stages import FIRST
-from smithers.engine.state import CONTINUED, OPEN_STATES, TURN_WANTED, NodeMemory, State
+from smithers.engine.state import CLOSED, OPEN_STATES, TURN_WANTED, NodeMemory, State
 from smithers.errors import NodeNotFound, WrongState
 
 OVER: Final = ("finished", "failed", "cancelled", "skipped")
 NOT_BEGUN: Final = ("", "pending", "unmounted", "cancelling")
-FINAL: Final = ("finished", "cancelled", CONTINUED)
-"""Runs that nothing is run again in."""
 INSTEAD: Final = ". Retry what comes after the block, or start another run"
 
 
@@ -71,7 +69,7 @@ def over(state: State, key: str) -> None:
     memory = state.nodes.get(key)
     if memory is None:
         raise NodeNotFound(f"Run {state.run_id} has no node {told(key)}.", node=node)
-    if state.status in FINAL:
+    if state.status in CLOSED:
         raise WrongState(
             f"Run {state.run_id} is {state.status}, which is final. Only open and failed runs go on.",
             status=state.status,

@@ -14,6 +14,10 @@ CONTINUED: Final = "continued"
 """Status of a run that has ended, and that another run goes on for."""
 FINAL: Final = frozenset({"finished", "failed", "cancelled", CONTINUED})
 """Statuses of a run that has ended."""
+CLOSED: Final = FINAL - {"failed"}
+"""Those after which nothing of a run goes on again."""
+MOST_IN_FLIGHT: Final = 100
+"""Tasks of one run, where its options do not say."""
 ASKED: Final = ("waiting-approval", "waiting-event")
 """Of a node: it waits for what somebody outside says or sends. Of a run: nothing is at work, and some node does."""
 QUEUED: Final = "waiting-queue"
@@ -201,3 +205,8 @@ class State:
 def path_of(iteration: str) -> Path:
     """`"2.1"` as numbers; `""`, outside of loops, as the empty path."""
     return tuple(int(part) for part in iteration.split(".")) if iteration else ()
+
+
+def most_in_flight(options: Json) -> int:
+    """How many tasks of a run with these options may be in flight at once."""
+    return int(options.get("max_in_flight") or MOST_IN_FLIGHT)

@@ -46,7 +46,7 @@ from smithers.engine.reads import Reads, Skipped, Suspended
 from smithers.engine.scope import OUTSIDE
 from smithers.engine.stage_bodies import body_of_stage, stage_scope
 from smithers.engine.stages import first_record, holds, is_shielded
-from smithers.engine.state import State
+from smithers.engine.state import State, most_in_flight
 from smithers.engine.steady import check_steady
 from smithers.engine.subflows import checked, run_name
 from smithers.errors import InvalidElement, RenderError, SmithersError
@@ -131,7 +131,7 @@ class Tree:
         return "" if found is None and node_key(node, "") in self.state.nodes else found
 
     def put_up_root(self) -> None:
-        most = int(self.state.options.get("max_in_flight") or 100)
+        most = most_in_flight(self.state.options)
         self.root = PartGroup(
             None, 0, OUTSIDE, function=lambda: root_of(self.workflow, self), where=self.workflow.where, cap=most
         )

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, get_args
 from pydantic import BaseModel
 
 from smithers.flow.asked import Asked, check_newcomers, check_people
-from smithers.flow.element import Child, Written, check_id, check_json, check_not_async, check_upstream
+from smithers.flow.element import Child, Written, check_id, check_json, check_not_async, check_upstream, is_count
 from smithers.flow.policy import UNLIMITED, Duration, duration
 from smithers.flow.where import invalid
 
@@ -74,13 +74,12 @@ class AutoApprove(metaclass=Written):
     """Whether the approval is shown as an event of its own, `ApprovalAutoApproved`."""
 
     def __post_init__(self) -> None:
-        after: Any = self.after
-        if after is not None and (isinstance(after, bool) or not isinstance(after, int) or after < 1):
-            raise invalid(f"AutoApprove(after={after!r}): give the number of approvals in a row, 1 or more.")
+        if not (self.after is None or is_count(self.after)):
+            raise invalid(f"AutoApprove(after={self.after!r}): give the number of approvals in a row, 1 or more.")
         if not (isinstance(self.condition, bool) or callable(self.condition)):
             raise invalid(f"AutoApprove(condition={self.condition!r:.60}): give True or False, or a function.")
         check_not_async(self.condition, "AutoApprove(condition=...)")
-        if after is None and self.condition is False:
+        if self.after is None and self.condition is False:
             raise invalid("AutoApprove() never approves: say when, with after or condition.")
 
 
@@ -200,9 +199,8 @@ def check_options(approval: Approval, what: str) -> None:
 
 
 def check_quorum(approval: Approval, what: str) -> None:
-    quorum: Any = approval.quorum
-    if isinstance(quorum, bool) or not isinstance(quorum, int) or quorum < 1:
-        raise invalid(f"{what}: quorum={quorum!r}: give the number of people who must approve, 1 or more.")
+    if not is_count(approval.quorum):
+        raise invalid(f"{what}: quorum={approval.quorum!r}: give the number of people who must approve, 1 or more.")
     if approval.quorum > 1 and approval.mode != "approve":
         raise invalid(f"{what}: quorum={approval.quorum} needs mode='approve': choices are not counted.")
     if approval.allowed_users is not None and len(set(approval.allowed_users)) < approval.quorum:

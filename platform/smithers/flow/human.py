@@ -12,7 +12,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 
 from smithers.flow.approval import check_timeout, check_word
 from smithers.flow.asked import Asked, check_newcomers, check_people
-from smithers.flow.element import Child, check_id, check_json, check_upstream
+from smithers.flow.element import Child, check_id, check_json, check_upstream, is_count
 from smithers.flow.policy import Duration
 from smithers.flow.stored import secrets_of
 from smithers.flow.task import is_model
@@ -64,9 +64,8 @@ class HumanTask(Asked, Generic[M]):
             raise invalid(f"{what}: output={self.output!r} is not a pydantic model class.")
         if not isinstance(self.prompt, str) or not self.prompt.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
             raise invalid(f"{what}: prompt={self.prompt!r}: say in words what the person is to do.")
-        attempts: Any = self.max_attempts
-        if isinstance(attempts, bool) or not isinstance(attempts, int) or attempts < 1:
-            raise invalid(f"{what}: max_attempts={attempts!r}: give 1 or more.")
+        if not is_count(self.max_attempts):
+            raise invalid(f"{what}: max_attempts={self.max_attempts!r}: give 1 or more.")
         check_word(self.on_timeout, ("fail", "skip", "default"), f"{what}: on_timeout")
         check_default(self, what)
         check_people(self.allowed_users, f"{what}: allowed_users")

@@ -13,7 +13,7 @@ from smithers.flow.asked import Asked
 from smithers.flow.budget import Estimate
 from smithers.flow.cache import CachePolicy
 from smithers.flow.call import Call
-from smithers.flow.element import Child, Element, altered, captured, check_id, check_json, check_upstream
+from smithers.flow.element import Child, Element, captured, check_id, check_json, check_upstream, with_fields
 from smithers.flow.policy import UNLIMITED, Duration, RetryPolicy, duration
 from smithers.flow.queue import Queue, as_queue
 from smithers.flow.where import invalid
@@ -103,7 +103,7 @@ class Task(Asked, Generic[M]):
             raise invalid(f"Task({self.id!r}) has a body already.")
         if isinstance(body, BaseModel):
             check_static(self, body)
-            return altered(self, body=cast("M", body))
+            return with_fields(self, body=cast("M", body))
         if isinstance(body, str):
             raise invalid(f"Task({self.id!r}): a prompt needs an agent; without one the body is a function.")
         if isinstance(body, Element) or not (isinstance(body, Call) or callable(body)):
@@ -112,7 +112,7 @@ class Task(Asked, Generic[M]):
                 f"value of {self.output.__name__}."
             )
         bound = cast("Call[M]", body if isinstance(body, Call) else Call(body, (), {}))
-        written = altered(self, body=bound, captured=captured(bound.function))
+        written = with_fields(self, body=bound, captured=captured(bound.function))
         if written.cache is not None:
             check_cache(written, written.cache)
         return written

@@ -32,6 +32,7 @@ from smithers.engine.state import FINAL, PAUSED
 from smithers.errors import RunNotFound, StaleEpoch, StoreError
 from smithers.store import sql, successors
 from smithers.store.database import Connection, Cursor
+from smithers.store.making import NewRunTexts, prepare_run
 from smithers.store.marks import marks_of
 from smithers.store.records import Append, Appended, PlanWrite, Told
 from smithers.store.texts import Encoder, clean, decode, dumps
@@ -59,7 +60,7 @@ class PlanTexts:
     commands: tuple[_CommandRow, ...]
     nodes: tuple[_NodeRow, ...]
     error: str | None
-    successor: successors.SuccessorTexts | None
+    successor: NewRunTexts | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def _plan_texts(request: Append, encoder: Encoder) -> PlanTexts | None:
         tuple([(command, encoder.optional(command.payload)) for command in plan.commands]),
         tuple([(node, encoder.optional(node.kept)) for node in plan.nodes]),
         encoder.optional(plan.error),
-        None if plan.successor is None else successors.prepare(plan.successor, encoder),
+        None if plan.successor is None else prepare_run(plan.successor, encoder),
     )
 
 
@@ -452,7 +453,7 @@ def tell(parent: Log, told: Told, child: str, code: str = "") -> bool:
         return False
     n, attempt = found
     launched = parent.data_of(claim_key(told.node, told.iteration, attempt, 1))
-    if launched is None or (launched.get("root") or launched["run"]) != (told.root or child):
+    if launched is None or successors.root_launched(launched) != (told.root or child):
         return False
     data: Json = {"n": n, "node": told.node, "iteration": told.iteration, "attempt": attempt, **told.data}
     fact = Fact("ended", ended_key(told.node, told.iteration, attempt), data, OpenCommand(n))

@@ -17,8 +17,8 @@ from smithers.errors import RunExists, StaleEpoch
 from smithers.store import sql
 from smithers.store.appending import FINAL, Log, tell
 from smithers.store.database import Connection
-from smithers.store.marks import marks_of
-from smithers.store.records import Launch, Launched, Told, started
+from smithers.store.making import NewRunTexts, make_run, prepare_run
+from smithers.store.records import Launch, Launched, Told
 from smithers.store.successors import last_marked
 from smithers.store.texts import Encoder, decode, dumps
 
@@ -28,15 +28,15 @@ PLACE: Final = ("run", "node", "iteration")
 @dataclass(frozen=True, slots=True)
 class Prepared:
     request: Launch
-    text: str
-    """Of the child's first entry."""
+    texts: NewRunTexts
+    """Of the child."""
     encoder: Encoder
     code: int
 
 
 def prepare(request: Launch, code: int) -> Prepared:
     encoder = Encoder()
-    return Prepared(request, encoder.text(started(request.child)), encoder, code)
+    return Prepared(request, prepare_run(request.child, encoder), encoder, code)
 
 
 def launch(connection: Connection, prepared: Prepared, now_ms: int) -> Launched:
@@ -72,18 +72,13 @@ def launch(connection: Connection, prepared: Prepared, now_ms: int) -> Launched:
 def begin(connection: Connection, prepared: Prepared, now_ms: int) -> Launched:
     """A fresh run. Raises `RunExists` if its id is taken."""
     new = prepared.request.child
-    row = (new.run_id, new.workflow, new.digest, new.source, now_ms, now_ms, None)
-    made = connection.execute(sql.INSERT_RUN, row).fetchone()
-    if made is None:
+    if not make_run(connection, prepared.texts, now_ms):
         raise RunExists(
             f"There is a run {new.run_id!r} already, so the subflow cannot start one with this id. Cancel this run and "
             "start it under another id.",
             run_id=new.run_id,
         )
     prepared.encoder.write(connection)
-    first = (made[0] * sql.PER_RUN + 1, made[0], "started", "started", prepared.text, now_ms, 0)
-    connection.execute(sql.INSERT_ENTRY, first)
-    connection.executemany(sql.INSERT_MARK, [(name, value, made[0]) for name, value in marks_of(started(new))])
     return Launched(new.run_id)
 
 

@@ -24,7 +24,7 @@ from smithers.store.codes import Codes
 from smithers.store.database import Connection, Database, T
 from smithers.store.deleting import delete
 from smithers.store.interface import Store
-from smithers.store.marks import marks_of
+from smithers.store.making import make_run, prepare_run
 from smithers.store.records import (
     Append,
     Appended,
@@ -40,7 +40,6 @@ from smithers.store.records import (
     Search,
     Sources,
     Ticket,
-    started,
 )
 from smithers.store.searching import searched
 from smithers.store.texts import Encoder, clean, dumps, loads, read_blob
@@ -63,20 +62,12 @@ class SqlStore(Store):
 
     def create_run(self, new: NewRun) -> Run:
         encoder = Encoder()
-        first = started(new)
-        text, marks = encoder.text(first), marks_of(first)
+        texts = prepare_run(new, encoder)
 
         def work(connection: Connection) -> str:
-            now = self._now_ms()
-            row = (new.run_id, new.workflow, new.digest, new.source, now, now, new.idempotency_key or None)
-            made = connection.execute(sql.INSERT_RUN, row).fetchone()
-            if made is None:
+            if not make_run(connection, texts, self._now_ms()):
                 return _run_of_key(connection, new)
             encoder.write(connection)
-            connection.execute(
-                sql.INSERT_ENTRY, (made[0] * sql.PER_RUN + 1, made[0], "started", "started", text, now, 0)
-            )
-            connection.executemany(sql.INSERT_MARK, [(name, value, made[0]) for name, value in marks])
             return new.run_id
 
         if faults.armed:

@@ -8,39 +8,24 @@ number is put behind. `continued`, in the log of the run before, says which it i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain, count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from smithers.engine.entry import Entry, Json
+from smithers.engine.state import CONTINUED
 from smithers.store import sql
 from smithers.store.database import Connection
-from smithers.store.marks import CHAIN, LONGEST_NAME, marks_of, short
-from smithers.store.records import NewRun, Run, Search, started
-from smithers.store.texts import Encoder, dumps
+from smithers.store.making import NewRunTexts, make_run
+from smithers.store.marks import CHAIN, LONGEST_NAME, short
+from smithers.store.records import Run, Search
+from smithers.store.texts import dumps
 
 if TYPE_CHECKING:
     from smithers.store.appending import Log
     from smithers.store.interface import Store
 
-CONTINUED: Final = "continued"
 
-
-@dataclass(frozen=True, slots=True)
-class SuccessorTexts:
-    """What the other run's log begins with, as text."""
-
-    new: NewRun
-    entries: tuple[tuple[str, str, str], ...]
-    """Kind, key and data, in order."""
-
-
-def prepare(new: NewRun, encoder: Encoder) -> SuccessorTexts:
-    kept = [(fact.kind, fact.key, encoder.text(fact.data)) for fact in new.kept]
-    return SuccessorTexts(new, (("started", "started", encoder.text(started(new))), *kept))
-
-
-def succeed(log: Log, texts: SuccessorTexts, size_bytes: int, code: str) -> None:
+def succeed(log: Log, texts: NewRunTexts, size_bytes: int, code: str) -> None:
     """Makes the other run, and says so. Called behind the frame that ends this one."""
     run_id = begin(log.connection, texts, log.at_ms)
     link: Json = texts.new.continues or {}
@@ -50,24 +35,11 @@ def succeed(log: Log, texts: SuccessorTexts, size_bytes: int, code: str) -> None
     log.put(CONTINUED, CONTINUED, data, dumps(data).decode(), code)
 
 
-def begin(connection: Connection, texts: SuccessorTexts, now_ms: int) -> str:
+def begin(connection: Connection, texts: NewRunTexts, now_ms: int) -> str:
     """Returns the id of the run that is made."""
-    new = texts.new
-    ids = chain([new.run_id], (f"{new.run_id}-{number}" for number in count(2)))
-    run_id, run = next((run_id, run) for run_id in ids if (run := make(connection, run_id, new, now_ms)))
-    entries = enumerate(texts.entries, 1)
-    rows = [(run * sql.PER_RUN + seq, run, kind, key, text, now_ms, 0) for seq, (kind, key, text) in entries]
-    connection.executemany(sql.INSERT_ENTRY, rows)
-    connection.execute(sql.ADVANCE_RUN, (len(rows), 0, now_ms, run))
-    connection.executemany(sql.INSERT_MARK, [(name, value, run) for name, value in marks_of(started(new))])
-    return run_id
-
-
-def make(connection: Connection, run_id: str, new: NewRun, now_ms: int) -> int:
-    """The row's number; 0 where somebody has the id."""
-    row = (run_id, new.workflow, new.digest, new.source, now_ms, now_ms, None)
-    made: tuple[int] | None = connection.execute(sql.INSERT_RUN, row).fetchone()
-    return 0 if made is None else made[0]
+    wanted = texts.new.run_id
+    ids = chain([wanted], (f"{wanted}-{number}" for number in count(2)))
+    return next(run_id for run_id in ids if make_run(connection, texts, now_ms, run_id=run_id))
 
 
 def last_marked(connection: Connection, root: str) -> str:

@@ -12,11 +12,12 @@ import threading
 from typing import Final
 
 from smithers.engine.fold import VERSION
-from smithers.engine.snapshot import pack, unpack
+from smithers.engine.snapshot import pack
 from smithers.engine.state import State
 from smithers.errors import SmithersError
 from smithers.store.interface import Store
-from smithers.store.texts import dumps, loads
+from smithers.store.states import newest_state
+from smithers.store.texts import dumps
 from smithers.temporal.resting import collector_rests
 
 log = logging.getLogger(__name__)
@@ -36,15 +37,7 @@ class Snapshots:
 
     def load(self, run_id: str) -> State | None:
         """The newest one. None where there is none, or none that can be read: then the log is folded."""
-        found = self._store.snapshot(run_id, VERSION)
-        if found is None:
-            return None
-        try:
-            state = unpack(loads(found[1]))
-        except (KeyError, TypeError, ValueError) as error:
-            log.warning("the snapshot of run %r at %d cannot be read, folding its log: %s", run_id, found[0], error)
-            return None
-        return state if state.run_id == run_id and state.position == found[0] else None
+        return newest_state(self._store, run_id)
 
     def is_due(self, state: State, last: int) -> bool:
         """`last` is the position of the newest snapshot, 0 if there is none."""

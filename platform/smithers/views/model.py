@@ -9,6 +9,8 @@ from smithers.engine.chronicle import Event, Reader
 from smithers.engine.entry import Entry, Json, node_key
 from smithers.engine.frame import NodeRow
 from smithers.engine.state import ASKED, FINAL, PAUSED, QUEUED
+from smithers.errors import RunNotFound, StoreUnavailable
+from smithers.store.interface import Store
 
 STATES = {
     "NodePending": "pending",
@@ -149,3 +151,18 @@ class RunModel:
         if any(seen.due_ms for seen in self.in_state("waiting-event")):
             return False
         return self.status in ASKED and not self.in_state("waiting-timer", QUEUED, RUNNING)
+
+
+def next_model(store: Store, before: RunModel) -> RunModel | None:
+    """The run that goes on for one that has continued as new, not looked at yet. None while the store is away, and for
+    good where that run is deleted by now."""
+    if not before.goes_on_as:
+        return None
+    try:
+        run = store.run(before.goes_on_as)
+    except StoreUnavailable:
+        return None
+    except RunNotFound:
+        before.goes_on_as = ""
+        return None
+    return RunModel(run.run_id, run.workflow, run.created_ms)

@@ -13,21 +13,18 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from smithers.engine.entry import Json, node_key, split_node_key
-from smithers.engine.fold import VERSION, fold
+from smithers.engine.fold import fold
 from smithers.engine.frame import NodeRow
-from smithers.engine.snapshot import unpack
-from smithers.engine.state import OPEN_STATES, QUEUED, State
+from smithers.engine.state import OPEN_STATES, QUEUED, State, most_in_flight
 from smithers.flow.usage import usd
 from smithers.store.interface import Store
 from smithers.store.records import Run
-from smithers.store.texts import loads
+from smithers.store.states import newest_state
 from smithers.views.attempts import node_entries
 
 IN_FLIGHT: Final = ("running", "cancelling", QUEUED)
 """States of tasks that have a slot in the caps around them."""
 OVER: Final = ("finished", "skipped", "cancelled", "failed")
-MOST_IN_FLIGHT: Final = 100
-"""In a run whose options do not say."""
 STEP: Final = re.compile(r"([.|])(\d+)")
 RUN: Final = ""
 """Stands for the run, among the groups that have a cap."""
@@ -240,7 +237,7 @@ class Standing:
         """Innermost first."""
         for cap in around(row).get("caps", []):
             yield Cap(cap["group"], cap["most"], cap["kind"], cap["id"])
-        yield Cap(RUN, int(self.run.options.get("max_in_flight") or MOST_IN_FLIGHT))
+        yield Cap(RUN, most_in_flight(self.run.options))
 
     def holders(self, cap: Cap) -> list[NodeRow]:
         return self.holding.get(cap.group, [])
@@ -294,12 +291,5 @@ class Standing:
 
 def folded(store: Store, run_id: str) -> State:
     """From the newest snapshot, if there is one that can be read, and what has followed."""
-    found = store.snapshot(run_id, VERSION)
-    known: State | None = None
-    if found is not None:
-        try:
-            known = unpack(loads(found[1]))
-        except (KeyError, TypeError, ValueError):
-            known = None
-    known = known or State(run_id=run_id)
+    known = newest_state(store, run_id) or State(run_id=run_id)
     return fold(known, store.entries(run_id, after=known.position))

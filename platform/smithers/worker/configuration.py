@@ -33,6 +33,7 @@ from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from smithers.engine.state import MOST_IN_FLIGHT
 from smithers.errors import InputError
 from smithers.flow.queue import LONGEST_NAME
 from smithers.project import Project
@@ -73,7 +74,7 @@ class WorkerSection(Section):
 
 
 class RunsSection(Section):
-    max_in_flight: int = Field(default=100, ge=1, le=1000)
+    max_in_flight: int = Field(default=MOST_IN_FLIGHT, ge=1, le=1000)
 
 
 class NoticesSection(Section):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from smithers.engine.entry import EndedRun, Fact, Json, OpenRun
-from smithers.engine.state import CONTINUED, FINAL
+from smithers.engine.state import CLOSED, CONTINUED, FINAL
 from smithers.errors import WorkflowFileError, WrongState
 from smithers.project import Project
 from smithers.store import open_store
@@ -95,7 +95,7 @@ def resumed(project: Project, order: Order) -> Prepared:
             run, order = onward(store, run, order)
         refuse_continued(store, run)
         before = run.head
-        if run.status in FINAL and run.status != "failed":
+        if run.status in CLOSED:
             return Prepared(run.run_id, run.workflow, run.created_ms, run.head, None)
         chosen = code_of(store, run, order)
         code, notes = chosen.code, chosen.notes

@@ -12,7 +12,7 @@ from smithers.cli.output import Form
 from smithers.cli.quiet import stdout_on_stderr
 from smithers.cli.session import Session, session
 from smithers.engine.entry import Json
-from smithers.engine.state import FINAL
+from smithers.engine.state import CLOSED
 from smithers.errors import InputError, WrongState
 from smithers.views.ended import has_ended
 from smithers.worker.person import whoami
@@ -45,7 +45,7 @@ def command(
 
 
 def refuse_over(store: Store, run: Run) -> None:
-    if run.status in FINAL and run.status != "failed":
+    if run.status in CLOSED:
         raise has_ended(store, run, f"Run {run.run_id} follows no other code", "follow RUN")
     if run.status == "failed":
         raise WrongState(

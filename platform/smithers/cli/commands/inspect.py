@@ -18,7 +18,7 @@ from smithers.cli.views.why import waits_of
 from smithers.cli.views.why_text import told_reason
 from smithers.cli.watching import repeat
 from smithers.engine.frame import NodeRow
-from smithers.engine.state import FINAL
+from smithers.engine.state import CLOSED
 from smithers.store.records import Run
 from smithers.store.successors import following
 from smithers.views.approvals import pending
@@ -108,7 +108,7 @@ def told_child(here: Session, child: ChildRun) -> list[str]:
 
 def head(here: Session, run: Run) -> list[str]:
     now = now_ms()
-    is_over = run.status in FINAL and run.status != "failed"
+    is_over = run.status in CLOSED
     code = run.digest[:SHORT] if is_over else code_of(here.project, here.store, run).text
     parent = run.parent
     above = [f"parent    {parent['run']}  (node {named(parent['node'], parent['iteration'])})"] if parent else []

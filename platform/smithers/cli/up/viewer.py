@@ -24,13 +24,13 @@ from smithers.engine.answer import Answer
 from smithers.engine.chronicle import Event
 from smithers.engine.entry import Json
 from smithers.engine.state import PAUSED, QUEUED
-from smithers.errors import RunNotFound, SmithersError, StoreUnavailable
+from smithers.errors import SmithersError, StoreUnavailable
 from smithers.project import Project
 from smithers.store import open_store
 from smithers.store.interface import Store
 from smithers.views.approvals import decide
 from smithers.views.children import seen_status, waits_for_people
-from smithers.views.model import CODE, RUNNING, RunModel
+from smithers.views.model import CODE, RUNNING, RunModel, next_model
 from smithers.views.nodes import find_node, named
 from smithers.worker.order import Order
 from smithers.worker.person import whoami
@@ -220,21 +220,16 @@ class Viewer:
             self.screen.happened(self.model, events)
         if any(event.type == "NodeFinished" for event in events):
             self.deaths.progress()
-        if self.model.goes_on_as:
-            self.go_on(self.store, self.model)
+        self.go_on(self.store, self.model)
         self.screen.tick(self.model)
 
     def go_on(self, store: Store, before: RunModel) -> None:
         """Watches the run that goes on for the one before, unless it is deleted by now."""
-        try:
-            run = store.run(before.goes_on_as)
-        except RunNotFound:
-            before.goes_on_as = ""
+        model = next_model(store, before)
+        if model is None:
             return
-        except StoreUnavailable:
-            return
-        self.model = RunModel(run.run_id, run.workflow, run.created_ms)
-        self.order = replace(self.order, run_id=run.run_id)
+        self.model = model
+        self.order = replace(self.order, run_id=model.run_id)
         self.line_position = -1
         if self.dialogue is not None:
             self.dialogue.forget()
