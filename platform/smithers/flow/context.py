@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from smithers.errors import RenderError
+from smithers.flow.stored import read_back
 from smithers.flow.where import author_line, show
 
 I = TypeVar("I")  # noqa: E741  the input's type
@@ -104,7 +105,7 @@ class Context(Generic[I]):
         if found is None or found.payload is None:
             return None
         try:
-            return model.model_validate(found.payload)
+            return read_back(model, found.payload)
         except ValidationError as error:
             first = error.errors()[0]
             raise RenderError(

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from smithers import (
     Child,
@@ -221,6 +221,26 @@ def test_state_is_read_as_a_model_and_as_what_it_is(run: Any) -> None:
     first, second, _ = ids(ended)
     told = ended.output(Told, "tell")
     assert told == Told(payload=carried, before=second, root=first, generation=2)
+
+
+class Strict(BaseModel, strict=True):
+    """A model that its own JSON does not fit, read as Python values and by its aliases alone."""
+
+    pages: tuple[int, ...] = Field(default=(), alias="pagesSeen")
+    since: timedelta = timedelta()
+
+
+@pytest.mark.feature("continueasnew.state")
+def test_a_strict_model_with_aliases_is_carried(run: Any) -> None:
+    written = Strict(pagesSeen=(1, 2), since=timedelta(hours=1))
+
+    def render(ctx: Context[Any]) -> Child:
+        assert ctx.carried(Strict) == (written if ctx.generation else None)
+        return Sequence[task("work"), None if ctx.generation else ContinueAsNew(written)]
+
+    ended = run(render)
+
+    assert (ended.status, len(ended.before)) == ("finished", 1)
 
 
 @pytest.mark.feature("continueasnew.no-state")
