@@ -249,7 +249,7 @@ class Advance:
         if leaf.element.skip_if:
             self.miss(leaf, "skipped")
             return
-        needed = leaf.element.upstream()
+        needed = () if self.has_begun(leaf) else leaf.element.upstream()
         for id in needed:
             match standing(self.tree, leaf, id):
                 case "wait":
@@ -275,6 +275,11 @@ class Advance:
         else:
             leaf.order = leaf.path()
             self.changes.timers.append(leaf)
+
+    def has_begun(self, leaf: Leaf) -> bool:
+        """Whether frames say that it waits for somebody: what it depends on was there then, and may be gone now."""
+        memory = self.tree.state.nodes.get(leaf.key)
+        return memory is not None and memory.shown.startswith("waiting-")
 
     def offer(self, leaf: Leaf) -> None:
         """A task that may begin, as far as its place goes."""
@@ -484,9 +489,7 @@ class Advance:
         """A failed sequence waits for nothing any more: neither for what stands aside in it nor for what has gone past
         that. Its tasks in flight end by themselves."""
         for leaf in halted_leaves(group):
-            memory = self.tree.state.nodes.get(leaf.key)
-            begun = leaf.waiting or (memory is not None and memory.shown.startswith("waiting-"))
-            if begun and leaf.status not in FINAL and self.is_open(leaf):
+            if (leaf.waiting or self.has_begun(leaf)) and leaf.status not in FINAL and self.is_open(leaf):
                 self.cancel(leaf)
 
     def go_on_parallel(self, group: Group) -> None:

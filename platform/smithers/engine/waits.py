@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from smithers.engine.entry import node_key
-from smithers.engine.mounts import FAILED, FINAL, Group, Leaf, Mount
+from smithers.engine.mounts import DONE, FAILED, FINAL, Group, Leaf, Mount
 from smithers.engine.scope import resolve
 from smithers.engine.state import Path
 from smithers.engine.tree import Tree
@@ -38,10 +38,12 @@ def standing(tree: Tree, leaf: Leaf, id: str) -> str:
 
 
 def loop_is_over(tree: Tree, loop: str, leaf: Leaf, depth: int) -> bool:
+    """Whether no pass comes any more. A loop in which something has failed is not over, as a task that has failed has no
+    output: what a block does about it may take the loop out of the tree or begin it again."""
     iteration = ".".join(map(str, leaf.scope.path[:depth]))
     key = node_key(loop, iteration)
     group = tree.loops.get(key)
-    return key in tree.state.ended_loops if group is None else group.status in FINAL
+    return key in tree.state.ended_loops or (group is not None and group.status == DONE)
 
 
 def outputs_of(tree: Tree, leaf: Leaf) -> dict[str, tuple[str, str]]:

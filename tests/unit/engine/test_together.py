@@ -7,7 +7,20 @@ from typing import Any
 
 import pytest
 
-from smithers import Child, Context, HumanTask, Loop, Parallel, Queue, Race, Sequence, Task, TryCatchFinally, Workflow
+from smithers import (
+    Child,
+    Context,
+    HumanTask,
+    Loop,
+    Parallel,
+    Queue,
+    Race,
+    Sequence,
+    Task,
+    TryCatchFinally,
+    WaitForEvent,
+    Workflow,
+)
 from smithers.testing import InMemoryRun
 from tests.unit.engine.asking import Out, work
 from tests.unit.engine.by_hand import at_work, number, start
@@ -180,3 +193,45 @@ def test_a_race_does_not_wait_for_a_place_in_a_queue_that_it_has_left(rebuild: b
     run.answer("aside", Out())
 
     assert run.status == "finished"
+
+
+def waits(id: str, **props: Any) -> WaitForEvent[Out]:
+    return WaitForEvent(id, event="go", output=Out, **props)
+
+
+def test_what_failed_in_a_loop_is_no_more_there_for_those_who_depend_on_it_than_outside_of_loops(rebuild: bool) -> None:
+    """A block takes the loop out of the tree in the plan in which it fails."""
+    polls = Loop("polls", until=False, max_iterations=3)[Sequence[task("step"), task("breaks")]]
+    block = TryCatchFinally(id="block", catch=task("mends"))[polls]
+    run = start(Parallel[block, waits("outside", depends_on=["step"])], rebuild)
+    run.finish(number(run, "step"), Out())
+    run.fail(number(run, "breaks"), "it broke", retryable=False)
+
+    assert (at_work(run), run.nodes["outside:"].state) == (["mends"], "pending")
+    run.finish(number(run, "mends"), Out())
+    assert (run.status, run.error and run.error["code"]) == ("failed", "DEPENDENCY_DEADLOCK")
+
+
+@pytest.mark.parametrize(
+    "held",
+    [waits("held", depends_on=["step"], timeout="1h"), ask("held", depends_on=["step"])],
+    ids=["event", "person"],
+)
+def test_who_waits_for_somebody_goes_on_waiting_though_what_it_depends_on_begins_again(
+    rebuild: bool, held: Child
+) -> None:
+    """A loop that was left out is gone through after all: nobody takes back a question that stands."""
+
+    def tree(ctx: Context[Any]) -> Child:
+        left_out = has(ctx, "enough") and not has(ctx, "more")
+        polls = Loop("polls", until=False, max_iterations=2, skip_if=left_out)[task("step")]
+        return Parallel[polls, task("enough"), task("more"), held]
+
+    run = start(tree, rebuild)
+    run.finish(number(run, "step"), Out())
+    run.finish(number(run, "enough"), Out())
+    asked = run.nodes["held:"].state
+    run.finish(number(run, "more"), Out())
+
+    assert asked.startswith("waiting-")
+    assert (run.nodes["held:"].state, "step" in at_work(run)) == (asked, True)
