@@ -38,7 +38,7 @@ def standing(tree: Tree, leaf: Leaf, id: str) -> str:
 
 
 def loop_is_over(tree: Tree, loop: str, leaf: Leaf, depth: int) -> bool:
-    """Whether no pass comes any more. A loop in which something has failed is not over, as a task that has failed has no
+    """Whether no pass comes any more. A loop in which something has failed is not over, as a failed task has no
     output: what a block does about it may take the loop out of the tree or begin it again."""
     iteration = ".".join(map(str, leaf.scope.path[:depth]))
     key = node_key(loop, iteration)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from smithers.flow.asked import Asked, check_newcomers, check_people
 from smithers.flow.element import Child, Written, check_id, check_json, check_not_async, check_upstream, is_count
-from smithers.flow.policy import UNLIMITED, Duration, duration
+from smithers.flow.policy import UNLIMITED, Duration, check_comes, duration
 from smithers.flow.where import invalid
 
 ApprovalMode = Literal["approve", "select", "rank"]
@@ -208,8 +208,7 @@ def check_quorum(approval: Approval, what: str) -> None:
 
 
 def check_default(approval: Approval, what: str) -> None:
-    if approval.on_timeout in ("approve", "default") and approval.timeout is None:
-        raise invalid(f"{what}: on_timeout={approval.on_timeout!r} never comes: say after how long with timeout.")
+    check_comes(approval.on_timeout, approval.timeout, what)
     if (approval.on_timeout == "default") != (approval.default is not None):
         raise invalid(
             f"{what}: default={approval.default!r} and on_timeout={approval.on_timeout!r}: give both or none."

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from smithers.flow.element import Bracketed, Element
 from smithers.flow.guard import Guard
-from smithers.flow.policy import Duration, duration
+from smithers.flow.policy import Duration, check_comes, duration
 from smithers.flow.wait import Timer
 from smithers.flow.where import invalid
 
@@ -32,6 +32,7 @@ class Timed(Element):
         kind = type(self).__name__
         if self.on_timeout not in get_args(OnTimeout):
             raise invalid(f"{kind}: on_timeout={self.on_timeout!r}: use one of {', '.join(get_args(OnTimeout))}.")
+        check_comes(self.on_timeout, self.timeout, kind)
         if self.timeout is not None and not duration(self.timeout, f"{kind}: timeout"):
             raise invalid(f"{kind}: timeout={self.timeout!r} leaves no time at all: give more, or None for no limit.")
 
@@ -46,7 +47,7 @@ class Deadline(Guard):
 
     @classmethod
     def around(cls, group: Timed) -> Deadline:
-        inner = replace(group, timeout=None)
+        inner = replace(group, timeout=None, on_timeout="fail")
         skip: bool = getattr(group, "skip_if", False)
         assert group.timeout is not None
         return cls(

@@ -10,8 +10,8 @@ from typing import Any, Final, Generic, Literal, TypeVar, get_args
 from pydantic import BaseModel
 
 from smithers.flow.element import Child, Element, Part, captured, check_id, check_json, check_upstream
-from smithers.flow.policy import Duration, duration
-from smithers.flow.task import is_model
+from smithers.flow.policy import Duration, check_comes, duration
+from smithers.flow.task import check_model
 from smithers.flow.where import invalid
 
 M = TypeVar("M", bound=BaseModel)
@@ -59,14 +59,14 @@ class WaitForEvent(Element, Generic[M]):
         check_name(self.event, f"{what}: event")
         if self.correlation_id is not None:
             check_name(self.correlation_id, f"{what}: correlation_id")
-        if not is_model(self.output):
-            raise invalid(f"{what}: output={self.output!r} is not a pydantic model class.")
+        check_model(self.output, f"{what}: output")
         check_upstream(self.depends_on, self.needs, what)
         check_json(self.meta, f"{what}: meta")
         if self.timeout is not None:
             duration(self.timeout, f"{what}: timeout")
         if self.on_timeout not in get_args(OnTimeout):
             raise invalid(f"{what}: on_timeout={self.on_timeout!r}: use fail, skip or continue.")
+        check_comes(self.on_timeout, self.timeout, what)
         if self.on_timeout == "continue":
             check_defaults(self.output, what)
 

@@ -13,9 +13,9 @@ from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 from smithers.flow.approval import check_timeout, check_word
 from smithers.flow.asked import Asked, check_newcomers, check_people
 from smithers.flow.element import Child, check_id, check_json, check_upstream, is_count
-from smithers.flow.policy import Duration
+from smithers.flow.policy import Duration, check_comes
 from smithers.flow.stored import secrets_of
-from smithers.flow.task import is_model
+from smithers.flow.task import check_model
 from smithers.flow.where import invalid
 
 M = TypeVar("M", bound=BaseModel)
@@ -60,8 +60,7 @@ class HumanTask(Asked, Generic[M]):
     def __post_init__(self) -> None:
         check_id(self.id, "HumanTask")
         what = f"HumanTask({self.id!r})"
-        if not is_model(self.output):
-            raise invalid(f"{what}: output={self.output!r} is not a pydantic model class.")
+        check_model(self.output, f"{what}: output")
         if not isinstance(self.prompt, str) or not self.prompt.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
             raise invalid(f"{what}: prompt={self.prompt!r}: say in words what the person is to do.")
         if not is_count(self.max_attempts):
@@ -97,12 +96,11 @@ class HumanTask(Asked, Generic[M]):
 
 
 def check_default(task: HumanTask[Any], what: str) -> None:
+    check_comes(task.on_timeout, task.timeout, what)
     if (task.on_timeout == "default") != (task.default is not None):
         raise invalid(f"{what}: default={task.default!r} and on_timeout={task.on_timeout!r}: give both or none.")
     if task.default is None:
         return
-    if task.timeout is None:
-        raise invalid(f"{what}: on_timeout='default' never comes: say after how long with timeout.")
     if not isinstance(task.default, task.output):
         raise invalid(f"{what}: default={task.default!r} is no {task.output.__name__}.")
 

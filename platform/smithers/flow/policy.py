@@ -43,6 +43,12 @@ def duration(value: Duration, what: str) -> timedelta:
     return span
 
 
+def check_comes(on_timeout: str, timeout: Duration | None, what: str, name: str = "timeout") -> None:
+    """Refuses what is to happen once a time is over that has no limit. Raises `InvalidElement`."""
+    if timeout is None and on_timeout != "fail":
+        raise invalid(f"{what}: on_{name}={on_timeout!r} never comes: say after how long with {name}.")
+
+
 @lru_cache
 def written(text: str) -> timedelta | None:
     """What a text such as `"1h30m"` says; None where it says nothing. Renderings read the same few again and again."""

@@ -14,7 +14,7 @@ from smithers.flow.budget import Estimate
 from smithers.flow.cache import CachePolicy
 from smithers.flow.call import Call
 from smithers.flow.element import Child, Element, captured, check_id, check_json, check_upstream, with_fields
-from smithers.flow.policy import UNLIMITED, Duration, RetryPolicy, duration
+from smithers.flow.policy import UNLIMITED, Duration, RetryPolicy, check_comes, duration
 from smithers.flow.queue import Queue, as_queue
 from smithers.flow.where import invalid
 
@@ -72,12 +72,8 @@ class Task(Asked, Generic[M]):
 
     def __post_init__(self) -> None:
         check_id(self.id, "Task")
-        if not is_model(self.output):
-            raise invalid(
-                f"Task({self.id!r}): output={self.output!r} is not a pydantic model class.",
-                code="TASK_MISSING_OUTPUT" if cast("object", self.output) is None else "INVALID_ELEMENT",
-                nodeId=self.id,
-            )
+        code = "TASK_MISSING_OUTPUT" if cast("object", self.output) is None else "INVALID_ELEMENT"
+        check_model(self.output, f"Task({self.id!r}): output", code, nodeId=self.id)
         what = f"Task({self.id!r})"
         check_retries(self, what)
         if self.timeout is not None and not duration(self.timeout, f"{what}: timeout"):
@@ -130,7 +126,17 @@ class Task(Asked, Generic[M]):
 
 
 def is_model(thing: object) -> bool:
-    return isinstance(thing, type) and issubclass(thing, BaseModel)
+    """A model that says what is in it: `BaseModel` itself would drop whatever it is given."""
+    return isinstance(thing, type) and issubclass(thing, BaseModel) and thing is not BaseModel
+
+
+def check_model(thing: object, what: str, code: str = "INVALID_ELEMENT", **about: str) -> None:
+    if not is_model(thing):
+        raise invalid(
+            f"{what}={thing!r:.60} is not a pydantic model class: write `class Found(BaseModel)` and give that.",
+            code=code,
+            **about,
+        )
 
 
 def check_retries(task: Task[Any], what: str) -> None:
@@ -157,18 +163,13 @@ def check_asking(task: Task[Any], what: str) -> None:
         )
     if task.approval_timeout is not None:
         check_timeout(task.approval_timeout, what, "approval_timeout")
-    elif task.on_approval_timeout != "fail":
-        raise invalid(
-            f"{what}: on_approval_timeout={task.on_approval_timeout!r} never comes: say after how long with "
-            "approval_timeout."
-        )
+    check_comes(task.on_approval_timeout, task.approval_timeout, what, "approval_timeout")
     task.check_asking(what, task.approval_timeout, "approval_timeout")
 
 
 def check_deps(deps: Mapping[str, object], what: str) -> None:
     for name, model in deps.items():
-        if not is_model(model):
-            raise invalid(f"{what}: deps[{name!r}]={model!r:.60} is not a pydantic model class: give {{id: Model}}.")
+        check_model(model, f"{what}: deps[{name!r}]")
 
 
 def check_static(task: Task[Any], value: BaseModel) -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from smithers.flow.context import Context
 from smithers.flow.element import Child, check_not_async
-from smithers.flow.task import is_model
+from smithers.flow.task import check_model
 from smithers.flow.where import Where, author_line, invalid
 
 I = TypeVar("I")  # noqa: E741
@@ -47,8 +47,8 @@ def workflow(
 
     `input` is a pydantic model; with it, the run's input is validated and unknown keys are refused.
     """
-    if input is not None and not is_model(input):
-        raise invalid(f"@workflow(input={input!r}): give a pydantic model class.")
+    if input is not None:
+        check_model(input, "@workflow: input")
 
     def make(written: Callable[[Context[Any]], Child]) -> Workflow[Any]:
         check_not_async(written, "A workflow")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from itertools import chain, repeat
 from typing import Any, Final, TypeVar
 
@@ -13,7 +15,7 @@ from pydantic import BaseModel
 from smithers.engine.answer import Answer, mode_of
 from smithers.engine.check import preflight
 from smithers.engine.command import Command, is_nudge
-from smithers.engine.entry import Json, node_key
+from smithers.engine.entry import Json, node_key, split_node_key
 from smithers.engine.frame import NodeRow
 from smithers.engine.reads import Misread
 from smithers.engine.state import CONTINUED
@@ -85,6 +87,13 @@ class Simulated:
         rows += [(run.prefix, row) for run in self.every() for row in run.run.waiting_events]
         return [f"{prefix.removeprefix(self.prefix)}{row.node}" for prefix, row in rows]
 
+    def ids(self) -> Iterator[str]:
+        """Of all nodes that were in the trees of this run, those before it, and those below it."""
+        for run in (*self.before, self.run):
+            yield from (self.prefix + split_node_key(key)[0] for key in run.nodes)
+        for child in self.children.values():
+            yield from child.ids()
+
     def every(self) -> Iterator[Simulated]:
         """This run and all child runs below it that are not over."""
         yield self
@@ -134,6 +143,8 @@ def simulate(  # shape: parameters: what may be scripted
 ) -> Simulated:
     """Runs until the run is over or waits for a decision or an event that is not scripted.
 
+    A script for an id that never came, and that looks like a misspelt one which did, gives a `UserWarning`.
+
     `results` stand in for a task's body, by node id: a value, a failure, or a list with one for each attempt or pass
     (the last one repeats). A value that does not fit the task's model raises `InvalidOutput`. Tasks without one really
     run. `decisions` are what people say, by node id; a tuple has one for each time somebody is asked (the last one
@@ -155,11 +166,23 @@ def simulate(  # shape: parameters: what may be scripted
     people = {id: said_in_turn(script) for id, script in (decisions or {}).items()}
     payloads = {name: iter(one) if isinstance(one, list) else repeat(one) for name, one in (signals or {}).items()}
     for _ in range(MOST_EVENTS):
-        if runs is not None and len(simulated.before) + 1 >= runs and simulated.run.is_over:
-            return simulated
-        if not simulated.goes_on() and (simulated.run.is_over or not step(simulated, people, payloads, scripts)):
+        is_last = runs is not None and len(simulated.before) + 1 >= runs and simulated.run.is_over
+        if is_last or not (
+            simulated.goes_on() or (not simulated.run.is_over and step(simulated, people, payloads, scripts))
+        ):
+            warn_of_misspelt(simulated, scripts, people)
             return simulated
     raise SmithersError(f"The workflow goes on after {MOST_EVENTS} events: an endless loop needs a scripted end.")
+
+
+def warn_of_misspelt(simulated: Simulated, *scripts: Mapping[str, object]) -> None:
+    """Scripts may be for nodes of a branch that was not taken; this is for those that can hardly be."""
+    scripted, known = set[str]().union(*scripts), set(simulated.ids())
+    for id in sorted(scripted - known):
+        near = get_close_matches(id, sorted(known - scripted), 1)
+        if near:
+            text = f"{id!r} is scripted, but no node had that id. Did you mean {near[0]!r}?"
+            warnings.warn(text, UserWarning, stacklevel=3)
 
 
 def iter_of(id: str, script: Result | list[Result]) -> Any:

@@ -65,7 +65,7 @@ def nothing_waits(store: Store, run: Run) -> str:
     stands = bool(decisions) and not is_reset(store, run.run_id, decisions[-1])
     decided = f" {told_decision(decisions[-1])}" if stands else ""
     if run.status in ENDED:
-        return f"{text}: {how_it_ended(store, run, 'approve RUN')}.{decided}"
+        return f"{text}: {how_it_ended(store, run, 'human inbox --run-id RUN')}.{decided}"
     if run.status == WAITING and not stands:
         return f"{text}: what it asked was reset, and no worker has asked anew yet."
     if run.status == WAITING:  # as long as nobody has planned for the answer

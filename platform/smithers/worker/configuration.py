@@ -31,7 +31,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, TypeAdapter, ValidationError
 
 from smithers.engine.state import MOST_IN_FLIGHT
 from smithers.errors import InputError
@@ -59,6 +59,12 @@ def is_queue_name(text: str) -> str:
     return text
 
 
+def is_url(text: str) -> str:
+    if text:
+        TypeAdapter(HttpUrl).validate_python(text)
+    return text
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -79,7 +85,7 @@ class RunsSection(Section):
 
 class NoticesSection(Section):
     command: str = ""
-    url: str = ""
+    url: Annotated[str, AfterValidator(is_url)] = ""
     events: bool = False
     """Also of waits for events."""
 

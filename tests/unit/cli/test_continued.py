@@ -127,13 +127,13 @@ def test_what_such_a_run_takes_no_more_is_for_the_last_one_that_goes_on(chain: S
         said = refusal(chain, *about(words, "r1"))
 
     assert "it has continued as new" in said
-    command = {"human": "approve", "up": "up --resume"}.get(words[0], words[0])
-    command = "approve" if words[0] == "deny" else command
-    assert f"as r1.g2: `smithers {command} r1.g2" in said
+    command = {"up": "up --resume", "approve": "human inbox --run-id", "deny": "human inbox --run-id"}
+    command |= {"human": command["deny"]}
+    assert f"as r1.g2: `smithers {command.get(words[0], words[0])} r1.g2" in said
 
 
 def test_an_approval_that_is_named_is_for_the_last_one_too(chain: Stage) -> None:
-    assert "`smithers approve r1.g2`" in refusal(chain, "approve", "r1", "check")
+    assert "`smithers human inbox --run-id r1.g2`" in refusal(chain, "approve", "r1", "check")
 
 
 def test_where_the_last_one_has_ended_that_is_said_and_where_it_is_deleted(chain: Stage) -> None:

@@ -19,6 +19,13 @@ def after(dice: random.Random, known: tuple[str, ...]) -> Props:
     return {"depends_on": [id]} if dice.random() < 0.5 else {"needs": {"before": id}}
 
 
+def timely(props: Props) -> Props:
+    """What has no time limit cannot be late."""
+    if props["timeout"] is None:
+        props["on_timeout"] = "fail"
+    return props
+
+
 def hidden(dice: random.Random) -> Props:
     return {"skip_if": True} if dice.random() < 0.03 else {}
 

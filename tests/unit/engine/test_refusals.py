@@ -266,6 +266,10 @@ def test_whatever_can_be_called_is_taken(body: Any) -> None:
     [
         (lambda: Task("", output=Out), "an id is 1 to 200"),
         (lambda: Task("a b", output=Out), "an id is 1 to 200"),
+        (
+            lambda: Task("a", output=BaseModel),
+            r"'pydantic.*BaseModel'> is not a pydantic model class: write `class Found",
+        ),
         (lambda: Task("a", output=dict), "is not a pydantic model class"),  # pyright: ignore[reportArgumentType]
         (lambda: Task("a", output=Out)[Other(text="x")], "is to produce Out, but its value is a Other"),  # pyright: ignore[reportArgumentType]
         (lambda: Task("a", output=Out)["do it"], "a prompt needs an agent"),  # pyright: ignore[reportArgumentType]

@@ -49,7 +49,7 @@ from smithers.engine.inbox import Sent
 from smithers.errors import AnswerRefused, SmithersError, WrongState
 from smithers.flow.workflow import AnyWorkflow, Workflow
 from smithers.testing.memory_run import InMemoryRun
-from tests.unit.engine.garnish import after, by_some, hidden, in_time, of_attempts
+from tests.unit.engine.garnish import after, by_some, hidden, in_time, of_attempts, timely
 from tests.unit.engine.onward import going_on
 from tests.unit.engine.overtaken import OvertakenRun
 
@@ -205,6 +205,7 @@ class Grower:
         }
         if props["on_timeout"] == "approve":
             props["timeout"] = "1h"
+        timely(props)
         if not plain and self.dice.random() < 0.2:
             first: Any = "a" if mode == "select" else ["b", "a"]
             props |= {"timeout": "1h", "on_timeout": "default", "default": first}
@@ -245,6 +246,7 @@ class Grower:
             **hidden(self.dice),
             **by_some(self.dice, scopes=False),
         }
+        timely(props)
         if self.dice.random() < 0.2:
             props |= {"timeout": "1h", "on_timeout": "default", "default": Even(n=2)}
         return lambda ctx: HumanTask(id, output=Even, prompt="A number?", **props)
@@ -256,13 +258,14 @@ class Grower:
 
     def waiting(self) -> dict[str, Any]:
         dice = self.dice
-        return {
+        props: dict[str, Any] = {
             "correlation_id": dice.choice([None, None, "c"]),
             "timeout": dice.choice([None, "1m", "2m"]),
             "on_timeout": dice.choice(["fail", "skip", "continue"]),
             "async_": dice.random() < 0.4,
             "skip_if": dice.random() < 0.05,
         }
+        return timely(props)
 
     def a_wait(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         id, event, props = self.fresh("wait"), self.dice.choice(EVENTS), self.waiting()

@@ -50,6 +50,8 @@ LATE: Any = {"timeout": "1h", "on_timeout": "default"}
         (lambda: Approval("a", retries=1, on_deny="skip"), "no answer fails it"),
         (lambda: Approval("a", mode="select", options=["x", "y"], on_timeout="approve"), "on_timeout='approve' needs"),
         (lambda: Approval("a", on_timeout="approve"), "on_timeout='approve' never comes"),
+        (lambda: Approval("a", on_timeout="skip"), "on_timeout='skip' never comes"),
+        (lambda: HumanTask("a", output=Out, prompt="?", on_timeout="skip"), "on_timeout='skip' never comes"),
         (lambda: Approval("a", timeout="1h", on_timeout="default"), "give both or none"),
         (lambda: Approval("a", timeout="1h", default="x"), "give both or none"),
         (lambda: Approval("a", timeout="1h", on_timeout="default", default="x"), "default is for choices"),

@@ -143,6 +143,19 @@ def test_a_scripted_result_is_held_against_the_tasks_model_as_a_bodys_is() -> No
         simulate(relay, results={"first": []})
 
 
+def test_a_script_for_a_misspelt_id_is_told_and_one_for_a_branch_not_taken_is_not() -> None:
+    def tree(_: Context[Any]) -> Child:
+        return Sequence[Task("fix-1", output=Number)[Number(n=1)], Task("build", output=Number)[Number(n=1)]]
+
+    with pytest.warns(
+        UserWarning, match=r"'bulid' is scripted, but no node had that id. Did you mean 'build'\?"
+    ) as told:
+        ended = simulate(workflow(tree), results={"fix-1": {"n": 2}, "fix-2": {"n": 2}, "bulid": {"n": 3}})
+
+    assert (ended.status, ended.output(Number, "build").n, told[0].filename) == ("finished", 1, __file__)
+    assert simulate(workflow(tree), results={"fix-1": {"n": 2}, "fix-2": {"n": 2}}).status == "finished"
+
+
 def test_what_is_asked_for_and_not_there_is_named_with_what_is() -> None:
     ended = simulate(relay)
 

@@ -95,6 +95,8 @@ def test_a_pyproject_without_a_table_is_none_of_ours(tmp_path: Path) -> None:
     ("[retention]\nolder_than = 'soon'", r"smithers.toml:2: retention.older_than = 'soon' cannot be: .*not a duration"),
     ("[retention]\nstatuses = ['running']", r"smithers.toml:2: retention.statuses = 'running' cannot be"),
     ("[secrets]\nprovider = 'vault'", r"smithers.toml:2: secrets.provider = 'vault' cannot be: .*'env' or 'file'"),
+    ("[notices]\nurl = 'here'", r"smithers.toml:2: notices.url = 'here' cannot be: .*valid URL"),
+    ("[notices]\nurl = 'file:///x'", r"smithers.toml:2: notices.url = 'file:///x' cannot be: .*'http' or 'https'"),
     ("[worker]\nslots = ", r"smithers.toml:2: this is not TOML"),
 ])  # fmt: skip
 def test_what_cannot_be_is_refused_with_its_line(tmp_path: Path, text: str, says: str) -> None:
