@@ -134,6 +134,7 @@ def check_model(thing: object, what: str, code: str = "INVALID_ELEMENT", **about
     if not is_model(thing):
         raise invalid(
             f"{what}={thing!r:.60} is not a pydantic model class: write `class Found(BaseModel)` and give that.",
+            None,
             code=code,
             **about,
         )

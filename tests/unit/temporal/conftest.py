@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 import pytest
@@ -28,6 +29,7 @@ from smithers.temporal.workshop import Delivery, StepSettings, Workshop
 from smithers_activities import compute
 
 DIGEST = "d" * 64
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 CODE = code_queue("p", DIGEST)
 
 
@@ -42,12 +44,16 @@ def gone(number: int = 1) -> str:
 @dataclass
 class FakeCode:
     workflow: AnyWorkflow
+    others: Mapping[str, Any]
+    """What else stands in the file: names, and what they are."""
     digest: str = DIGEST
 
     def resolve(self, name: str) -> Any:
         from smithers.errors import WorkflowFileError
 
-        raise WorkflowFileError(f"{name}: rendering must find it")
+        if not self.others:
+            raise WorkflowFileError(f"{name}: rendering must find it")
+        return self.others[name.partition(":")[2]]
 
 
 class NoLines:
@@ -100,8 +106,8 @@ class Yard:
         Watch(self.shop).start()
         return self
 
-    def hold(self, workflow: AnyWorkflow, digest: str = DIGEST) -> None:
-        plans = Plans(self.store, FakeCode(workflow, digest), render_s=self.settings.render_s)
+    def hold(self, workflow: AnyWorkflow, digest: str = DIGEST, others: Mapping[str, Any] = NOTHING) -> None:
+        plans = Plans(self.store, FakeCode(workflow, others, digest), render_s=self.settings.render_s)
         self.codes[code_queue("p", digest)] = plans
 
     def start(self, workflow: AnyWorkflow, run: str = "r", **input: Any) -> str:

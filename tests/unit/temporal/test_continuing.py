@@ -4,7 +4,6 @@ what is told."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,11 @@ from smithers import Child, Context, ContinueAsNew, Sequence, Subflow, Task, cal
 from smithers.engine.chronicle import Event, Reader
 from smithers.engine.entry import EndedRun, Fact, OpenRun
 from smithers.engine.inbox import Sent
-from smithers.flow.workflow import AnyWorkflow
 from smithers.store.memory import MemoryStore
 from smithers.store.records import Append, Appended, NewRun
 from smithers.store.successors import following, last_of
 from smithers.temporal import facts
 from smithers.temporal.order import FETCH, Order
-from smithers.temporal.plans import Plans
 from tests.unit.temporal.conftest import CODE, DIGEST, Yard
 
 
@@ -52,15 +49,6 @@ def twice(ctx: Context[Any]) -> Child:
 @workflow
 def above(ctx: Context[Any]) -> Child:
     return Subflow("sub", workflow=twice, output=Out)
-
-
-@dataclass
-class Code:
-    workflow: AnyWorkflow
-    digest: str = DIGEST
-
-    def resolve(self, name: str) -> Any:
-        return globals()[name.partition(":")[2]]
 
 
 @pytest.fixture
@@ -183,7 +171,7 @@ def work_on(yard: Yard, run: str, epoch: int = 1, error: str = "") -> None:
 @pytest.fixture
 def chained(yard: Yard) -> Yard:
     """The child has continued as new."""
-    yard.codes[CODE] = Plans(yard.store, Code(above), render_s=5)
+    yard.hold(above, others=globals())
     yard.store.create_run(NewRun("r", above.name, {}, DIGEST, "flow.py"))
     yard.fetch()
     yard.step(1)

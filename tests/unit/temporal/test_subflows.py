@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from smithers.store.memory import MemoryStore
 from smithers.store.records import Append, Launch, NewRun
 from smithers.temporal import facts
 from smithers.temporal.order import FETCH, Order
-from smithers.temporal.plans import Plans
 from smithers.temporal.priorities import fairness_key, priority_of
 from smithers.temporal.subflows import new_child
 from tests.unit.temporal.conftest import CODE, DIGEST, Yard
@@ -49,15 +48,6 @@ def crowded(ctx: Context[Any]) -> Child:
     return Parallel[Subflow("sub", workflow=below, output=Out), Task("b", output=Out)[call(work, 1)]]
 
 
-@dataclass
-class Code:
-    workflow: AnyWorkflow
-    digest: str = DIGEST
-
-    def resolve(self, name: str) -> Any:
-        return globals()[name.partition(":")[2]]
-
-
 @pytest.fixture
 def yard(tmp_path: Path) -> Iterator[Yard]:
     store = MemoryStore()
@@ -68,7 +58,7 @@ def yard(tmp_path: Path) -> Iterator[Yard]:
 
 
 def begin(yard: Yard, flow: AnyWorkflow, run: str = "r") -> None:
-    yard.codes[CODE] = Plans(yard.store, Code(flow), render_s=5)
+    yard.hold(flow, others=globals())
     yard.store.create_run(NewRun(run, flow.name, {}, DIGEST, "flow.py"))
     yard.fetch(run)
 
