@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 import pytest
 
-pytest_plugins = ("tests.plugins.strict_skips", "tests.plugins.order")
+pytest_plugins = ("tests.plugins.strict_skips", "tests.plugins.order", "tests.plugins.decisions")
 
 
 @pytest.fixture(scope="module", autouse=True)

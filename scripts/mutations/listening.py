@@ -33,7 +33,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def rows_of(item: pytest.Item) -> list[str]:
-    return [row for mark in item.iter_markers("feature") for row in mark.args]
+    """Of the behaviour tables, and decisions: what users get beyond the tables is described there."""
+    decided = [f"decision {number}" for mark in item.iter_markers("decision") for number in mark.args]
+    return [row for mark in item.iter_markers("feature") for row in mark.args] + decided
 
 
 def is_quick(item: pytest.Item) -> bool:

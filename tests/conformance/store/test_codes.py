@@ -12,6 +12,8 @@ from smithers.store.interface import Store
 from smithers.store.records import Sources
 from tests.conformance.store.make import DIGEST, Maker, claimed, command, ended, plan
 
+pytestmark = pytest.mark.decision("0014")
+
 OTHER = "e5" * 32
 FOLLOW = Fact("follow", "follow:1", {"digest": OTHER, "source": "/p/flow.py"})
 FAILED = Fact("render_failed", "render_failed:1", {"covers": 1, "digest": DIGEST, "error": {}})

@@ -16,6 +16,8 @@ from smithers.store.texts import dumps
 from tests.conformance.store.conftest import Clock
 from tests.conformance.store.make import NOW, command, fact, new_run, node, plan
 
+pytestmark = pytest.mark.decision("0018")
+
 LONG = "long " * 100_000
 TABLES = ("runs", "entries", "commands", "nodes", "marks", "snapshots", "log_lines", "blobs")
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from smithers.engine.entry import Fact, LogEnds, OpenCommand, OpenRun
 from tests.conformance.store.make import Maker, command, fact, node
+
+pytestmark = pytest.mark.decision("0015", "0016")
 
 
 def pause(nth: int) -> Fact:

@@ -15,6 +15,8 @@ from smithers.store.interface import Store
 from smithers.store.records import Append, Appended
 from tests.conformance.store.make import Maker, command, node, plan
 
+pytestmark = pytest.mark.decision("0024")
+
 
 def turn(n: int, queue: str = "q", limit: int = 1, priority: int = 3, name: str = "build") -> Command:
     ticket = {"queue": queue, "limit": limit, "priority": priority}

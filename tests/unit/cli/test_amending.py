@@ -13,6 +13,8 @@ from smithers.store.records import Append, Appended, NewRun
 from smithers.worker.code import load
 from tests.unit.cli.stage import Stage
 
+pytestmark = pytest.mark.decision("0016")
+
 FLOW = """
 from pydantic import BaseModel
 from smithers import Approval, Context, Sequence, Task, call, workflow

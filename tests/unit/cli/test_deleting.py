@@ -15,6 +15,8 @@ from smithers.worker.sources import COPY
 from tests.unit.cli.flows import release
 from tests.unit.cli.stage import Stage
 
+pytestmark = pytest.mark.decision("0018")
+
 
 def ended(stage: Stage, run_id: str, error: str = "") -> None:
     stage.start(release, run_id)

@@ -15,6 +15,8 @@ from smithers.store.records import Append
 from tests.unit.cli.flows import followed, release
 from tests.unit.cli.stage import Stage
 
+pytestmark = pytest.mark.decision("0025")
+
 
 @pytest.fixture
 def ship(stage: Stage) -> Stage:

@@ -18,6 +18,8 @@ from tests.unit.cli.stage import Stage
 from tests.unit.cli.test_viewing import followed
 from tests.unit.cli.test_waiting_children import begin
 
+pytestmark = pytest.mark.decision("0024")
+
 
 @workflow
 def shipping(ctx: Context[None]):

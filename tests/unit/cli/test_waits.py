@@ -15,6 +15,8 @@ from tests.unit.cli.flows import Text, followed, work
 from tests.unit.cli.stage import Stage
 from tests.unit.cli.test_following_up_commands import fire
 
+pytestmark = pytest.mark.decision("0028")
+
 
 @workflow
 def several(ctx: Context[None]):

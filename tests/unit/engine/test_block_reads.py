@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from pydantic import BaseModel
 
 from smithers import Child, Context, Loop, Parallel, Sequence, Task, TryCatchFinally, Workflow
 from smithers.testing import InMemoryRun
 from tests.unit.engine.trees import told
+
+pytestmark = pytest.mark.decision("0004")
 
 
 class Out(BaseModel):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from pydantic import BaseModel
 
 from smithers import Approval, Child, Sequence, Task, Workflow
 from smithers.engine.diff import plan_diff
 from smithers.testing import InMemoryRun
+
+pytestmark = pytest.mark.decision("0014")
 
 
 class Out(BaseModel):

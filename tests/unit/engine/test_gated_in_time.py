@@ -13,6 +13,8 @@ from smithers.testing import Answer
 from tests.unit.engine.asking import Out, task
 from tests.unit.engine.by_hand import start
 
+pytestmark = pytest.mark.decision("0028")
+
 SOON: Any = {"needs_approval": True, "approval_timeout": "200ms"}
 LATER: Any = {"needs_approval": True, "approval_timeout": "1h"}
 

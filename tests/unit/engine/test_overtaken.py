@@ -28,6 +28,8 @@ from tests.unit.engine.asking import task as retried
 from tests.unit.engine.by_hand import at_work, fail, number
 from tests.unit.engine.overtaken import OvertakenRun
 
+pytestmark = pytest.mark.decision("0004")
+
 
 def relay(person: Out) -> Out:
     return person

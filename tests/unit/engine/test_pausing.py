@@ -11,6 +11,8 @@ from smithers import Approval, Loop, Parallel, Sequence, Task, Timer, Turn, Wait
 from smithers.errors import WrongState
 from tests.unit.engine.by_hand import at_work, number, start
 
+pytestmark = pytest.mark.decision("0015")
+
 
 class Out(BaseModel):
     n: int = 0

@@ -19,6 +19,8 @@ from smithers.testing import InMemoryRun
 from tests.unit.engine.by_hand import number, start
 from tests.unit.engine.trees import Out, grown_workflow, happen
 
+pytestmark = pytest.mark.decision("0004")
+
 
 def as_stored(entries: list[Entry]) -> list[Entry]:
     """Entries as they come back from a database, with the frame's owner."""

@@ -25,6 +25,8 @@ from smithers.testing import InMemoryRun
 from tests.unit.engine.asking import Out, work
 from tests.unit.engine.by_hand import at_work, number, start
 
+pytestmark = pytest.mark.decision("0004")
+
 
 def task(id: str, **props: Any) -> Task[Out]:
     return Task(id, output=Out, retries=0, **props)[work]

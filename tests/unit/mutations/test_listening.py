@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scripts.mutations.listening import Ear
+from scripts.mutations.listening import Ear, rows_of
 
 SOURCE = """def looped(n):
     total = 0
@@ -60,3 +60,8 @@ def test_threads_are_heard_and_what_is_elsewhere_is_not(looped: Any, tmp_path: P
 
     assert heard(tmp_path, tmp_path, in_a_thread) == {str(tmp_path / "sums.py"): set(range(1, 7))}
     assert heard(tmp_path, tmp_path / "elsewhere", in_a_thread) == {}
+
+
+@pytest.mark.decision("0019")
+def test_a_test_may_be_marked_with_decisions(request: pytest.FixtureRequest) -> None:
+    assert rows_of(request.node) == ["decision 0019"]

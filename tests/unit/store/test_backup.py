@@ -16,6 +16,8 @@ from smithers.store.records import Append, LogLine, NewRun
 from tests.unit.store.ending import end
 from tests.upgrades.recorded import unpack
 
+pytestmark = pytest.mark.decision("0017")
+
 NOW_S = EPOCHS_BEGIN_S + 1000.0
 
 

@@ -10,10 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from smithers.errors import RunNotFound
 from smithers.project import Project
 from smithers.temporal import bell
 from smithers.temporal.bell import Bell
+
+pytestmark = pytest.mark.decision("0030")
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from smithers.temporal.running import Running
 from smithers.temporal.workshop import Delivery
 from tests.unit.temporal.conftest import Yard, gone
 
+pytestmark = pytest.mark.decision("0022")
+
 
 class Out(BaseModel):
     n: int

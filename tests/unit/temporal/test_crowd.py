@@ -20,6 +20,8 @@ from smithers.temporal.facts import claim, ended
 from smithers.temporal.order import Answer, Carried
 from tests.unit.temporal.conftest import CODE, Yard
 
+pytestmark = pytest.mark.decision("0007")
+
 WIDTH = 24
 
 

@@ -18,6 +18,8 @@ from smithers.temporal.identity import Identity, Standing
 from smithers.temporal.workshop import Delivery, HandOver
 from tests.unit.temporal.conftest import Yard, die_in_body, gone, stop_before_bodies
 
+pytestmark = pytest.mark.decision("0005")
+
 
 class Out(BaseModel):
     n: int

@@ -13,6 +13,8 @@ from smithers.temporal.job import StepJob
 from smithers.temporal.order import FETCH, Answer, Order
 from smithers.temporal.workshop import Delivery
 
+pytestmark = pytest.mark.decision("0006")
+
 LATE, IN_TIME = Answer(done="failed"), Answer(done="finished")
 
 

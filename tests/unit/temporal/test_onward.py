@@ -12,6 +12,8 @@ from smithers.temporal.order import FETCH
 from smithers.temporal.workshop import FETCHES_ONWARD
 from tests.unit.temporal.conftest import Gone, Yard, gone, stop_before_bodies
 
+pytestmark = pytest.mark.decision("0022")
+
 
 class Out(BaseModel):
     n: int

@@ -12,6 +12,8 @@ from smithers.temporal.order import Answer
 from smithers.temporal.workshop import Delivery
 from tests.unit.temporal.conftest import Yard, die_in_body
 
+pytestmark = pytest.mark.decision("0015")
+
 
 class Out(BaseModel):
     n: int

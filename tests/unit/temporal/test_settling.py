@@ -11,6 +11,8 @@ from smithers import Child, Context, Task, call, workflow
 from smithers.store.records import Append, Appended
 from tests.unit.temporal.conftest import Yard, die_in_body
 
+pytestmark = pytest.mark.decision("0005")
+
 
 class Out(BaseModel):
     n: int

@@ -17,6 +17,8 @@ from smithers.temporal import identity, takeover
 from smithers.temporal.identity import Identity
 from smithers.temporal.takeover import Held, Ledger, dead_ledgers, ledgers, read_ledger
 
+pytestmark = pytest.mark.decision("0030")
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:

@@ -9,6 +9,8 @@ import pytest
 
 from smithers.temporal.unheard import Unheard
 
+pytestmark = pytest.mark.decision("0030")
+
 AGES_S = 60.0
 
 

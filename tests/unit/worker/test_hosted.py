@@ -14,6 +14,8 @@ from smithers.store.memory import MemoryStore
 from smithers.store.records import Append, NewRun, PlanWrite, Sources
 from smithers.worker.hosted import HostedCodes
 
+pytestmark = pytest.mark.decision("0014")
+
 STATUS = {"run": "running", "wait": "waiting-approval", "code": "waiting-code"}
 
 

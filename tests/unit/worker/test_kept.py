@@ -16,6 +16,8 @@ from smithers.store.memory import MemoryStore
 from smithers.store.records import Sources
 from smithers.worker import copies, kept
 
+pytestmark = pytest.mark.decision("0014")
+
 FLOW = """
 from pydantic import BaseModel
 from smithers import Task, workflow

@@ -19,6 +19,8 @@ from smithers.worker.held import Held, folder_of
 from smithers.worker.sources import COPY
 from smithers.worker.unused import LATELY_S, remove_unused, unused
 
+pytestmark = pytest.mark.decision("0014")
+
 FILES = {"flow.py": b"x = 1\n"}
 OLD, OTHER = "a" * 64, "b" * 64
 
