@@ -496,3 +496,17 @@ def test_the_time_of_a_child_run_is_time_of_its_scope(run: Any) -> None:
     assert (ended.status, ended.error["code"]) == ("failed", CODE)
     assert ended.state("part") == "cancelled"
     assert "after" not in ended.started
+
+
+def test_what_others_have_gone_past_stays_aside_when_there_is_no_budget_left_for_it(rebuild: bool) -> None:
+    """It fails with the sequence that it stands in, and is not asked before that whether it could begin."""
+    asked = task("asked", needs_approval=True, async_=True, estimate=Estimate(tokens=12))
+    inner = Sequence(id="limited", timeout="1h")[asked, Task("next", output=Out)[call(Out, n=1)]]
+    run = start(Aspects(id="scope", **tokens(14, per_task=5))[inner], rebuild)
+    run.decide("asked", approved=True)
+    n = next(command.n for command in run.work if command.node == "next")
+    error = {"code": CODE, "message": "15 of 5", "data": {}, "retryable": False}
+    run.end(n, "failed", error=error, usage={"input_tokens": 15, "output_tokens": 0, "cost_usd": 0})
+
+    assert (run.status, run.error and run.error["node"]) == ("failed", "next")
+    assert run.nodes["asked:"].state == "unmounted"
