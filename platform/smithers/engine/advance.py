@@ -263,11 +263,9 @@ class Advance:
         self.changes.leaves[leaf.key] = leaf
         if isinstance(leaf.element, ASKS) or is_gated(leaf.element, self.tree.state.nodes.get(leaf.key)):
             self.ask(leaf)
-        elif isinstance(leaf.element, Outcome):
+        elif isinstance(leaf.element, Outcome) or self.has_spent(leaf):
             self.defer(leaf)
-        elif self.has_spent(leaf):
-            self.defer(leaf)
-            self.let_pass(leaf)  # as it was when there was budget left
+            self.let_pass(leaf)  # as it did when there was budget left
         elif isinstance(leaf.element, Task):
             self.offer(leaf)
             self.let_pass(leaf)
