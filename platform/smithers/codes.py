@@ -288,6 +288,13 @@ LIST: Final = (
     Code("SERVER_ERROR", "server", "Temporal is not usable.", "`smithers doctor` checks it."),
     Code("TEMPORAL_UNAVAILABLE", "server", "No Temporal server answers.", "Try again; `smithers doctor` checks it."),
     Code("TEMPORAL_MISSING", "server", "There is no Temporal binary.", "Do one of what the message lists."),
+    Code(
+        "WORKFLOW_TAKEN",
+        "server",
+        "Another project has a workflow with the run's id in the same namespace of Temporal.",
+        "Set `TEMPORAL_NAMESPACE` to one of this project's own, then `up --resume RUN`.",
+        ("run", "queue", "namespace"),
+    ),
     # commands
     Code("USAGE", "command", "The command line cannot be understood.", "`smithers COMMAND --help`."),
     Code("INVALID_EVENTS_OPTIONS", "command", "Options of `smithers events` make no sense.", "See its `--help`."),

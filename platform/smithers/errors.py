@@ -295,3 +295,9 @@ class TemporalMissing(ServerError):
     """There is no Temporal binary, and no way to get one."""
 
     code = "TEMPORAL_MISSING"
+
+
+class WorkflowTaken(ServerError):
+    """Another project has a workflow with the run's id in the same namespace of Temporal."""
+
+    code = "WORKFLOW_TAKEN"

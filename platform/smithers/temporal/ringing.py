@@ -11,6 +11,7 @@ from datetime import timedelta
 from temporalio.client import Client
 from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
+from smithers.errors import WorkflowTaken
 from smithers.store import faults
 from smithers.store.records import Run
 from smithers.temporal.driver import TASK_TIMEOUT
@@ -19,10 +20,11 @@ from smithers.temporal.priorities import priority_of
 
 
 async def ring(client: Client, project: str, run: Run, *, limit: timedelta = timedelta(seconds=10)) -> None:
-    """Raises temporalio's `RPCError` when the server does not take it."""
+    """Raises temporalio's `RPCError` when the server does not take it; `WorkflowTaken`, of a run that is new, where
+    another project has a driver of that id."""
     if faults.armed:
         faults.before("ring")
-    await client.start_workflow(
+    driver = await client.start_workflow(
         run.workflow,
         {"run": run.run_id, "epoch": run.epoch},
         id=run.run_id,
@@ -36,3 +38,19 @@ async def ring(client: Client, project: str, run: Run, *, limit: timedelta = tim
     )
     if faults.armed:
         faults.after("ring")
+    if run.head == 1:
+        queue = (await driver.describe(rpc_timeout=limit)).task_queue
+        if queue != driver_queue(project):
+            raise taken(client.namespace, run, queue)
+
+
+def taken(namespace: str, run: Run, queue: str) -> WorkflowTaken:
+    return WorkflowTaken(
+        f"Run {run.run_id!r} cannot begin: in Temporal's namespace {namespace!r} a workflow has this id already, whose "
+        f"tasks wait in the queue {queue!r}, which is not this project's. Projects with stores of their own need a "
+        "namespace each: set TEMPORAL_NAMESPACE to one of this project's own, then "
+        f"`smithers up --resume {run.run_id}`.",
+        run=run.run_id,
+        queue=queue,
+        namespace=namespace,
+    )

@@ -9,6 +9,7 @@ from contextlib import closing
 import pytest
 
 from smithers.cli.views import parted
+from smithers.errors import WorkflowTaken
 from smithers.store.records import NewRun
 from smithers.temporal import ringing
 from smithers.temporal.client import connect
@@ -71,3 +72,21 @@ def test_a_driver_of_a_run_that_the_store_does_not_know_is_found_and_ends(place:
     place.work("asking")
     until(lambda: found(place) == {})
     elsewhere.close()
+
+
+def test_a_new_run_whose_id_another_project_has_in_temporal_is_told(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = place.start("asking", "shared")
+
+    async def ring_there() -> None:
+        client = await connect(place.project, place.project.temporal_address)
+        await ringing.ring(client, "elsewhere", place.store.run(other))
+
+    asyncio.run(ring_there())
+    worker = place.work("asking")
+    with pytest.raises(WorkflowTaken, match=f"{other}.*the queue 'smithers-elsewhere', which is not this") as refused:
+        worker.ring(other)
+
+    assert refused.value.data == {"run": other, "queue": "smithers-elsewhere", "namespace": "default"}
+    assert place.store.run(other).status == "running"
