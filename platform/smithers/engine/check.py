@@ -40,8 +40,10 @@ def preflight(workflow: AnyWorkflow, input: Json, options: Json | None = None) -
             code="UNSTABLE_ID",
         )
     plan = first.plan()
+    for planner in (first, second):
+        planner.tree.fell()
     assert plan is not None
-    if not first.tree.leaves and plan.status == "finished":
+    if not ids[0] and plan.status == "finished":
         raise RenderError(
             f"Workflow {workflow.name!r} at {show(workflow.where)} has an empty tree: return at least one task."
         )

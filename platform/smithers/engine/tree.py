@@ -117,6 +117,17 @@ class Tree:
     def new_context(self, input: Any, reader: Reader) -> Context[Any]:
         return Context(self.state.run_id, input, reader)
 
+    def fell(self) -> None:
+        """Lets go of all that is mounted, for a tree that nobody asks anything any more. Groups and what is in them hold
+        on to each other: all would stay until the garbage collector comes by, and for good where that leaves it out."""
+        groups: list[Group] = [self.root]
+        while groups:
+            group = groups.pop()
+            groups += [child for child in group.children if isinstance(child, Group)]
+            group.children = []
+        self.leaves.clear()
+        self.fresh.clear()
+
     def orphans(self) -> list[str]:
         """Keys of nodes that left the tree while they were open."""
         nodes = self.state.nodes
