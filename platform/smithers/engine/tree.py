@@ -118,8 +118,9 @@ class Tree:
         return Context(self.state.run_id, input, reader)
 
     def fell(self) -> None:
-        """Lets go of all that is mounted, for a tree that nobody asks anything any more. Groups and what is in them hold
-        on to each other: all would stay until the garbage collector comes by, and for good where that leaves it out."""
+        """Lets go of all that is mounted, for a tree that nobody asks anything any more. Groups and what is in them
+        hold on to each other: all would stay until the garbage collector comes by, and for good where that leaves it
+        out."""
         groups: list[Group] = [self.root]
         while groups:
             group = groups.pop()

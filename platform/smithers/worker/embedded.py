@@ -223,6 +223,7 @@ class EmbeddedWorker:
 
     async def _serve_on(self, server: KeptServer) -> None:
         from smithers.temporal.client import connect
+        from smithers.temporal.retention import keep_closed_runs
         from smithers.temporal.serving import Serving
 
         assert self._stop is not None
@@ -256,6 +257,8 @@ class EmbeddedWorker:
             await take_over(self.project, client, [run.run_id for run in self.store.due_runs()])
             sweeper.start()
             self._ready.set()
+            if not self.project.temporal_address:
+                await keep_closed_runs(client)
             await self._until_end(server, address, ended)
         finally:
             self._serving = None

@@ -15,7 +15,10 @@ from smithers.errors import InputError, ServerError, TemporalUnavailable
 from smithers.project import Project
 from smithers.temporal import local
 from smithers.temporal.client import connect
+from smithers.worker.embedded import EmbeddedWorker
+from smithers.worker.settings import WorkerSettings
 from tests.integration.server.watching import processes_of, wait_until
+from tests.integration.temporal.conftest import code
 
 DAY_S = 24 * 3600
 
@@ -76,13 +79,19 @@ def test_a_wrong_setting_is_the_callers_mistake(
         local.ensure(project)
 
 
-def test_closed_runs_are_kept_for_30_days(project: Project) -> None:
-    with local.ensure(project) as server:
-        stamp = project.state / "server" / "data.json"
-        wait_until(lambda: json.loads(stamp.read_text())["namespaces"])
-        config = describe_namespace(project, server.address).config
+def kept_s(description: Any) -> int:
+    return description.config.workflow_execution_retention_ttl.ToSeconds()
 
-    assert config.workflow_execution_retention_ttl.ToSeconds() == 30 * DAY_S
+
+def test_closed_runs_are_kept_for_30_days_from_the_first_worker_on(project: Project) -> None:
+    with local.ensure(project) as server:
+        before = kept_s(describe_namespace(project, server.address))
+        worker = EmbeddedWorker(project, code("asking"), WorkerSettings())
+        worker.start()
+        wait_until(lambda: kept_s(describe_namespace(project, server.address)) == 30 * DAY_S)
+        worker.stop()
+
+    assert before == DAY_S
 
 
 def test_a_namespace_is_made_when_it_is_asked_for(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +101,8 @@ def test_a_namespace_is_made_when_it_is_asked_for(project: Project, monkeypatch:
             description = describe_namespace(project, server.address)
 
     assert description.namespace_info.name == "second"
-    assert description.config.workflow_execution_retention_ttl.ToSeconds() == 30 * DAY_S
+    assert kept_s(description) == 30 * DAY_S
+    assert json.loads((project.state / "server" / "data.json").read_text())["namespaces"] == {"second": "30d"}
 
 
 def test_an_impossible_namespace_is_refused(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

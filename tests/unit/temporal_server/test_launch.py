@@ -39,7 +39,7 @@ def test_runs_take_turns_and_older_backlogs_are_still_read() -> None:
 
 
 def test_a_namespace_cannot_become_an_option() -> None:
-    assert "--namespace=--help" in launch.namespace_command(Path("/bin/temporal"), 1, "create", "--help")
+    assert "--namespace=--help" in launch.create_namespace(Path("/bin/temporal"), 1, "--help")
 
 
 def test_the_environment_holds_what_is_needed_and_no_secret() -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from smithers.temporal.server.places import DATABASE
 
-RETENTION = "30d"
+RETENTION_DAYS = 30
+"""How long a namespace of the local server keeps closed runs."""
 """How long Temporal shows a closed run. The dev server's own default is a day."""
 
 DYNAMIC_CONFIG = {
@@ -56,9 +57,16 @@ def serve(binary: Path, port: int) -> list[str]:
     return command
 
 
-def namespace_command(binary: Path, port: int, verb: str, namespace: str) -> list[str]:
-    """`verb` is create or update; both set the retention."""
-    command = [str(binary), "operator", "namespace", verb, f"--namespace={namespace}", "--retention", RETENTION]
+def create_namespace(binary: Path, port: int, namespace: str) -> list[str]:
+    command = [
+        str(binary),
+        "operator",
+        "namespace",
+        "create",
+        f"--namespace={namespace}",
+        "--retention",
+        f"{RETENTION_DAYS}d",
+    ]
     command += ["--address", f"127.0.0.1:{port}", "--command-timeout", "10s"]
     return [*command, "--disable-config-file", "--disable-config-env"]
 

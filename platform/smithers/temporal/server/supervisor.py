@@ -151,8 +151,6 @@ class Supervisor:
             self._ready()
         if self.server.state in ("ready", "failed"):
             self._answer_hellos()
-        if self.namespaces.advance():
-            self._write_stamp()
         now = time.monotonic()
         if self.server.failure and (self.has_told or now > self.begun + FIRST_HELLO_S):
             self._quit("the server failed")  # and somebody knows why
@@ -188,7 +186,7 @@ class Supervisor:
         note(f"ready at {self.server.address} (pid {self.server.pid})")
 
     def _write_stamp(self) -> None:
-        self.stamp = replace(self.stamp, namespaces=dict(self.namespaces.done))
+        self.stamp = replace(self.stamp, namespaces=dict(self.namespaces.made))
         write_json(self.places.stamp, asdict(self.stamp))
 
     # ---- requests
@@ -237,6 +235,8 @@ class Supervisor:
         problem = self.namespaces.need(str(hello.get("namespace") or "default"))
         if problem:
             return wire.refusal("SERVER_ERROR", problem)
+        if self.namespaces.made != self.stamp.namespaces:
+            self._write_stamp()
         return {
             "address": self.server.address,
             "pid": os.getpid(),
