@@ -23,6 +23,8 @@ RECOVERING = {
 """Points that are passed only by who comes after a crash, and the crash that leads there."""
 ALONE = "isolated"
 """The scenario in which bodies run in processes of their own: the death of their worker is no death of theirs."""
+GIVEN_UP = "settled"
+"""The scenario in which Temporal gives a body up: whoever takes over settles that, and looks for no death."""
 SIDES = ("before", "after")
 Tallies = Mapping[str, Outcome]
 """By scenario: what came of it without a crash."""
@@ -40,7 +42,7 @@ def every(undisturbed: Tallies, *, each_time: bool = False) -> Iterator[Case]:
 def recoveries(scenario: str, outcome: Outcome) -> Iterator[Case]:
     """A crash, and another one while the next process takes over."""
     for point, first in RECOVERING.items():
-        if first in outcome.tally:
+        if first in outcome.tally and (scenario, first) != (GIVEN_UP, "body.after"):
             yield Case(scenario, (first, point.replace("died", "released") if scenario == ALONE else point))
 
 
@@ -64,7 +66,7 @@ def choice(undisturbed: Tallies, seed: int) -> list[Case]:
         scenario = rarest(by_point[point])
         choose(scenario, some_time(dice, point, undisturbed[scenario]))
     for point, first in RECOVERING.items():
-        choose(rarest([name for name in passing(undisturbed, first) if name != ALONE]), first, point)
+        choose(rarest([name for name in passing(undisturbed, first) if name not in (ALONE, GIVEN_UP)]), first, point)
     for scenario, outcome in undisturbed.items():
         while used[scenario] < AT_LEAST:
             choose(scenario, some_time(dice, dice.choice(sorted(outcome.tally)), outcome))
