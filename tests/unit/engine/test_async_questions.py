@@ -202,3 +202,23 @@ def test_an_answer_that_brings_something_new_sets_back_what_had_gone_past(rebuil
     run.finish(number(run, "more"), Out())
 
     assert at_work(run) == ["last"]
+
+
+@pytest.mark.decision("0020")
+def test_a_question_that_comes_back_into_the_tree_is_the_one_that_was_asked(rebuild: bool) -> None:
+    def tree(ctx: Context[Any]) -> Child:
+        def asked() -> Child:
+            hidden = ctx.output_maybe(Out, "hides") is not None and ctx.output_maybe(Out, "shows") is None
+            return None if hidden else Approval("ask", title="?", retries=1)
+
+        return Parallel[task("hides"), task("shows"), asked]
+
+    run = start(tree, rebuild)
+    before = run.nodes["ask:"].detail
+    run.finish(number(run, "hides"), Out())
+    assert run.nodes["ask:"].state == "unmounted"
+    run.finish(number(run, "shows"), Out())
+
+    assert (run.nodes["ask:"].state, run.nodes["ask:"].detail) == ("waiting-approval", before)
+    run.decide("ask", approved=False)
+    assert (run.nodes["ask:"].detail or {})["ask"] == 2

@@ -353,3 +353,28 @@ def test_what_has_run_again_alone_began_where_it_began_first(rebuild: bool) -> N
     assert run.retry("b").dependents == ("ask:",)
     finish(run, "b")
     assert run.retry("a").dependents == ("ask:", "b:")
+
+
+@pytest.mark.feature("cli.retrytask.clear")
+def test_the_latest_output_is_of_the_passes_that_are_left(rebuild: bool) -> None:
+    """A node of the second pass alone has its first output, once the first pass has run again, in that one."""
+
+    def tree(ctx: Context[Any]) -> Any:
+        def odd() -> Any:
+            found = ctx.output_maybe(Out, "a")
+            return task("odd") if found is not None and found.n else None
+
+        passes = Loop("passes", until=False, max_iterations=2)[Sequence[task("a"), odd]]
+        seen = task("seen") if ctx.latest(Out, "odd") else None
+        return Parallel[passes, seen, Approval("open", title="?")]
+
+    run = start(tree, rebuild)
+    finish(run, "a")
+    finish(run, "a", n=1)
+    finish(run, "odd", "seen")
+    run.retry("a", iteration="0")
+    assert attempts(run) == [("a", "0", 2)]
+    finish(run, "a", n=1)
+    finish(run, "odd")
+
+    assert sorted(at_work(run)) == ["a", "seen"]
