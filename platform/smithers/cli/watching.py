@@ -8,6 +8,11 @@ from collections.abc import Callable, Iterator
 
 from smithers.cli.output import Out
 from smithers.cli.status import INTERRUPTED
+from smithers.engine.state import FINAL
+from smithers.errors import RunNotFound
+from smithers.store.interface import Store
+from smithers.store.records import Run
+from smithers.store.successors import following
 
 
 def repeat(out: Out, interval_s: float, show: Callable[[], None]) -> int:
@@ -31,3 +36,15 @@ def poll(over: Callable[[], bool], interval_s: float = 0.2) -> Iterator[bool]:
         if last:
             return
         time.sleep(interval_s)
+
+
+def watched(store: Store, run: Run, interval_s: float = 0.2) -> Iterator[Run]:
+    """The run, at every look until after it has ended; then the one that goes on for it, if it has continued as new."""
+    while True:
+        for _ in poll(lambda run_id=run.run_id: store.run(run_id).status in FINAL, interval_s):
+            yield run
+        next_id = following(store, run.run_id)
+        try:
+            run = store.run(next_id)
+        except RunNotFound:  # there is none, or it is deleted by now
+            return

@@ -17,7 +17,7 @@ from smithers.cli.up.viewer import Viewer
 from smithers.engine.state import FINAL
 from smithers.errors import WrongState
 from smithers.project import Project
-from smithers.store.records import Launch
+from smithers.store.records import Launch, LogLine
 from smithers.temporal.subflows import new_child
 from smithers.views.children import seen_status, waits_for_people
 from smithers.views.model import RunModel, Seen
@@ -67,6 +67,14 @@ def finish(stage: Stage) -> None:
     stage.plan("r1.g2")
 
 
+def finish_meanwhile(stage: Stage) -> None:
+    """Within another command, whose output stays what it is."""
+    before = stage.capsys.readouterr().out
+    finish(stage)
+    stage.capsys.readouterr()
+    print(before, end="")
+
+
 def test_every_status_of_a_run_that_is_over_can_be_shown_and_pruned(chain: Stage) -> None:
     assert SYMBOLS.keys() >= FINAL
     assert COLOURS.keys() >= FINAL
@@ -106,6 +114,35 @@ def test_events_tell_of_the_run_that_goes_on(chain: Stage) -> None:
 
     assert [one["newRunId"] for one in told] == ["r1.g1"]
     assert "↪ RunContinuedAsNew newRunId=r1.g1" in chain.call("events", "r1").out
+
+
+@pytest.mark.feature("cli.events.watch")
+@pytest.mark.decision("0032")
+@pytest.mark.parametrize("since", [(), ("--since", "#3")], ids=["from the beginning", "from a position"])
+def test_events_are_followed_into_the_runs_that_go_on(
+    chain: Stage, monkeypatch: pytest.MonkeyPatch, since: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("smithers.cli.watching.time.sleep", lambda _: finish_meanwhile(chain))
+    told = chain.call("events", "r1", "--follow", "--json", *since).records
+
+    assert list(dict.fromkeys(one["runId"] for one in told)) == ["r1", "r1.g1", "r1.g2"]
+    assert ["RunStarted" in {one["type"] for one in told if one["runId"] == run} for run in ("r1.g1", "r1.g2")] == [
+        True
+    ] * 2
+    assert (told[-1]["type"], told[-1]["runId"]) == ("RunFinished", "r1.g2")
+
+
+def test_lines_of_tasks_are_followed_into_the_runs_that_go_on(chain: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = [LogLine(run, "read", "", 1, 0, "stdout", f"of {run}") for run in ("r1", "r1.g2")]
+    chain.store.write_log_lines(written)
+    monkeypatch.setattr("smithers.cli.watching.time.sleep", lambda _: finish_meanwhile(chain))
+
+    assert [line.partition("| ")[2] for line in chain.call("logs", "r1", "--follow").out.splitlines()] == [
+        "of r1",
+        "of r1.g2",
+    ]
+    chain.call("delete", "r1.g1", "r1.g2", "--yes")
+    assert [line.partition("| ")[2] for line in chain.call("logs", "r1", "--follow").out.splitlines()] == ["of r1"]
 
 
 def test_why_says_which_run_goes_on(chain: Stage) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from itertools import islice
@@ -15,11 +15,10 @@ from smithers.cli.options import FormOption, RunArgument
 from smithers.cli.output import Form, Out
 from smithers.cli.session import Session, session
 from smithers.cli.views.event_lines import event_line
-from smithers.cli.watching import poll
+from smithers.cli.watching import watched
 from smithers.engine.catalogue import CATALOGUE, CATEGORIES, schema
 from smithers.engine.chronicle import Event, Reader
 from smithers.engine.entry import Entry
-from smithers.engine.state import FINAL
 from smithers.errors import InputError
 from smithers.store.interface import Store
 from smithers.store.records import Run
@@ -67,7 +66,10 @@ def command(  # shape: parameters: one per option
         By | None, typer.Option("--group-by", help="Under the node, or the attempt, that they are about.")
     ] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", "--watch", "-w", help="Go on until the run has ended.")
+        bool,
+        typer.Option(
+            "--follow", "-f", "--watch", "-w", help="Go on until the run has ended, or the last that goes on for it."
+        ),
     ] = False,
     interval: Annotated[
         float, typer.Option("--interval", "-i", min=0.1, help="Seconds between two looks with --follow.")
@@ -91,8 +93,9 @@ def command(  # shape: parameters: one per option
         if group_by is not None:
             shown.grouped(group_by)
             return 0
-        for ended in poll(lambda: not follow or here.store.run(found.run_id).status in FINAL, interval):
-            if not shown.rest() or ended:
+        for now in watched(here.store, found, interval) if follow else (found,):
+            shown.turn_to(now)
+            if not shown.rest():
                 break
     return 0
 
@@ -139,6 +142,12 @@ class Shown:
         self.left = limit
         self.position = 0
         self.reader = Reader()
+
+    def turn_to(self, run: Run) -> None:
+        """Goes on with another run, from its beginning."""
+        if run.run_id != self.run.run_id:
+            self.run, self.position, self.reader = run, 0, Reader()
+            self.wanted = replace(self.wanted, after=0)
 
     def rest(self) -> bool:
         """Writes what is new. False when as many as wanted have been written."""

@@ -12,8 +12,7 @@ from smithers.cli.options import FormOption, RunArgument
 from smithers.cli.output import Form
 from smithers.cli.session import Session, session
 from smithers.cli.views.lines import line_wire
-from smithers.cli.watching import poll
-from smithers.engine.state import FINAL
+from smithers.cli.watching import watched
 from smithers.store.interface import Store
 from smithers.store.records import LogLine, Run
 from smithers.views.nodes import find_node, named
@@ -25,7 +24,9 @@ PAGE = 1000
 def command(  # shape: parameters: one per option
     run: RunArgument = None,
     node: Annotated[str | None, typer.Option("--node", "-n", help="Only lines of this node.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the run has ended, or the last that goes on for it.")
+    ] = False,
     since: Annotated[int, typer.Option("--since", min=0, help="Only lines behind this position (`seq` in JSON).")] = 0,
     tail: Annotated[int | None, typer.Option("--tail", min=0, help="Only the last so many lines at first.")] = None,
     progress: Annotated[bool, typer.Option("--progress", help="Progress messages too.")] = False,
@@ -38,12 +39,11 @@ def command(  # shape: parameters: one per option
             find_node(here.store, found.run_id, node)
         shown = Shown(here, found, progress)
         position = shown.page(stored(here.store, found.run_id, node or "", since), since, tail)
-        if not follow:
-            return 0
-        for ended in poll(lambda: here.store.run(found.run_id).status in FINAL):
-            position = shown.page(stored(here.store, found.run_id, node or "", position), position)
-            if ended:
-                break
+        run_id = found.run_id
+        for now in watched(here.store, found) if follow else ():
+            position = position if now.run_id == run_id else 0
+            run_id = now.run_id
+            position = shown.page(stored(here.store, run_id, node or "", position), position)
     return 0
 
 
