@@ -12,6 +12,8 @@ from smithers.store.records import Append
 from smithers.store.texts import INLINE_BYTES
 from tests.conformance.store.make import NOW, command, ended, new_run, plan
 
+pytestmark = pytest.mark.decision("0012")
+
 
 def began(store: Store, run: str, nodes: tuple[str, ...] = ("build",), **changes: Any) -> None:
     store.create_run(new_run(run, **changes))

@@ -13,6 +13,8 @@ from smithers.store.interface import Store
 from smithers.store.records import Launch, Told
 from tests.conformance.store.make import Maker, command, fact, new_run, settled
 
+pytestmark = pytest.mark.decision("0011")
+
 PLACE: dict[str, Any] = {"run": "build-1", "node": "part", "iteration": "0"}
 SUBFLOW = command(1, "part", kind="subflow", payload={"x": "y" * 5000})
 

@@ -24,6 +24,8 @@ from tests.conformance.store.make import (
     settled,
 )
 
+pytestmark = pytest.mark.decision("0002")
+
 
 def test_facts_take_the_next_positions_in_order(run: Maker) -> None:
     done = run.append(fact("a", x=1), fact("b"))

@@ -11,6 +11,8 @@ from smithers.store.records import OpenCommandRow
 from tests.conformance.store.conftest import Clock
 from tests.conformance.store.make import DIGEST, NOW, Maker, claimed, command, decided, ended, fact, node, plan
 
+pytestmark = pytest.mark.decision("0002")
+
 
 def test_a_plan_moves_the_planned_position(run: Maker) -> None:
     run.append(fact("a"))

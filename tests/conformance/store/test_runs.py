@@ -11,6 +11,8 @@ from smithers.store.records import Append, Run
 from tests.conformance.store.conftest import Clock
 from tests.conformance.store.make import DIGEST, NOW, Maker, command, fact, new_run, plan
 
+pytestmark = pytest.mark.decision("0014")
+
 
 @pytest.mark.feature("data.input.persist")
 def test_a_new_run_begins_with_its_started_entry(store: Store) -> None:

@@ -14,6 +14,8 @@ from smithers.store.records import Append, Appended, Launch, NewRun, Run, Search
 from smithers.store.successors import following, last_of
 from tests.conformance.store.make import Maker, command, fact, new_run, plan
 
+pytestmark = pytest.mark.decision("0032")
+
 SUBFLOW = command(1, "part", kind="subflow", payload={})
 PLACE: dict[str, Any] = {"run": "build-1", "node": "part", "iteration": "0", "depth": 1}
 

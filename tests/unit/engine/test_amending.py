@@ -12,6 +12,8 @@ from smithers.engine.diff import plan_diff
 from smithers.errors import InvalidInput, WrongState
 from smithers.testing import InMemoryRun
 
+pytestmark = pytest.mark.decision("0016")
+
 
 class Order(BaseModel):
     items: list[str]

@@ -37,6 +37,8 @@ from smithers.testing import InMemoryRun
 from tests.unit.engine.by_hand import start
 from tests.unit.engine.trees import life, scoped_workflow, told
 
+pytestmark = pytest.mark.decision("0013")
+
 CODE = "ASPECT_BUDGET_EXCEEDED"
 
 

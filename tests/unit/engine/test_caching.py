@@ -18,6 +18,8 @@ from smithers.engine.caching import canonical, digest
 from smithers.errors import RenderError
 from smithers.testing import InMemoryRun
 
+pytestmark = pytest.mark.decision("0012")
+
 
 class Out(BaseModel):
     n: int = 0

@@ -23,6 +23,8 @@ from smithers.testing import InMemoryRun
 from tests.unit.engine.by_hand import number, start
 from tests.unit.engine.trees import life
 
+pytestmark = pytest.mark.decision("0021")
+
 JSON_TYPES = {"string": str, "integer": int, "number": (int, float), "object": dict, "array": list, "boolean": bool}
 
 

@@ -35,6 +35,8 @@ from smithers.testing.memory_run import InMemoryRun
 from tests.flows.below import Counted, onward
 from tests.unit.engine.by_hand import at_work, number, start
 
+pytestmark = pytest.mark.decision("0032")
+
 
 class Out(BaseModel):
     n: int = 0

@@ -30,6 +30,8 @@ from smithers.errors import InvalidElement, InvalidInput, WrongState
 from smithers.testing import InMemoryRun, simulate
 from tests.unit.engine.by_hand import start
 
+pytestmark = pytest.mark.decision("0010")
+
 
 class Deploy(BaseModel):
     sha: str

@@ -13,6 +13,8 @@ from smithers.engine.plan import Planner
 from smithers.engine.snapshot import pack, unpack
 from smithers.testing import InMemoryRun
 
+pytestmark = pytest.mark.decision("0027")
+
 REBUILD = pytest.mark.parametrize("rebuild", [False, True], ids=["warm", "cold"])
 
 

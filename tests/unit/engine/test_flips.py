@@ -11,6 +11,8 @@ from smithers import Child, Context, Parallel, Sequence, Task, Timer, Workflow
 from smithers.testing import InMemoryRun
 from tests.unit.engine.by_hand import at_work, number
 
+pytestmark = pytest.mark.decision("0004")
+
 
 class Out(BaseModel):
     n: int = 0

@@ -27,6 +27,8 @@ from smithers.testing import InMemoryRun, simulate
 from tests.unit.engine.asking import Out, Review, task
 from tests.unit.engine.by_hand import start
 
+pytestmark = pytest.mark.decision("0025")
+
 LATER: Any = {"escalate_after": "2h", "escalate_to": ["boss"], "escalate_to_scopes": ["chiefs"]}
 
 

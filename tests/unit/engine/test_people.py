@@ -30,6 +30,8 @@ from smithers.testing import Answer, simulate
 from tests.unit.engine.asking import Out, task, work
 from tests.unit.engine.by_hand import start
 
+pytestmark = pytest.mark.decision("0020")
+
 PLANS = (ApprovalOption("fast", label="The fast one"), ApprovalOption("safe"), "cheap")
 
 

@@ -23,6 +23,8 @@ from tests.unit.engine.overtaken import OvertakenRun
 from tests.unit.engine.shifting import shifting_workflow
 from tests.unit.engine.trees import grown_workflow, happen, life, told
 
+pytestmark = pytest.mark.decision("0004")
+
 SEEDS = range(250)
 FINAL = ("finished", "failed", "cancelled", "continued")
 

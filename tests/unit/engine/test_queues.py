@@ -29,6 +29,8 @@ from smithers.engine.check import preflight
 from smithers.errors import InvalidElement, RenderError, WrongState
 from smithers.testing.memory_run import InMemoryRun
 
+pytestmark = pytest.mark.decision("0024")
+
 
 class Out(BaseModel):
     n: int = 1

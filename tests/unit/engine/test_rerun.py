@@ -28,6 +28,8 @@ from smithers.errors import NodeNotFound, WrongState
 from smithers.testing import InMemoryRun
 from tests.unit.engine.by_hand import at_work, fail, number, start
 
+pytestmark = pytest.mark.decision("0016")
+
 
 class Out(BaseModel):
     n: int = 0

@@ -12,6 +12,8 @@ from smithers.engine.plan import Planner
 from smithers.errors import WrongState
 from smithers.testing import InMemoryRun
 
+pytestmark = pytest.mark.decision("0027")
+
 
 class Out(BaseModel):
     n: int = 0

@@ -12,6 +12,8 @@ from smithers.engine.plan import Planner
 from smithers.testing import InMemoryRun
 from tests.unit.engine.by_hand import at_work, fail, number, start
 
+pytestmark = pytest.mark.decision("0027")
+
 
 class Out(BaseModel):
     n: int = 0

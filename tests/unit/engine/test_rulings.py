@@ -26,6 +26,8 @@ from smithers import (
 from smithers.testing import InMemoryRun, fails, simulate
 from tests.unit.engine.by_hand import start
 
+pytestmark = pytest.mark.decision("0025")
+
 
 class Out(BaseModel):
     n: int = 0

@@ -14,6 +14,8 @@ from smithers.engine.preview import snapshot
 from smithers.testing import InMemoryRun, fails
 from tests.unit.engine.by_hand import at_work, fail, number, start
 
+pytestmark = pytest.mark.decision("0004")
+
 
 class Out(BaseModel):
     n: int = 0

@@ -30,6 +30,8 @@ from smithers import (
 from smithers.errors import InvalidElement, RenderError
 from smithers.testing import InMemoryRun, fails, simulate
 
+pytestmark = pytest.mark.decision("0011")
+
 
 class Out(BaseModel):
     n: int = 0

@@ -26,6 +26,8 @@ from smithers.errors import InvalidElement, NonRetryable
 from smithers.testing import InMemoryRun, fails
 from tests.unit.engine.by_hand import at_work, fail, number, start
 
+pytestmark = pytest.mark.decision("0008")
+
 
 class Out(BaseModel):
     n: int = 0

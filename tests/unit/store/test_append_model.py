@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from smithers.engine.entry import EndedRun, Fact, Need, NewestClaim, OpenCommand
 from smithers.errors import StaleEpoch
 from smithers.store.memory import MemoryStore
 from smithers.store.records import Append, NewRun, PlanWrite
+
+pytestmark = pytest.mark.decision("0002")
 
 FINAL = ("finished", "failed", "cancelled")
 

@@ -14,6 +14,8 @@ from smithers.errors import StoreUnavailable
 from smithers.store.database import Connection
 from smithers.store.group import GroupCommit
 
+pytestmark = pytest.mark.decision("0007")
+
 
 class Transactions:
     """A database in memory that counts commits and fails on request."""

@@ -11,6 +11,8 @@ from smithers import CachePolicy, Child, Context, Sequence, Task, Workflow
 from smithers.engine.entry import Json
 from tests.unit.temporal.conftest import Yard, die_in_body
 
+pytestmark = pytest.mark.decision("0012")
+
 LIMIT: list[int] = [100]
 LARGE = "x" * 600_000
 

@@ -21,6 +21,8 @@ from smithers.temporal import facts
 from smithers.temporal.order import FETCH, Order
 from tests.unit.temporal.conftest import CODE, DIGEST, Yard
 
+pytestmark = pytest.mark.decision("0032")
+
 
 class Out(BaseModel):
     n: int = 0

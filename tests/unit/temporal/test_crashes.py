@@ -20,6 +20,8 @@ from smithers.temporal.workshop import StepSettings
 from tests.simulation.temporal import Driver
 from tests.unit.temporal.conftest import Yard, gone
 
+pytestmark = pytest.mark.decision("0002")
+
 
 class Out(BaseModel):
     n: int

@@ -15,6 +15,8 @@ from smithers.store.records import Append
 from tests.unit.temporal.conftest import CODE, Yard
 from tests.unit.temporal.test_step import follow
 
+pytestmark = pytest.mark.decision("0006")
+
 
 class Out(BaseModel):
     n: int

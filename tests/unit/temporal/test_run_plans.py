@@ -11,6 +11,8 @@ from smithers.temporal.plans import Plans
 from smithers.temporal.run_plans import RunPlans
 from tests.unit.temporal.conftest import CODE, Yard
 
+pytestmark = pytest.mark.decision("0004")
+
 
 class Out(BaseModel):
     n: int

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from smithers.engine.command import Command
 from smithers.flow.task_context import CancelFlag
 from smithers.temporal.running import Running
+
+pytestmark = pytest.mark.decision("0006")
 
 
 def asked(stopped_at: float = 0.0) -> Running:

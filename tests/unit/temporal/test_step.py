@@ -20,6 +20,8 @@ from smithers.temporal import identity
 from smithers.temporal.order import Answer
 from tests.unit.temporal.conftest import Gone, Yard, gone, stop_before_bodies
 
+pytestmark = pytest.mark.decision("0002")
+
 
 class Out(BaseModel):
     n: int

@@ -22,6 +22,8 @@ from smithers.temporal.priorities import fairness_key, priority_of
 from smithers.temporal.subflows import new_child
 from tests.unit.temporal.conftest import CODE, DIGEST, Yard
 
+pytestmark = pytest.mark.decision("0011")
+
 CHILD = "r.sub.1"
 
 

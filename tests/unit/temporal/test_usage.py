@@ -16,6 +16,8 @@ from smithers.errors import BodyDied
 from smithers.temporal.running import Ended
 from tests.unit.temporal.conftest import Yard
 
+pytestmark = pytest.mark.decision("0013")
+
 USED = {"input_tokens": 100, "output_tokens": 20, "cost_usd": 0.25}
 
 
