@@ -6,6 +6,7 @@ every few hundredths of a second. The log is read from the store, as any other o
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
@@ -43,7 +44,7 @@ PAGE: Final = 5000
 DRAIN_S: Final = 10.0
 AFTER_DRAIN_S: Final = 5.0
 RENDER_AGAIN_S: Final = 3.0
-"""How long a resumed run whose code did not render is given to render after all."""
+"""How long a resumed run whose code did not render is given to render after all, once it was rung."""
 SLOW_S: Final = 5.0
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -90,6 +91,8 @@ class Viewer:
         self.model: RunModel | None = None
         self.refused: Json | None = None
         self.news_s = self.begun_s = time.monotonic()
+        self.rung_s = math.inf
+        """When the worker was ready, and has rung the run."""
         self.said_slow = False
         self.next_start_s = 0.0
         self.described_s = 0.0
@@ -177,6 +180,8 @@ class Viewer:
                 self.ready(message["ready"])
             elif "refused" in message:
                 self.refused = message["refused"]
+            elif "rung" in message:
+                self.rung_s = time.monotonic()
             elif "note" in message:
                 self.screen.say(str(message["note"]))
         for line in self.worker.printed_lines():
@@ -314,7 +319,8 @@ class Viewer:
 
     def still_does_not_render(self, model: RunModel) -> bool:
         """A resumed run whose last render failed says nothing new when it fails again in the same way."""
-        if model.in_state(RUNNING) or time.monotonic() - self.news_s < RENDER_AGAIN_S or self.store is None:
+        still_s = time.monotonic() - max(self.news_s, self.rung_s)
+        if model.in_state(RUNNING) or still_s < RENDER_AGAIN_S or self.store is None:
             return False
         self.news_s = time.monotonic()
         return bool(code(self.store, self.store.run(model.run_id)))

@@ -134,6 +134,7 @@ def host(line: Line, project: Project, run_id: str, code: LoadedCode) -> None:
     with boot():
         worker.start()
     ring(worker, run_id)
+    line.say({"rung": run_id})
     drain_s = obey(line, worker)
     beside.ask_to_stop()
     worker.stop(drain_s)
