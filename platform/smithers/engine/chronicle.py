@@ -123,7 +123,7 @@ class Reader:
         yield from self.pause(entry)
 
     def timed(self, entry: Entry, fired: Event) -> Json:
-        due_ms = self.due_ms.pop(entry.data.get("n", 0), 0)
+        due_ms = self.due_ms.pop(entry.data["n"], 0)
         late = {"firesAtMs": due_ms, "delayMs": max(0, entry.at_ms - due_ms)} if due_ms else {}
         return {"timerId": fired.node, "firedAtMs": entry.at_ms} | late
 

@@ -65,8 +65,8 @@ class Maker:
     id: str
 
     @classmethod
-    def start(cls, store: Store, run_id: str) -> Maker:
-        store.create_run(new_run(run_id))
+    def start(cls, store: Store, run_id: str, **changes: Any) -> Maker:
+        store.create_run(new_run(run_id, **changes))
         return cls(store, run_id)
 
     def append(self, *facts: Fact, **rest: Any) -> Appended:

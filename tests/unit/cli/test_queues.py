@@ -150,3 +150,15 @@ def test_a_paused_run_gets_no_turn_and_waits_for_people(stage: Stage) -> None:
     stage.start(shipping, "second")
     assert stage.call("pause", "second").status == 0
     assert waits_for_people(stage.store, stage.store.run("second"))
+
+
+@pytest.mark.parametrize(
+    ("priority", "says"), [(5, " (priority 5: runs of a lower number come first)"), (3, ""), (1, "")]
+)
+def test_why_says_that_a_run_lets_others_go_first(store: MemoryStore, priority: int, says: str) -> None:
+    made = Maker.start(store, "r", options={"priority": priority})
+    made.plan(Command(1, "run", "ship", "", 1), nodes=(node("ship", "running", ""),))
+
+    [reason] = explain(store, made.row, has_worker=True).reasons
+
+    assert reason.text == f"ship (attempt 1) is ready and waits for a worker to take it{says}."

@@ -349,6 +349,7 @@ def test_node_shows_the_last_attempt_or_on_request_all_with_their_workers(waitin
 
     assert ("attempt 1" in last.out, "attempt 2" in last.out, "by me@1" in last.out) == (False, True, False)
     assert ("attempt 1" in every.out, "attempt 2" in every.out, every.out.count("by me@1")) == (True, True, 2)
+    assert "cached" not in every.out
 
 
 @pytest.mark.feature("err.NODE_NOT_FOUND")

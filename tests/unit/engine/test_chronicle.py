@@ -292,3 +292,23 @@ def test_every_other_fact_is_an_event_that_fits_its_schema(kind: str, data: dict
     extra = {"attempt"} & set(wire) - set(shape["properties"])
     assert (event.type, event.category) == (type, CATALOGUE[type].category)
     assert not faults({name: value for name, value in wire.items() if name not in extra}, shape)
+
+
+@pytest.mark.decision("0012")
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ({"hit": {"run": "r0", "at_ms": 1}}, ("CacheHit", {"run": "r0"})),
+        ({"missed": "it is too old"}, ("CacheMiss", {"why": "it is too old"})),
+        ({"missed": ""}, ("CacheMiss", {"why": "nothing is kept under this key"})),
+        (None, None),
+    ],
+)
+def test_a_look_into_the_cache_is_an_event(found: dict[str, Any] | None, told: tuple[str, Any] | None) -> None:
+    about = {"cache": {"key": "0123456789abcdef", "version": "", **found}} if found is not None else {}
+    data = {"n": 1, "node": "a", "iteration": "", "attempt": 1, "outcome": "finished", "output": {}, "ms": 0, **about}
+
+    events = [one for one in events_of([ENTRY("ended", data)]) if one.type.startswith("Cache")]
+
+    expected = [] if told is None else [(told[0], "a", {"key": "0123456789ab", **told[1]})]
+    assert [(one.type, one.node, one.fields) for one in events] == expected

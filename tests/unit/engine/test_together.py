@@ -197,6 +197,28 @@ def test_a_race_does_not_wait_for_a_place_in_a_queue_that_it_has_left(rebuild: b
     assert run.status == "finished"
 
 
+def test_who_counts_passes_looks_again_after_each(rebuild: bool) -> None:
+    def tree(ctx: Context[Any]) -> Child:
+        passes = Loop("passes", until=False, max_iterations=3)[task("pass")]
+        return Parallel[passes, lambda: task("third") if ctx.iteration_count("pass") == 2 else None]
+
+    run = start(tree, rebuild)
+    run.finish(number(run, "pass"), Out())
+    assert at_work(run) == ["pass"]
+    run.finish(number(run, "pass"), Out())
+
+    assert sorted(at_work(run)) == ["pass", "third"]
+
+
+@pytest.mark.feature("parallel.maxConcurrency.queue")
+def test_all_slots_that_come_free_at_once_are_taken(rebuild: bool) -> None:
+    run = start(Parallel(max_concurrency=3)[(task(f"t{at}") for at in range(6))], rebuild)
+    assert at_work(run) == ["t0", "t1", "t2"]
+    together(run, *(finishes(run, node) for node in ("t0", "t1")))
+
+    assert sorted(at_work(run)) == ["t2", "t3", "t4"]
+
+
 def waits(id: str, **props: Any) -> WaitForEvent[Out]:
     return WaitForEvent(id, event="go", output=Out, **props)
 
