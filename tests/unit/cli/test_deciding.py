@@ -115,6 +115,9 @@ def test_cancel_is_a_fact_and_its_exit_status_says_cancelled(waiting: Stage):
     assert answer.status == 2
     assert waiting.store.entries_by_key("r1", "cancel")[0].data == {"by": "ann", "reason": "wrong branch"}
     assert waiting.call("cancel", "r1", "--json").json["repeated"] is True
+    again = waiting.call("cancel", "r1")
+    assert "is to be cancelled (it was asked before)" in again.out
+    assert "`smithers up --resume r1` goes on with it" in again.err
 
 
 def test_a_run_that_has_ended_cannot_be_cancelled(stage: Stage):
