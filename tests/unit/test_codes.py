@@ -103,7 +103,7 @@ def test_every_error_has_one_class_above_it_a_code_and_a_wire_form(kind: type[Sm
 
     assert isinstance(error, SmithersError)
     assert error.wire() == {"code": kind.code, "message": "It broke.", "data": {"where": "flow.py:3"}}
-    assert kind().message == kind.__doc__
+    assert str(kind()) == kind().message == kind.__doc__
 
 
 @pytest.mark.feature("errh.custom", "errh.roundtrip")

@@ -312,6 +312,23 @@ def test_dependencies_in_a_loop_are_those_of_the_pass_and_outside_of_the_last(ru
     assert ended.output(Out, "end").n == 31
 
 
+@pytest.mark.feature("task.deps.iteration")
+def test_a_dependency_in_an_inner_loop_is_that_of_its_last_pass_within_this_one(run: Any) -> None:
+    def make(ctx: Context[Any]) -> Child:
+        def outer(turn: Turn) -> Child:
+            inner = Loop("inner", until=False, max_iterations=2)[
+                lambda within: Task("a", output=Out)[call(work, turn.iteration * 10 + within.iteration)]
+            ]
+            return [inner, Task("b", output=Out, deps={"a": Out})[tenfold]]
+
+        return Loop("outer", until=False, max_iterations=2)[outer]
+
+    ended = run(make)
+
+    assert [ended.output(Out, "a", turn).n for turn in ("0.0", "0.1", "1.0", "1.1")] == [0, 1, 10, 11]
+    assert [ended.output(Out, "b", turn).n for turn in ("0", "1")] == [10, 110]
+
+
 def tenfold(a: Out) -> Out:
     return Out(n=a.n * 10)
 
