@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -31,3 +33,16 @@ def test_patience_ends() -> None:
     running = asked(stopped_at=time.monotonic() - 6)
     running.look(grace_s=5)
     assert running.given_up
+
+
+FORGOTTEN = """
+from types import SimpleNamespace
+from smithers.temporal.watch import Watch
+
+table = SimpleNamespace(every=lambda: [])
+Watch(SimpleNamespace(table=table, codes={}, settings=SimpleNamespace(grace_s=1))).start()
+"""
+
+
+def test_a_process_that_forgets_the_watch_ends_all_the_same() -> None:
+    subprocess.run([sys.executable, "-c", FORGOTTEN], check=True, timeout=20)
