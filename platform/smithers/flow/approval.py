@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from smithers.flow.asked import Asked, check_newcomers, check_people
 from smithers.flow.element import Child, Written, check_id, check_json, check_not_async, check_upstream, is_count
+from smithers.flow.nothing import nothing
 from smithers.flow.policy import UNLIMITED, Duration, check_comes, duration
 from smithers.flow.where import invalid
 
@@ -53,7 +54,7 @@ class ApprovalOption(metaclass=Written):
     """What the decision holds, and what is typed after `--choice` and `--rank`."""
     label: str = ""
     summary: str = ""
-    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    metadata: Mapping[str, Any] = field(default_factory=nothing)
 
     def __post_init__(self) -> None:
         check_id(self.key, "ApprovalOption")
@@ -93,7 +94,7 @@ class Approval(Asked):
     id: str = field(kw_only=False)
     title: str = ""
     summary: str = ""
-    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    metadata: Mapping[str, Any] = field(default_factory=nothing)
     """Shown with the request; JSON."""
     mode: ApprovalMode = "approve"
     options: Sequence[ApprovalOption | str] = ()
@@ -117,7 +118,7 @@ class Approval(Asked):
     retries: int = 0
     """How often it is asked again after a denial, or no answer in time, that would fail it; `UNLIMITED` for no end."""
     depends_on: tuple[str, ...] | list[str] = ()
-    needs: Mapping[str, str] = field(default_factory=dict[str, str])
+    needs: Mapping[str, str] = field(default_factory=nothing)
     """More ids to wait for, by any name."""
     async_: bool = False
     """What comes after it may go on while it is asked; who depends on it or reads its output does not."""
@@ -125,7 +126,7 @@ class Approval(Asked):
     skip_if: bool = False
     label: str = ""
     """Shown instead of the title."""
-    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    meta: Mapping[str, Any] = field(default_factory=nothing)
     """Shown with the request too; `metadata` wins where both have a key."""
 
     def __post_init__(self) -> None:

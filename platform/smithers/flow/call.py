@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from smithers.flow.nothing import NOTHING
 from smithers.flow.where import invalid
 
 R = TypeVar("R", covariant=True)
@@ -26,7 +27,7 @@ def call(function: Callable[..., T | Awaitable[T]], /, *args: Any, **kwargs: Any
     """Binds arguments by value. Arguments that are plain JSON go into the command; others are found by rendering."""
     if not callable(function):
         raise invalid(f"call({function!r}): the first argument is the function to call.")
-    return Call(function, args, kwargs)
+    return Call(function, args, kwargs or NOTHING)
 
 
 def takes_argument(function: Callable[..., Any]) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 from pydantic import BaseModel
 
 from smithers.flow.element import Child, Element, check_id, check_json
+from smithers.flow.nothing import nothing
 from smithers.flow.where import invalid
 
 LARGEST_BYTES: Final = 10 * 1024 * 1024
@@ -38,7 +39,7 @@ class ContinueAsNew(Element):
     """To be given where the tree has several."""
     label: str = ""
     """By default the id."""
-    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    meta: Mapping[str, Any] = field(default_factory=nothing)
     size_bytes: int = field(default=0, init=False, repr=False)
     """Of the state as JSON."""
 

@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, Literal, TypeVar, get_args
 from pydantic import BaseModel
 
 from smithers.flow.element import Child, Element, Part, captured, check_id, check_json, check_upstream
+from smithers.flow.nothing import nothing
 from smithers.flow.policy import Duration, check_comes, duration
 from smithers.flow.task import check_model
 from smithers.flow.where import invalid
@@ -42,11 +43,11 @@ class WaitForEvent(Element, Generic[M]):
     """What comes after it may go on while it waits; who depends on it or reads its output does not."""
     skip_if: bool = False
     depends_on: tuple[str, ...] | list[str] = ()
-    needs: Mapping[str, str] = field(default_factory=dict[str, str])
+    needs: Mapping[str, str] = field(default_factory=nothing)
     """Named dependencies: `{name: id}`. They order only."""
     label: str = ""
     """By default `wait:<event>`."""
-    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    meta: Mapping[str, Any] = field(default_factory=nothing)
 
     def __post_init__(self) -> None:
         self.check(type(self).__name__)

@@ -13,6 +13,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 from smithers.flow.approval import check_timeout, check_word
 from smithers.flow.asked import Asked, check_newcomers, check_people
 from smithers.flow.element import Child, check_id, check_json, check_upstream, is_count
+from smithers.flow.nothing import nothing
 from smithers.flow.policy import Duration, check_comes
 from smithers.flow.stored import secrets_of
 from smithers.flow.task import check_model
@@ -46,7 +47,7 @@ class HumanTask(Asked, Generic[M]):
     default: M | None = None
     """With `on_timeout="default"`: the answer that it has when nobody gives one in time."""
     depends_on: tuple[str, ...] | list[str] = ()
-    needs: Mapping[str, str] = field(default_factory=dict[str, str])
+    needs: Mapping[str, str] = field(default_factory=nothing)
     """More ids to wait for, by any name."""
     async_: bool = False
     """What comes after it may go on while it is asked; who depends on it or reads its output does not."""
@@ -54,7 +55,7 @@ class HumanTask(Asked, Generic[M]):
     skip_if: bool = False
     label: str = ""
     """Shown as `human:<id>` unless given."""
-    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    meta: Mapping[str, Any] = field(default_factory=nothing)
     """Shown with the request; JSON."""
 
     def __post_init__(self) -> None:

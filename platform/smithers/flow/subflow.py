@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, TypeVar, get_args
 from pydantic import BaseModel
 
 from smithers.flow.element import Child, Element
+from smithers.flow.nothing import nothing
 from smithers.flow.task import Task
 from smithers.flow.where import invalid
 from smithers.flow.workflow import Workflow
@@ -89,7 +90,7 @@ class Outcome(Element):
     subflow: Subflow[Any]
     id: str
     label: str = ""
-    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    meta: Mapping[str, Any] = field(default_factory=nothing)
     skip_if: bool = False
 
     @classmethod

@@ -14,6 +14,7 @@ from smithers.flow.budget import Estimate
 from smithers.flow.cache import CachePolicy
 from smithers.flow.call import Call
 from smithers.flow.element import Child, Element, captured, check_id, check_json, check_upstream, with_fields
+from smithers.flow.nothing import nothing
 from smithers.flow.policy import UNLIMITED, Duration, RetryPolicy, check_comes, duration
 from smithers.flow.queue import Queue, as_queue
 from smithers.flow.where import invalid
@@ -34,9 +35,9 @@ class Task(Asked, Generic[M]):
 
     id: str = field(kw_only=False)
     output: type[M]
-    deps: Mapping[str, type[BaseModel]] = field(default_factory=dict[str, type[BaseModel]])
+    deps: Mapping[str, type[BaseModel]] = field(default_factory=nothing)
     """Outputs handed to the function by parameter name; the task waits for them. The key is the producer's id."""
-    needs: Mapping[str, str] = field(default_factory=dict[str, str])
+    needs: Mapping[str, str] = field(default_factory=nothing)
     """Where a key of `deps` is not the producer's id: `{key: id}`. Keys without a `deps` entry only order."""
     depends_on: tuple[str, ...] | list[str] = ()
     retries: int = RETRIES
@@ -66,7 +67,7 @@ class Task(Asked, Generic[M]):
     estimate: Estimate = Estimate()
     """What an attempt is going to use, for the budgets of `Aspects` around the task."""
     label: str = ""
-    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    meta: Mapping[str, Any] = field(default_factory=nothing)
     body: Call[M] | M | None = None
     captured: tuple[tuple[str, int], ...] = field(default=(), compare=False, repr=False)
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from smithers.flow.element import Child, Element, check_id, check_json, check_upstream
+from smithers.flow.nothing import nothing
 from smithers.flow.policy import Duration, duration
 from smithers.flow.where import invalid
 
@@ -36,12 +37,12 @@ class Timer(Element):
     """With a time zone; text is ISO 8601, such as `2027-01-31T09:00:00Z`."""
     depends_on: tuple[str, ...] | list[str] = ()
     """It begins to count when these are done."""
-    needs: Mapping[str, str] = field(default_factory=dict[str, str])
+    needs: Mapping[str, str] = field(default_factory=nothing)
     """More ids to wait for, by any name."""
     skip_if: bool = False
     label: str = ""
     """By default `timer:<id>`."""
-    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    meta: Mapping[str, Any] = field(default_factory=nothing)
 
     def __post_init__(self) -> None:
         check_id(self.id, "Timer")

@@ -16,6 +16,8 @@ GENERATED: Final = "<string>"
 """The file name of an `__init__` that dataclasses made."""
 
 Where = tuple[str, int]
+LINES: Final[dict[Where, Where]] = {}
+"""One for each line: thousands of elements may be written in the same."""
 
 
 def author_line() -> Where:
@@ -26,7 +28,8 @@ def author_line() -> Where:
         if file != GENERATED and not file.startswith(PACKAGE):
             break
         frame = frame.f_back
-    return frame.f_code.co_filename, frame.f_lineno
+    line = frame.f_code.co_filename, frame.f_lineno
+    return LINES.setdefault(line, line)
 
 
 def show(where: Where) -> str:
