@@ -10,7 +10,10 @@ M_TRIM_THRESHOLD: Final = -1
 M_MMAP_THRESHOLD: Final = -3
 M_ARENA_MAX: Final = -8
 """Of <malloc.h>, for mallopt(3)."""
-THRESHOLD_BYTES: Final = 128 * 1024
+TRIM_BYTES: Final = 1024 * 1024
+"""So much may stay unused at a heap's end."""
+MMAP_BYTES: Final = 256 * 1024
+"""Larger blocks are the system's own, and go back when they are freed."""
 ARENAS: Final = 2
 
 
@@ -24,6 +27,6 @@ def stay_small() -> None:
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(M_TRIM_THRESHOLD, THRESHOLD_BYTES)
-        mallopt(M_MMAP_THRESHOLD, THRESHOLD_BYTES)
+        mallopt(M_TRIM_THRESHOLD, TRIM_BYTES)
+        mallopt(M_MMAP_THRESHOLD, MMAP_BYTES)
         mallopt(M_ARENA_MAX, ARENAS)
