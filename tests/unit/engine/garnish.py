@@ -26,6 +26,18 @@ def timely(props: Props) -> Props:
     return props
 
 
+def waiting(dice: random.Random) -> Props:
+    """How an event is waited for."""
+    props: Props = {
+        "correlation_id": dice.choice([None, None, "c"]),
+        "timeout": dice.choice([None, "1m", "2m"]),
+        "on_timeout": dice.choice(["fail", "skip", "continue"]),
+        "async_": dice.random() < 0.4,
+        "skip_if": dice.random() < 0.05,
+    }
+    return timely(props)
+
+
 def hidden(dice: random.Random) -> Props:
     return {"skip_if": True} if dice.random() < 0.03 else {}
 

@@ -49,7 +49,7 @@ from smithers.engine.inbox import Sent
 from smithers.errors import AnswerRefused, SmithersError, WrongState
 from smithers.flow.workflow import AnyWorkflow, Workflow
 from smithers.testing.memory_run import InMemoryRun
-from tests.unit.engine.garnish import after, by_some, hidden, in_time, of_attempts, timely
+from tests.unit.engine.garnish import after, by_some, hidden, in_time, of_attempts, timely, waiting
 from tests.unit.engine.onward import going_on
 from tests.unit.engine.overtaken import OvertakenRun
 
@@ -246,35 +246,23 @@ class Grower:
             **hidden(self.dice),
             **by_some(self.dice, scopes=False),
         }
-        timely(props)
         if self.dice.random() < 0.2:
             props |= {"timeout": "1h", "on_timeout": "default", "default": Even(n=2)}
-        return lambda ctx: HumanTask(id, output=Even, prompt="A number?", **props)
+        return lambda ctx: HumanTask(id, output=Even, prompt="A number?", **timely(props))
 
     def a_timer(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
         id, props = self.fresh("timer"), {**after(self.dice, known), **hidden(self.dice)}
         when = {"until": "2001-01-01T00:00:00Z"} if self.dice.random() < 0.2 else {"duration": "1m"}
         return lambda ctx: Timer(id, **when, **props)
 
-    def waiting(self) -> dict[str, Any]:
-        dice = self.dice
-        props: dict[str, Any] = {
-            "correlation_id": dice.choice([None, None, "c"]),
-            "timeout": dice.choice([None, "1m", "2m"]),
-            "on_timeout": dice.choice(["fail", "skip", "continue"]),
-            "async_": dice.random() < 0.4,
-            "skip_if": dice.random() < 0.05,
-        }
-        return timely(props)
-
     def a_wait(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
-        id, event, props = self.fresh("wait"), self.dice.choice(EVENTS), self.waiting()
+        id, event, props = self.fresh("wait"), self.dice.choice(EVENTS), waiting(self.dice)
         self.tasks.append(id)
         props |= after(self.dice, known)
         return lambda ctx: WaitForEvent(id, event=event, output=Out, **props)
 
     def a_signal(self, depth: int, known: tuple[str, ...]) -> Callable[[Context[Any]], Child]:
-        id, props = self.fresh("signal"), self.waiting() | after(self.dice, known)
+        id, props = self.fresh("signal"), waiting(self.dice) | after(self.dice, known)
         inner = self.several(depth, known) if depth and self.dice.random() < 0.5 else []
         self.tasks.append(id)
 
