@@ -312,3 +312,14 @@ def test_a_look_into_the_cache_is_an_event(found: dict[str, Any] | None, told: t
 
     expected = [] if told is None else [(told[0], "a", {"key": "0123456789ab", **told[1]})]
     assert [(one.type, one.node, one.fields) for one in events] == expected
+
+
+@pytest.mark.feature("event.FrameCommitted")
+def test_a_status_is_told_where_it_changes_and_nowhere_else() -> None:
+    kinds = ("cancel", "paused", "signal", "unpaused", "signal", "paused", "cancel")
+    data = {"by": "ann", "reason": None, "name": "go", "payload": {}, "correlation": None}
+    log = [Entry(at, kind, f"{kind}:{at}", data, at) for at, kind in enumerate(kinds, 1)]
+
+    told = [(one.seq, one.fields["status"]) for one in events_of(log) if one.type == "RunStatusChanged"]
+
+    assert told == [(2, "paused"), (4, "running"), (6, "paused"), (7, "running")]

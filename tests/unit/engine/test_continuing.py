@@ -472,6 +472,19 @@ def test_a_chain_with_work_goes_on_beyond_that() -> None:
     assert len(simulate(paged(MOST_IDLE + 20)).before) == MOST_IDLE + 19
 
 
+@pytest.mark.feature("continueasnew.limit")
+def test_a_chain_whose_work_brings_nothing_goes_on_beyond_that() -> None:
+    """Each time it fails, and that is borne."""
+
+    def render(ctx: Context[Any]) -> Child:
+        tried = task("tried", continue_on_fail=True)
+        return Sequence[tried, ContinueAsNew() if ctx.generation <= MOST_IDLE else None]
+
+    ended = simulate(Workflow("w", render, None), results={"tried": fails(retryable=False)})
+
+    assert (ended.status, len(ended.before)) == ("finished", MOST_IDLE + 1)
+
+
 def test_it_takes_no_children() -> None:
     with pytest.raises(InvalidElement, match=r"ContinueAsNew\('continue-as-new'\) takes no children"):
         ContinueAsNew()[task("a")]

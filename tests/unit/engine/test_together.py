@@ -17,6 +17,7 @@ from smithers import (
     Race,
     Sequence,
     Task,
+    Timer,
     TryCatchFinally,
     WaitForEvent,
     Workflow,
@@ -259,3 +260,15 @@ def test_who_waits_for_somebody_goes_on_waiting_though_what_it_depends_on_begins
 
     assert asked.startswith("waiting-")
     assert (run.nodes["held:"].state, "step" in at_work(run)) == (asked, True)
+
+
+@pytest.mark.feature("sched.ready.approval")
+def test_what_leaves_the_tree_by_what_it_waits_for_does_not_begin(rebuild: bool) -> None:
+    def tree(ctx: Context[Any]) -> Child:
+        late = Timer("late", duration="1h", depends_on=["source"])
+        return Parallel[task("source"), lambda: None if has(ctx, "source") else late, ask("open")]
+
+    run = start(tree, rebuild)
+    run.finish(number(run, "source"), Out())
+
+    assert (at_work(run), run.nodes["late:"].state) == ([], "unmounted")
