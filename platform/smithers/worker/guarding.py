@@ -21,7 +21,7 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from smithers.errors import SmithersError
-from smithers.worker import heap, watchdog
+from smithers.worker import watchdog
 from smithers.worker.embedded import EmbeddedWorker
 
 log = logging.getLogger(__name__)
@@ -118,7 +118,6 @@ def serve(make: Callable[[], Serves]) -> int:
     for number in STOPPING:
         signal.signal(number, stop)
     stop_watchdog = watchdog.watch()
-    heap.stay_small()
     try:
         host = make()
         host.start()

@@ -26,7 +26,7 @@ from smithers.engine.entry import Json
 from smithers.errors import SmithersError
 from smithers.project import Project
 from smithers.store.successors import root_of
-from smithers.worker import heap, loading, watchdog
+from smithers.worker import loading, watchdog
 from smithers.worker.order import Order
 
 if TYPE_CHECKING:
@@ -83,7 +83,6 @@ def noted(_number: int, _frame: object) -> None:
 
 def main() -> int:
     loading.begin()
-    heap.stay_small()
     line = Line(socket.socket(fileno=int(sys.argv[1])))
     for name in EARLY:
         import_module(name)
